@@ -1,0 +1,36 @@
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run test bench browser
+.SILENT:
+.DELETE_ON_ERROR:
+
+run: .venv/.installed
+	exec $(BIN)/streamlit run app.py --server.address 127.0.0.1 --server.port 8501 --server.headless true
+
+test: .venv/.installed-dev browser
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest
+
+bench: .venv/.installed-dev browser
+	for script in benchmarks/*.py; do \
+		echo "== $$script"; $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; \
+	done
+
+browser: .venv/.installed-dev
+	BIN=$(BIN) bash .ci/browser
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "KD Lab needs Python 3.11 or newer; name one with make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: requirements.txt | $(BIN)/python
+	echo "Installing KD Lab's packages into .venv (a few minutes, the first time only)"
+	$(PIP) -r requirements.txt
+	touch $@
+
+.venv/.installed-dev: requirements-dev.txt .venv/.installed
+	echo "Installing the test packages into .venv"
+	$(PIP) -r requirements-dev.txt
+	touch $@

@@ -1,0 +1,1 @@
+"""KD Lab: knowledge distillation, done rather than described."""

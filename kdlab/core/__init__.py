@@ -1,0 +1,1 @@
+"""The maths that the pages show live, in numpy only."""
