@@ -1,0 +1,178 @@
+"""Which teachers and students there are, and what the bundled teachers answer on their data; needs no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from kdlab.data.registry import get_dataset
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class StudentShape:
+    """A shape of student, for images or for text."""
+
+    name: str
+    title: str
+    what: str
+    kind: Literal["image", "text"]
+
+
+@dataclass(frozen=True)
+class TeacherEntry:
+    """A bundled teacher and the data set that it knows."""
+
+    name: str
+    title: str
+    dataset: str
+    what: str
+
+
+@dataclass(frozen=True)
+class TeacherLogits:
+    """A teacher's logits on its data set, in the order of `Dataset.load()`: (N, K) and (M, K) float32."""
+
+    train: np.ndarray
+    test: np.ndarray
+
+
+STUDENTS: dict[str, StudentShape] = {
+    shape.name: shape
+    for shape in (
+        StudentShape("linear", "Linear", "One weight for each pixel and class; no hidden layer.", "image"),
+        StudentShape("mlp-16", "MLP, 16 units", "One hidden layer of 16 units.", "image"),
+        StudentShape("mlp-64", "MLP, 64 units", "One hidden layer of 64 units.", "image"),
+        StudentShape(
+            "cnn-small", "Small CNN", "Two convolutions of 8 and 16 channels, then a linear layer.", "image"
+        ),
+        StudentShape(
+            "ngram-linear",
+            "Linear on n-grams",
+            "Counts runs of 1 to 3 characters in 4,096 buckets; one weight for each bucket and class.",
+            "text",
+        ),
+        StudentShape(
+            "char-cnn-small",
+            "Small character CNN",
+            "Characters as 16 numbers each, one convolution of 32 channels over 5 characters, "
+            "each channel's largest answer, then a linear layer.",
+            "text",
+        ),
+    )
+}
+
+TEACHERS: dict[str, TeacherEntry] = {
+    teacher.name: teacher
+    for teacher in (
+        TeacherEntry(
+            "digits",
+            "Digits MLP",
+            "digits",
+            "Two hidden layers of 256 units, trained on the 1,000 digits, each shifted, turned and scaled a little "
+            "at every sight.",
+        ),
+        TeacherEntry(
+            "fashion",
+            "Fashion CNN",
+            "fashion",
+            "Four convolutions up to 128 channels, trained on the full 60,000 pictures, each flipped, shifted or "
+            "partly covered at random.",
+        ),
+        TeacherEntry(
+            "languages",
+            "Languages n-gram network",
+            "languages",
+            "Looks up runs of 1 to 4 characters in a learned table, averages them and adds a hidden layer; trained "
+            "on every snippet of the training paragraphs.",
+        ),
+    )
+}
+
+
+def students_for(dataset_name: str) -> list[StudentShape]:
+    """The student shapes that fit a data set, smallest first. Raises ValueError for an unknown data set."""
+    kind = get_dataset(dataset_name).kind
+    return [shape for shape in STUDENTS.values() if shape.kind == kind]
+
+
+def teachers_for(dataset_name: str) -> list[TeacherEntry]:
+    """The bundled teachers that know a data set. Raises ValueError for an unknown data set."""
+    get_dataset(dataset_name)
+    return [teacher for teacher in TEACHERS.values() if teacher.dataset == dataset_name]
+
+
+def get_teacher(name: str) -> TeacherEntry:
+    """The teacher of that name. Raises ValueError with the known names."""
+    if name not in TEACHERS:
+        raise ValueError(f"There is no teacher called {name!r}. Known: {', '.join(TEACHERS)}.")
+    return TEACHERS[name]
+
+
+def get_student(name: str, dataset_name: str) -> StudentShape:
+    """The student shape of that name. Raises ValueError where it is unknown or does not fit the data set."""
+    fitting = [shape.name for shape in students_for(dataset_name)]
+    if name not in fitting:
+        reason = f"does not fit {dataset_name}" if name in STUDENTS else "is unknown"
+        raise ValueError(f"The student {name!r} {reason}. Students for {dataset_name}: {', '.join(fitting)}.")
+    return STUDENTS[name]
+
+
+def weights_path(name: str) -> Path:
+    """Where a bundled teacher's weights lie; its card and its logits lie beside them."""
+    return WEIGHTS / f"{get_teacher(name).name}.safetensors"
+
+
+def weights_sha256(name: str) -> str:
+    """SHA-256 (hex) of a bundled teacher's weights file. Raises ValueError if it is missing."""
+    return hashlib.sha256(_bytes(weights_path(name))).hexdigest()
+
+
+@cache
+def _card(name: str) -> str:
+    return _bytes(weights_path(name).with_suffix(".json")).decode()
+
+
+def teacher_card(name: str) -> dict[str, Any]:
+    """The teacher's card: accuracy, errors, data, seed, training seconds, parameters, epochs, how it was trained.
+
+    Raises ValueError for an unknown teacher or one whose card is missing.
+    """
+    return json.loads(_card(name))
+
+
+@cache
+def teacher_logits(name: str) -> TeacherLogits:
+    """The teacher's logits on the whole of its data set, as computed after its training.
+
+    Raises ValueError where the file is missing, or was computed on other data or by other weights.
+    """
+    path = weights_path(name).with_suffix(".logits.npz")
+    again = f"Run: python -m kdlab.models.train_teachers {name} --logits-only"
+    if not path.exists():
+        raise ValueError(f"The answers of the teacher {name!r} are missing. {again}")
+    with np.load(path, allow_pickle=False) as stored:
+        train, test = stored["train"], stored["test"]
+        dataset_fingerprint, weights = str(stored["dataset_fingerprint"]), str(stored["weights_sha256"])
+    if dataset_fingerprint != get_dataset(get_teacher(name).dataset).fingerprint():
+        raise ValueError(f"The stored answers of the teacher {name!r} were computed on other data. {again}")
+    if weights != weights_sha256(name):
+        raise ValueError(f"The stored answers of the teacher {name!r} come from other weights. {again}")
+    for logits in (train, test):
+        logits.setflags(write=False)
+    return TeacherLogits(train, test)
+
+
+def _bytes(path: Path) -> bytes:
+    if not path.exists():
+        raise ValueError(
+            f"The teacher's file {path.name} is missing. Fetch the project again, or train the teacher."
+        )
+    return path.read_bytes()
