@@ -1,0 +1,63 @@
+"""What can be said from a few seeds: means with their intervals, and paired differences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from kdlab.core import checks
+from kdlab.core.checks import Floats
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its confidence interval from `low` to `high`, over `n` values.
+
+    With one value there is no spread to judge by: `low` and `high` are NaN.
+    """
+
+    mean: Floats
+    low: Floats
+    high: Floats
+    n: int
+
+    @property
+    def holds_zero(self) -> bool | NDArray[np.bool_]:
+        """Whether no difference is shown: zero lies in the interval, or there are fewer than two values."""
+        held = ~((self.low > 0) | (self.high < 0))  # NaN compares false, so one value holds zero
+        return bool(held) if np.ndim(held) == 0 else held
+
+
+def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Mean over the first axis with Student's t interval: mean ± t·s/√n, n−1 degrees of freedom.
+
+    values: (n, ...), one row a seed. The interval's parts have shape (...,); n = 1 gives low = high = NaN.
+    Raises ValueError for NaN, infinity, no values, or a confidence that is not between 0 and 1.
+    """
+    rows = checks.logits("values", values)
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}; it must lie between 0 and 1, as 0.95 does.")
+    n = len(rows)
+    mean = rows.mean(axis=0)
+    if n == 1:
+        nothing = np.full_like(mean, np.nan)
+        return Interval(mean, nothing, nothing, n)
+    # stdtrit is t's quantile; scipy.stats would say the same but takes half a second to import.
+    half = special.stdtrit(n - 1, (1 + confidence) / 2) * rows.std(axis=0, ddof=1) / np.sqrt(n)
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def paired_difference(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Mean of a − b, seed by seed, with its interval: what a seed does to both sides cancels out.
+
+    a, b: (n, ...), row i of both from the same seed. Raises ValueError as `mean_interval`, and for unlike shapes.
+    """
+    first, second = checks.logits("a", a), checks.logits("b", b)
+    if first.shape != second.shape:
+        raise ValueError(
+            f"a has shape {first.shape} and b {second.shape}; every row of a needs its row of b."
+        )
+    return mean_interval(first - second, confidence)
