@@ -1,0 +1,1 @@
+"""What a visitor sees: components under the hand, figures, and the words around them."""

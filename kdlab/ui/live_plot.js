@@ -1,0 +1,115 @@
+const ROLE_INKS = __ROLE_INKS__;
+const plots = new WeakMap(); // the plot's node -> what it shows and what is still to be drawn
+
+function loadPlotly(address) {
+  window.kdlabPlotly ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = address;
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => {
+      window.kdlabPlotly = undefined;
+      reject(new Error("Plotly did not load from " + address));
+    };
+    document.head.append(script);
+  });
+  return window.kdlabPlotly;
+}
+
+function channels(colour) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  pen.fillStyle = colour || "#808080";
+  pen.fillRect(0, 0, 1, 1);
+  return pen.getImageData(0, 0, 1, 1).data;
+}
+
+function themeTokens(node) {
+  const style = getComputedStyle(node);
+  const read = (name) => style.getPropertyValue(name).trim();
+  const text = read("--st-text-color");
+  const ground = read("--st-background-color");
+  const signature = [text, ground, read("--st-font")].join();
+  if (themeTokens.signature === signature) return themeTokens.tokens;
+  const [r, g, b] = channels(text);
+  const [gr, gg, gb] = channels(ground);
+  const dark = 0.3 * gr + 0.59 * gg + 0.11 * gb < 128;
+  const tokens = {
+    "@ink": text,
+    "@muted": `rgba(${r},${g},${b},0.72)`,
+    "@faint": `rgba(${r},${g},${b},0.35)`,
+    "@grid": `rgba(${r},${g},${b},0.13)`,
+    "@ground": ground,
+    "@panel": read("--st-secondary-background-color"),
+    "@font": read("--st-font") || "sans-serif",
+  };
+  for (const [role, ink] of Object.entries(ROLE_INKS[dark ? "dark" : "light"])) tokens["@" + role] = ink;
+  Object.assign(themeTokens, { signature, tokens });
+  return tokens;
+}
+
+const strokes = { line: "width", marker: "size" };
+
+function inTheme(value, tokens, scale, key = "") {
+  if (typeof value === "string") return tokens[value] ?? value;
+  if (Array.isArray(value)) {
+    const leaf = typeof value[0];
+    return leaf === "number" ? value : value.map((entry) => inTheme(entry, tokens, scale, key));
+  }
+  if (value === null || typeof value !== "object") return value;
+  const filled = {};
+  for (const [name, entry] of Object.entries(value)) {
+    const grows = scale !== 1 && typeof entry === "number" && (/font$/i.test(key) ? name === "size" : strokes[key] === name);
+    filled[name] = grows ? entry * scale : inTheme(entry, tokens, scale, name);
+  }
+  return filled;
+}
+
+function draw(node, plot) {
+  plot.frame = 0;
+  const { figure, height, scale } = plot.data;
+  const { data, layout } = inTheme(JSON.parse(figure), themeTokens(node), scale);
+  Object.assign(layout, { height, width: node.clientWidth || undefined, autosize: false });
+  // Counts the states that were drawn: the browser tests and the interaction benchmark read it.
+  Promise.resolve(window.Plotly.react(node, data, layout, plot.config)).then(() => {
+    node.dataset.draws = Number(node.dataset.draws ?? 0) + 1;
+    node.dataset.state = "drawn";
+  });
+  if (plot.listens) return;
+  plot.listens = true;
+  node.on("plotly_click", ({ points: [point] }) => {
+    if (!plot.data.clickable) return;
+    const { curveNumber: curve, x, y, customdata = null } = point;
+    plot.send("clicked", { curve, x, y, customdata });
+  });
+  plot.observer = new ResizeObserver(() => {
+    if (Math.abs(node.clientWidth - (node._fullLayout?.width ?? 0)) > 1) schedule(node, plot);
+  });
+  plot.observer.observe(node);
+}
+
+// However fast new numbers come, one drawing a frame, and always of the newest.
+function schedule(node, plot) {
+  plot.frame ||= requestAnimationFrame(() => draw(node, plot));
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const node = parentElement.querySelector(".kdlab-plot");
+  const plot = plots.get(node) ?? { config: { displaylogo: false, responsive: false } };
+  plots.set(node, plot);
+  plot.data = data;
+  plot.send = setTriggerValue;
+  plot.config.modeBarButtonsToRemove = ["lasso2d", "select2d", "autoScale2d"];
+  node.setAttribute("aria-label", data.alt);
+  node.style.height = data.height + "px";
+  node.style.cursor = data.clickable ? "pointer" : "";
+  loadPlotly(data.plotly).then(
+    () => schedule(node, plot),
+    () => (node.dataset.state = "failed"),
+  );
+  return () => {
+    cancelAnimationFrame(plot.frame);
+    plot.observer?.disconnect();
+    window.Plotly?.purge(node);
+    plots.delete(node);
+  };
+}

@@ -1,0 +1,72 @@
+"""A Plotly figure that keeps its node: new numbers redraw it, zoom and hover stay.
+
+`st.plotly_chart` mounts a new chart for every change of its data. This component calls
+``Plotly.react`` on the one it has.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from kdlab.ui.page_frame import projector
+from kdlab.ui.plotly_source import plotly_address
+from kdlab.ui.style import styled
+from kdlab.ui.tokens import ROLE_INKS
+
+_SCRIPT = Path(__file__).with_name("live_plot.js").read_text(encoding="utf-8")
+_HTML = """
+<div class="kdlab-plot" role="img"></div>
+"""
+_CSS = """
+.kdlab-plot { width: 100%; position: relative; }
+.kdlab-plot .modebar { opacity: 0; transition: opacity .15s; }
+.kdlab-plot:hover .modebar, .kdlab-plot:focus-within .modebar { opacity: 1; }
+.kdlab-plot[data-state="failed"]::after { content: attr(aria-label); opacity: .7; }
+"""
+_plot = st.components.v2.component(
+    "kdlab.live_plot",
+    html=_HTML,
+    css=_CSS,
+    js=_SCRIPT.replace("__ROLE_INKS__", json.dumps(ROLE_INKS)),
+    # Plotly writes its style sheet into the document's head, which a shadow root does not see.
+    isolate_styles=False,
+)
+
+
+def live_plot(
+    figure: Any, *, key: str, height: int, alt: str, on_click: bool = False
+) -> dict[str, Any] | None:
+    """Draws the figure; returns the point that was just clicked, else None.
+
+    figure: ``{"data": [...], "layout": {...}}`` of plain numbers and lists, or a plotly Figure; it is
+    given the lab's style. height: pixels. alt: what the picture shows, for those who do not see it.
+    With on_click, a click gives ``{"curve": int, "x": ..., "y": ..., "customdata": ...}``.
+    """
+    large = projector()
+    answer = _plot(
+        key=key,
+        data={
+            # One string: Streamlit looks into nested data for tables, which takes longer than the drawing.
+            "figure": json.dumps(styled(figure), default=_plain, allow_nan=False),
+            "height": round(height * 1.2) if large else height,
+            "alt": alt,
+            "clickable": on_click,
+            "scale": 1.4 if large else 1.0,
+            "plotly": plotly_address(),
+        },
+        on_clicked_change=_nothing,
+    )
+    return answer.clicked if on_click else None
+
+
+def _plain(value: Any) -> Any:
+    """NumPy arrays and numbers as JSON."""
+    return value.tolist()
+
+
+def _nothing() -> None:
+    """Streamlit tells a component's events only to those who name a callback."""

@@ -1,0 +1,24 @@
+"""What stands around every page: type, spacing, and the projector view."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+_PROJECTOR = "projector"
+
+
+def projector() -> bool:
+    """Whether this visit is shown on a wall: ``?projector=1``, kept while the visitor changes pages."""
+    asked = st.query_params.get(_PROJECTOR)
+    if asked is not None:
+        st.session_state[_PROJECTOR] = asked == "1"
+    return bool(st.session_state.get(_PROJECTOR, False))
+
+
+def frame() -> None:
+    """Puts the lab's style sheet on the page."""
+    css = Path(__file__).with_name("page_frame.css").read_text(encoding="utf-8")
+    larger = "html { font-size: 135% !important; }" if projector() else ""
+    st.html(f"<style>{css}\n{larger}</style>")

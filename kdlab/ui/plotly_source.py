@@ -1,0 +1,36 @@
+"""Where the browser finds Plotly: in the plotly package itself, served by a route of the app."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse
+from starlette.routing import Route
+from streamlit import config
+
+
+def _address() -> str:
+    base = (config.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{base}/lab/plotly.min.js" if base else "/lab/plotly.min.js"
+
+
+def plotly_address() -> str:
+    """The script's address on this server, behind a proxy's prefix too. Its version makes it cacheable for ever."""
+    return f"{_address()}?v={version('plotly')}"
+
+
+def plotly_route() -> Route:
+    """Serves ``plotly.min.js`` out of the installed package."""
+    spec = find_spec("plotly")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("plotly is not installed; run pip install -r requirements.txt")
+    script = Path(spec.origin).parent / "package_data" / "plotly.min.js"
+
+    async def send(request: Request) -> FileResponse:
+        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+        return FileResponse(script, media_type="text/javascript", headers=headers)
+
+    return Route(_address(), send, methods=["GET", "HEAD"])

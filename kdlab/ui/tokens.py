@@ -1,0 +1,35 @@
+"""Colours by name: a role's hue, and the ink that a token stands for on a light and on a dark ground."""
+
+from __future__ import annotations
+
+# Okabe and Ito 2008, colour universal design; the grey is ours.
+ROLE_COLOURS = {
+    "teacher": "#0072B2",
+    "soft_targets": "#009E73",
+    "labels_only": "#E69F00",
+    "hard_labels": "#7C828A",
+    "distillation": "#CC79A7",
+    "supervised": "#D55E00",
+}
+
+# Words need more contrast than strokes: at least 4.5 to 1 on the ground of .streamlit/config.toml.
+ROLE_INKS = {
+    "light": {
+        "teacher": "#0067A3",
+        "soft_targets": "#00795A",
+        "labels_only": "#8F6200",
+        "hard_labels": "#5F656D",
+        "distillation": "#A24E7C",
+        "supervised": "#B34F00",
+    },
+    "dark": {
+        "teacher": "#56B4E9",
+        "soft_targets": "#35C79B",
+        "labels_only": "#F0B429",
+        "hard_labels": "#A3A9B2",
+        "distillation": "#DE9CC1",
+        "supervised": "#F58B45",
+    },
+}
+
+GROUNDS = {"light": "#FFFFFF", "dark": "#14171C"}
