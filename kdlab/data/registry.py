@@ -191,7 +191,7 @@ DATASETS: dict[str, Dataset] = {
         Dataset(
             name="digits",
             title="Handwritten digits",
-            what="Digits from 0 to 9 written by 43 people, scanned to 8 × 8 pixels of 17 grey levels.",
+            what="Digits from 0 to 9 written by 13 people, scanned to 8 × 8 pixels of 17 grey levels.",
             kind="image",
             classes=DIGIT_CLASSES,
             input_shape=(8, 8),

@@ -63,7 +63,8 @@ def load_checkpoint(module: nn.Module, path: Path) -> nn.Module:
         raise CheckpointError(
             f"The weights file {path.name} is for another network: nothing takes its {extra[0]}."
         )
-    for name, tensor in tensors.items():
+    for name in wanted:
+        tensor = tensors[name]
         if tensor.shape != wanted[name].shape:
             raise CheckpointError(
                 f"The weights file {path.name} is for a network of another size: "

@@ -1,0 +1,42 @@
+"""A bundled teacher's answer to typed text; torch is imported at the first text, not before."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kdlab.data.registry import get_dataset
+from kdlab.data.text import encode, known_letters
+from kdlab.models.catalogue import get_teacher
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def classify_text(text: str, teacher: str = "languages") -> np.ndarray:
+    """The teacher's logits for a text of any length: (K,) float32. What lies past the window is not read.
+
+    Raises ValueError, in a learner's words, for an unknown teacher or one that reads pictures, for a text without
+    visible characters, and for one without a letter of the alphabet; CheckpointError where the weights are damaged.
+    """
+    if get_dataset(get_teacher(teacher).dataset).kind != "text":
+        raise ValueError(f"The teacher {teacher!r} reads pictures, not text.")
+    if not text.strip():
+        raise ValueError("Type a word or a sentence for the teacher to read.")
+    if not known_letters(text):
+        raise ValueError(
+            "The teacher knows only languages in Latin letters, and sees none of its letters in this text."
+        )
+    import torch
+
+    with torch.inference_mode():
+        return _loaded(teacher)(torch.from_numpy(encode([text])))[0].numpy()
+
+
+@cache
+def _loaded(teacher: str) -> nn.Module:
+    from kdlab.models.checkpoints import load_teacher
+
+    return load_teacher(teacher)

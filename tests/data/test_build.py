@@ -1,0 +1,53 @@
+"""The committed files are what their origins give; each is rebuilt here where its origin is installed."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import io
+
+import numpy as np
+import pytest
+
+from kdlab.data import build
+from kdlab.data.registry import FILES
+
+
+def npz(**arrays: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+@pytest.mark.skipif(not build.FASHION_PACKAGE.exists(), reason="needs the package dataset-fashion-mnist")
+def test_fashion_is_the_same_as_its_origin() -> None:
+    file, make = build.BUILDERS["fashion"]
+    assert build.same_content(make(), (FILES / file).read_bytes())
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("sklearn"), reason="needs scikit-learn")
+def test_digits_are_the_same_as_their_origin() -> None:
+    file, make = build.BUILDERS["digits"]
+    assert build.same_content(make(), (FILES / file).read_bytes())
+
+
+def test_content_is_compared_and_not_compression() -> None:
+    assert build.same_content(gzip.compress(b"text", 1, mtime=1), gzip.compress(b"text", 9, mtime=2))
+    assert not build.same_content(gzip.compress(b"text"), gzip.compress(b"test"))
+    ones = np.ones(3, dtype=np.uint8)
+    assert build.same_content(npz(a=ones), build._npz(a=ones))
+    assert not build.same_content(npz(a=ones), npz(a=ones * 2))
+    assert not build.same_content(npz(a=ones), npz(a=ones.astype(np.int64)))
+    assert not build.same_content(npz(a=ones), npz(b=ones))
+
+
+def test_paragraphs_are_read_with_their_inner_marks_and_nothing_else() -> None:
+    page = build._Paragraphs()
+    page.feed("<h1>Title</h1><p>One <i>and</i> two</p> between <ol><li><p>l&rsquo;homme</p></li></ol>")
+    assert page.found == ["One and two", "l’homme"]
+
+
+def test_a_missing_origin_says_how_to_get_it(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(build, "FASHION_PACKAGE", tmp_path / "absent")
+    with pytest.raises(build.OriginMissing, match="apt-get install dataset-fashion-mnist"):
+        build.build_fashion()
