@@ -1,7 +1,45 @@
-"""Home."""
+"""Home: what distillation is, shown on one real example, and the way through the lab."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-st.title("Knowledge distillation, under your hand")
+from kdlab.ui.home_pieces import WAY, answer_card, device_line, strongest
+from kdlab.ui.pipeline import pipeline
+from kdlab.ui.subjects import showcase, test_subject
+from kdlab.ui.words import hint
+
+TEACHER = "fashion"
+TEMPERATURE = 4.0
+
+example = test_subject(TEACHER, showcase(TEACHER)[0])
+
+told, shown = st.columns([1, 1.15], gap="large", vertical_alignment="center")
+with told:
+    st.title("A small model learns from a large one")
+    st.markdown(
+        "The **teacher** is large and answers well. The **student** is small, quick and cheap. In knowledge "
+        "distillation the student learns not only what the right answer is, but how sure the teacher is and what "
+        "else the example resembles. In this lab you do it, with real teachers, and find out what is true."
+    )
+    with st.container(key="start"):
+        st.page_link(WAY[0].page, label="Start with soft targets", icon=":material/arrow_forward:")
+with shown:
+    st.html(answer_card(example))
+    st.markdown(hint(example.classes, example.soft_targets(1.0), example.label))
+
+st.subheader("1 · Core components")
+pipeline(example.picture, example.classes[example.label or 0], strongest(example, TEMPERATURE, 6))
+st.caption(
+    f"The bars are the teacher's real soft targets for the example at T = {TEMPERATURE:g}. T, the temperature, "
+    "softens them; w weighs the two terms against each other."
+)
+
+st.subheader("The way through the lab")
+for number, (column, stop) in enumerate(zip(st.columns(len(WAY)), WAY, strict=True), start=2):
+    with column.container(border=True, height="stretch"):
+        st.markdown(f"**{number} · {stop.title}**")
+        st.markdown(stop.what)
+        st.page_link(stop.page, label=stop.link, icon=stop.icon, query_params=stop.query)
+
+st.caption(device_line())

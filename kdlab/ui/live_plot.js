@@ -51,10 +51,7 @@ const strokes = { line: "width", marker: "size" };
 
 function inTheme(value, tokens, scale, key = "") {
   if (typeof value === "string") return tokens[value] ?? value;
-  if (Array.isArray(value)) {
-    const leaf = typeof value[0];
-    return leaf === "number" ? value : value.map((entry) => inTheme(entry, tokens, scale, key));
-  }
+  if (Array.isArray(value)) return value.map((entry) => inTheme(entry, tokens, scale, key));
   if (value === null || typeof value !== "object") return value;
   const filled = {};
   for (const [name, entry] of Object.entries(value)) {
@@ -66,6 +63,7 @@ function inTheme(value, tokens, scale, key = "") {
 
 function draw(node, plot) {
   plot.frame = 0;
+  plot.stale = false;
   const { figure, height, scale } = plot.data;
   const { data, layout } = inTheme(JSON.parse(figure), themeTokens(node), scale);
   Object.assign(layout, { height, width: node.clientWidth || undefined, autosize: false });
@@ -81,24 +79,39 @@ function draw(node, plot) {
     const { curveNumber: curve, x, y, customdata = null } = point;
     plot.send("clicked", { curve, x, y, customdata });
   });
-  plot.observer = new ResizeObserver(() => {
-    if (Math.abs(node.clientWidth - (node._fullLayout?.width ?? 0)) > 1) schedule(node, plot);
-  });
-  plot.observer.observe(node);
 }
 
-// However fast new numbers come, one drawing a frame, and always of the newest.
+// However fast new numbers come, one drawing a frame, always of the newest, and none that nobody sees.
 function schedule(node, plot) {
-  plot.frame ||= requestAnimationFrame(() => draw(node, plot));
+  if (plot.visible) plot.frame ||= requestAnimationFrame(() => draw(node, plot));
+  else plot.stale = true;
+}
+
+function watch(node, plot) {
+  plot.sight = new IntersectionObserver(
+    ([{ isIntersecting }]) => {
+      plot.visible = isIntersecting;
+      if (plot.visible && plot.stale) schedule(node, plot);
+    },
+    { rootMargin: "200px" },
+  );
+  plot.sight.observe(node);
+  plot.size = new ResizeObserver(() => {
+    if (node._fullLayout && Math.abs(node.clientWidth - node._fullLayout.width) > 1) schedule(node, plot);
+  });
+  plot.size.observe(node);
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const node = parentElement.querySelector(".kdlab-plot");
-  const plot = plots.get(node) ?? { config: { displaylogo: false, responsive: false } };
-  plots.set(node, plot);
+  let plot = plots.get(node);
+  if (!plot) {
+    plot = { config: { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] } };
+    plots.set(node, plot);
+    watch(node, plot);
+  }
   plot.data = data;
   plot.send = setTriggerValue;
-  plot.config.modeBarButtonsToRemove = ["lasso2d", "select2d", "autoScale2d"];
   node.setAttribute("aria-label", data.alt);
   node.style.height = data.height + "px";
   node.style.cursor = data.clickable ? "pointer" : "";
@@ -108,7 +121,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   );
   return () => {
     cancelAnimationFrame(plot.frame);
-    plot.observer?.disconnect();
+    plot.sight.disconnect();
+    plot.size.disconnect();
     window.Plotly?.purge(node);
     plots.delete(node);
   };

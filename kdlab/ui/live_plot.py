@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,26 @@ _plot = st.components.v2.component(
 
 
 def live_plot(
-    figure: Any, *, key: str, height: int, alt: str, on_click: bool = False
+    figure: Any,
+    *,
+    key: str,
+    height: int,
+    alt: str,
+    on_click: bool | Callable[[dict[str, Any]], None] = False,
 ) -> dict[str, Any] | None:
     """Draws the figure; returns the point that was just clicked, else None.
 
     figure: ``{"data": [...], "layout": {...}}`` of plain numbers and lists, or a plotly Figure; it is
     given the lab's style. height: pixels. alt: what the picture shows, for those who do not see it.
-    With on_click, a click gives ``{"curve": int, "x": ..., "y": ..., "customdata": ...}``.
+    With on_click, a click gives ``{"curve": int, "x": ..., "y": ..., "customdata": ...}``; a function
+    is called with it before the script runs again, when widgets may still be set.
     """
+
+    def clicked() -> None:
+        point = st.session_state[key].clicked
+        if callable(on_click) and point:
+            on_click(point)
+
     large = projector()
     answer = _plot(
         key=key,
@@ -54,11 +67,11 @@ def live_plot(
             "figure": json.dumps(styled(figure), default=_plain, allow_nan=False),
             "height": round(height * 1.2) if large else height,
             "alt": alt,
-            "clickable": on_click,
+            "clickable": bool(on_click),
             "scale": 1.4 if large else 1.0,
             "plotly": plotly_address(),
         },
-        on_clicked_change=_nothing,
+        on_clicked_change=clicked,
     )
     return answer.clicked if on_click else None
 
@@ -66,7 +79,3 @@ def live_plot(
 def _plain(value: Any) -> Any:
     """NumPy arrays and numbers as JSON."""
     return value.tolist()
-
-
-def _nothing() -> None:
-    """Streamlit tells a component's events only to those who name a callback."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import streamlit as st
@@ -22,3 +23,14 @@ def frame() -> None:
     css = Path(__file__).with_name("page_frame.css").read_text(encoding="utf-8")
     larger = "html { font-size: 135% !important; }" if projector() else ""
     st.html(f"<style>{css}\n{larger}</style>")
+
+
+@st.cache_resource(show_spinner=False)
+def freeze_imports(after: str) -> None:
+    """Moves what imports made out of the collector's sight, once a process for each thing that was imported.
+
+    Streamlit collects garbage after every script run. Walking the imports' objects each time would
+    take most of the time between a drag and its picture.
+    """
+    gc.collect()
+    gc.freeze()

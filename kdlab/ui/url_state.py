@@ -21,7 +21,7 @@ def adopt(key: str, default: T, parse: Callable[[str], T | None], *, widget: str
     parse: the value that a text means, None where it means none. widget: the control's own key where it
     is another. Returns the text that did not fit and was replaced by the default, shortened for a notice.
     """
-    on_show = st.session_state.get(widget or key) is not None
+    on_show = key in st.session_state and st.session_state.get(widget or key) is not None
     if on_show and not _went_back_or_forward():
         return None
     # Another page has stripped the URL since the control was last shown: what it said then still holds.

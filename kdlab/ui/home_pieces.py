@@ -1,0 +1,106 @@
+"""What the home page is made of: one real answer of a teacher, the way through the lab, the device."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from kdlab.runs.home import HomeError, home
+from kdlab.ui.subjects import Subject
+from kdlab.ui.words import percent
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A station of the lesson: what is found out there, and the page where."""
+
+    title: str
+    what: str
+    page: str
+    link: str
+    icon: str
+    query: dict[str, str] = field(default_factory=dict)
+
+
+SOFT_TARGETS, DISTILL = "../pages/soft_targets.py", "../pages/distill.py"
+WAY = (
+    Stop(
+        "Soft targets",
+        "A teacher gives every class a probability. See which classes it finds alike.",
+        SOFT_TARGETS,
+        "Look at soft targets",
+        ":material/equalizer:",
+    ),
+    Stop(
+        "Training",
+        "Two loss terms, one student. Watch it race against students without a teacher.",
+        DISTILL,
+        "Launch a distillation",
+        ":material/school:",
+    ),
+    Stop(
+        "Temperature",
+        "A teacher that says [.99 .01] hardly teaches more than a label. Heat it.",
+        SOFT_TARGETS,
+        "Heat a sharp teacher",
+        ":material/device_thermostat:",
+        {"data": "own", "p": "0.99, 0.01"},
+    ),
+    Stop(
+        "Black box and white box",
+        "Only the teacher's answers, or its probabilities too? Both are arms of every run.",
+        DISTILL,
+        "Compare what is revealed",
+        ":material/visibility:",
+    ),
+)
+
+
+def answer_card(subject: Subject, most: int = 4) -> str:
+    """An example, its label, and what the teacher said at T = 1, as HTML with bars."""
+    soft_targets = subject.soft_targets(1.0)
+    order = np.argsort(-soft_targets, kind="stable")[:most]
+    rows = "".join(
+        f'<dt>{subject.classes[k]}</dt><dd><i style="width:{soft_targets[k] / soft_targets[order[0]]:.1%}"></i></dd>'
+        f"<dd>{html.escape(percent(soft_targets[k]))}</dd>"
+        for k in order
+    )
+    label = subject.classes[subject.label or 0]
+    return (
+        f'<figure class="kd-answer"><img src="{subject.picture}" alt="{label}, 28 by 28 pixels">'
+        f'<div><p>The label says</p><p class="kd-said">{label}</p></div>'
+        f"<div><p>The teacher says</p><dl>{rows}</dl></div></figure>"
+    )
+
+
+def strongest(subject: Subject, temperature: float, most: int) -> Sequence[float]:
+    """The largest soft targets, in falling order."""
+    return np.sort(subject.soft_targets(temperature))[::-1][:most].tolist()
+
+
+def device_line() -> str:
+    """Where runs train here, without loading torch: what the worker found, else what the machine shows."""
+    try:
+        found = json.loads((home() / "device.json").read_text(encoding="utf-8"))
+        memory = f", {found['memory_gib']:g} GiB" if found.get("memory_gib") else ""
+        return f"Runs train on {found['name']} ({found['device']}{memory}) with PyTorch {found['torch']}."
+    except HomeError as fault:
+        return str(fault)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    try:
+        torch = f"PyTorch {version('torch')}"
+    except PackageNotFoundError:
+        return "PyTorch is not installed, so nothing can be trained yet: run pip install -r requirements.txt."
+    card = (
+        "a graphics card (NVIDIA)"
+        if Path("/dev/nvidia0").exists()
+        else "the processor, unless a card is found"
+    )
+    return f"Runs will train on {card}, with {torch}. The first worker is still looking."

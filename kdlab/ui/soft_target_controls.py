@@ -1,0 +1,227 @@
+"""What the soft-targets page asks for: data and teacher, an example, and the cell of the class map."""
+
+from __future__ import annotations
+
+import html
+import sys
+
+import numpy as np
+import streamlit as st
+
+from kdlab.data.registry import DATASETS
+from kdlab.data.text import WINDOW
+from kdlab.models.catalogue import get_teacher, teacher_card, teachers_for
+from kdlab.ui.page_frame import freeze_imports
+from kdlab.ui.subjects import (
+    Subject,
+    behind_cell,
+    dataset_of,
+    picture,
+    showcase,
+    test_subject,
+    typed_subject,
+    vector_subject,
+)
+from kdlab.ui.tiles import Tile, tiles
+from kdlab.ui.url_state import adopt, publish, shortened, url_choice
+
+OWN = "own"
+DEFAULT_DATA = "fashion"
+PRESETS = {"[.7 .2 .1]": "0.7, 0.2, 0.1", "[.99 .01]": "0.99, 0.01"}
+DEFAULT_VECTOR = PRESETS["[.7 .2 .1]"]
+LONGEST_TEXT = 2000
+LONGEST_IN_LINK = 200
+
+
+def choose_teacher() -> str | None:
+    """Data, then teacher. None where the visitor wants numbers of their own."""
+    titles = {name: dataset.title for name, dataset in DATASETS.items()} | {OWN: "Your own numbers"}
+    notices = [url_choice("data", titles, DEFAULT_DATA)]
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        data = st.segmented_control(
+            "Data",
+            list(titles),
+            key="data",
+            format_func=titles.get,
+            required=True,
+            on_change=_forget_example,
+            label_visibility="collapsed",
+            wrap=True,
+        )
+        publish("data", None if data == DEFAULT_DATA else data)
+        teacher = None if data == OWN else _teacher_of(data, notices)
+    for notice in filter(None, notices):
+        st.warning(notice, icon=":material/link_off:")
+    return teacher
+
+
+def _teacher_of(data: str, notices: list[str | None]) -> str:
+    fitting = {entry.name: entry for entry in teachers_for(data)}
+    default = next(iter(fitting))
+    notices.append(url_choice("teacher", fitting, default))
+    if len(fitting) > 1:
+        st.selectbox("Teacher", list(fitting), key="teacher", format_func=lambda name: fitting[name].title)
+    teacher = st.session_state["teacher"]
+    publish("teacher", None if teacher == default else teacher)
+    card = teacher_card(teacher)
+    st.caption(
+        f"Teacher: **{get_teacher(teacher).title}**, {card['parameters']:,} parameters, "
+        f"{card['test_accuracy']:.1%} of {card['test_size']:,} test examples right",
+        help=get_teacher(teacher).what,
+    )
+    return teacher
+
+
+def _forget_example() -> None:
+    for key in ("example", "text", "of", "as", "teacher"):
+        st.session_state.pop(key, None)
+        publish(key, None)
+
+
+def choose_example(teacher: str) -> None:
+    """A test example from the gallery; another one's number may stand in the URL."""
+    dataset = dataset_of(teacher)
+    default, rest = showcase(teacher)[0], showcase(teacher)
+
+    def number(text: str) -> int | None:
+        return int(text) if text.isascii() and text.isdigit() and int(text[:9]) < dataset.test_size else None
+
+    rejected = adopt("example", default, number, widget="gallery")
+    if rejected is not None:
+        st.warning(
+            f"The link asked for example “{rejected}”; {dataset.title} has 0 to {dataset.test_size - 1:,}.",
+            icon=":material/link_off:",
+        )
+    example = st.session_state["example"]
+    publish("example", None if example == default else str(example))
+    shown = rest if example in rest else (example, *rest)
+    tiles("Examples", [_tile(teacher, i) for i in shown], key="gallery", chosen=example, on_pick=_pick)
+
+
+def _pick(number: int) -> None:
+    st.session_state["example"] = number
+    st.session_state["text"] = ""
+
+
+def _pick_behind(number: int) -> None:
+    _pick(number)
+    # The gallery stands outside the fragment that the tiles behind a cell belong to.
+    st.rerun()
+
+
+def _tile(teacher: str, index: int, note: str = "") -> Tile:
+    dataset = dataset_of(teacher)
+    arrays = dataset.load()
+    label = dataset.classes[arrays.y_test[index]]
+    if dataset.kind == "image":
+        return Tile(index, label, picture=picture(dataset.name, index), note=note)
+    text = arrays.text_test[index] if arrays.text_test else ""
+    return Tile(index, f"{label}: {text}", text=shortened(text, 48), note=note)
+
+
+def choose_subject(teacher: str | None) -> Subject:
+    """The example itself, or what the visitor types in its place."""
+    if teacher is None:
+        return _own_vector()
+    subject = test_subject(teacher, st.session_state["example"])
+    if subject.picture:
+        st.html(
+            f'<img class="kd-portrait" src="{subject.picture}" alt="{subject.classes[subject.label or 0]}">'
+        )
+        return subject
+    with st.container(gap="small"):
+        return _typed_text(teacher) or _quoted(subject)
+
+
+def _typed_text(teacher: str) -> Subject | None:
+    adopt("text", "", lambda text: text[:LONGEST_TEXT])
+    typed = st.text_input(
+        "Type in any language",
+        key="text",
+        max_chars=LONGEST_TEXT,
+        live=True,
+        placeholder="gdzie jest dworzec?",
+    )
+    publish("text", typed if typed and len(typed) <= LONGEST_IN_LINK else None)
+    if not typed.strip():
+        return None
+    try:
+        if "torch" in sys.modules:
+            subject = typed_subject(teacher, typed)
+        else:
+            with st.spinner("Waking the teacher…"):
+                subject = typed_subject(teacher, typed)
+                freeze_imports("torch")
+    except ValueError as problem:
+        st.warning(f"{problem} Here is an example instead.", icon=":material/translate:")
+        return None
+    if len(typed) > WINDOW:
+        st.caption(f"The teacher reads the first {WINDOW} characters.")
+    return subject
+
+
+def _quoted(subject: Subject) -> Subject:
+    st.html(f'<blockquote class="kd-quote">{html.escape(subject.text)}</blockquote>')
+    return subject
+
+
+def _own_vector() -> Subject:
+    with st.container(gap="small"):
+        return _read_vector()
+
+
+def _read_vector() -> Subject:
+    adopt("p", DEFAULT_VECTOR, lambda text: text[:LONGEST_TEXT])
+    given = st.text_input("The teacher's probabilities at T = 1", key="p", live=True, max_chars=LONGEST_TEXT)
+    with st.container(horizontal=True, gap="small"):
+        for name, vector in PRESETS.items():
+            st.button(
+                name,
+                on_click=_set_vector,
+                args=(vector,),
+                type="tertiary" if given != vector else "secondary",
+            )
+    try:
+        subject = vector_subject(given)
+    except ValueError as problem:
+        st.warning(f"{problem} Here is {DEFAULT_VECTOR}.", icon=":material/edit_off:")
+        return vector_subject(DEFAULT_VECTOR)
+    publish("p", None if given == DEFAULT_VECTOR else given[:LONGEST_IN_LINK])
+    return subject
+
+
+def _set_vector(vector: str) -> None:
+    st.session_state["p"] = vector
+
+
+def strongest_pair(similarity: np.ndarray) -> tuple[int, int]:
+    """The true class and the other class with the largest mean soft target. similarity: (K, K)."""
+    row, column = np.unravel_index(np.nanargmax(similarity - 2 * np.eye(len(similarity))), similarity.shape)
+    return int(row), int(column)
+
+
+def choose_cell(classes: tuple[str, ...], default: tuple[int, int]) -> tuple[int, int]:
+    """A true class and what its examples are taken for: two lists that read as a sentence."""
+    names = {name: name for name in classes}
+    for key, index in zip(("of", "as"), default, strict=True):
+        notice = url_choice(key, names, classes[index])
+        if notice:
+            st.warning(notice, icon=":material/link_off:")
+    with st.container(horizontal=True):
+        true_class = st.selectbox("Examples of", classes, key="of", width=240)
+        seen_as = st.selectbox("in which the teacher sees most of", classes, key="as", width=240)
+    for key, value, index in (("of", true_class, default[0]), ("as", seen_as, default[1])):
+        publish(key, None if value == classes[index] else value)
+    return classes.index(true_class), classes.index(seen_as)
+
+
+def set_cell(classes: tuple[str, ...], clicked: dict[str, int]) -> None:
+    """Moves both lists to a cell of the class map that was clicked."""
+    st.session_state["of"], st.session_state["as"] = classes[clicked["y"]], classes[clicked["x"]]
+
+
+def show_cell(teacher: str, cell: tuple[int, int], soft_targets: np.ndarray) -> None:
+    """The examples behind a cell, most of the other class first; one click puts an example under the slider."""
+    found = behind_cell(teacher, *cell, soft_targets, most=14 if dataset_of(teacher).kind == "image" else 6)
+    notes = [_tile(teacher, i, note=f"{soft_targets[i, cell[1]]:.0%}") for i in found]
+    tiles("Examples behind the cell", notes, key="behind", chosen=None, on_pick=_pick_behind, wrap=True)
