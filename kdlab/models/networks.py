@@ -134,7 +134,7 @@ class FashionTeacher(nn.Module):
 class LanguageTeacher(nn.Module):
     """A learned table of hashed character n-grams (n = 1 … 4), summed with weights, and one hidden layer."""
 
-    def __init__(self, classes: int, bits: int = 15, width: int = 32, hidden: int = 128) -> None:
+    def __init__(self, classes: int, bits: int = 14, width: int = 32, hidden: int = 128) -> None:
         super().__init__()
         self.bits = bits
         self.table = nn.Embedding(1 << bits, width)

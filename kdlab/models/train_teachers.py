@@ -136,7 +136,7 @@ RECIPES: dict[str, Recipe] = {
         data="All 60,000 training pictures; the 6,000 bundled ones are among them, the 2,000 test ones are not.",
         how="AdamW, one cycle of the learning rate, bfloat16 arithmetic; every picture mirrored, shifted (2 pixels) "
         "or partly covered at random at every sight; hard labels, no label smoothing.",
-        epochs=30,
+        epochs=20,
         batch=256,
         learning_rate=6e-3,
         weight_decay=0.02,
@@ -147,9 +147,9 @@ RECIPES: dict[str, Recipe] = {
         data="Every run of 1 to 12 words in the training paragraphs, as many for every language.",
         how="AdamW, one cycle of the learning rate; 30 % of the n-grams dropped and 3 % of the characters made "
         "unknown at random at every sight; hard labels, no label smoothing.",
-        epochs=3,
+        epochs=1,
         batch=256,
-        learning_rate=4e-3,
+        learning_rate=1e-2,
         weight_decay=0.05,
     ),
 }
