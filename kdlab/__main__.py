@@ -1,0 +1,126 @@
+"""The command line: ``python -m kdlab run …`` and ``python -m kdlab doctor``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pydantic import ValidationError
+
+from kdlab.runs.home import HomeError, home
+from kdlab.runs.spec import RunSpec, explain
+from kdlab.runs.store import Store, StoreError
+
+OWNER = "command line"
+_PACKAGES = (
+    "streamlit",
+    "torch",
+    "transformers",
+    "plotly",
+    "pandas",
+    "pydantic",
+    "SQLAlchemy",
+    "safetensors",
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit code: 0 done, 1 the run or the machine has a fault, 2 the call has one."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.action(options))
+    except (HomeError, StoreError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m kdlab", description="KD Lab without a page.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="train one cohort and print its result")
+    for name, field in RunSpec.model_fields.items():
+        run.add_argument(
+            f"--{name.replace('_', '-')}",
+            default=field.default,
+            metavar=name.upper(),
+            help=f"{field.description} (default: {field.default})".replace("%", "%%"),
+        )
+    run.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
+    run.set_defaults(action=_run)
+    doctor = commands.add_parser("doctor", help="say what this machine has and what is missing")
+    doctor.set_defaults(action=_doctor)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        spec = RunSpec.model_validate({name: getattr(options, name) for name in RunSpec.model_fields})
+    except ValidationError as error:
+        print(*explain(error), sep="\n", file=sys.stderr)
+        return 2
+    from kdlab.runs.execute import execute  # torch, which takes seconds, only for a spec that holds
+
+    store = Store()
+    run_id = store.enqueue(spec, OWNER, state="running")
+    try:
+        execute(run_id, store)
+    except KeyboardInterrupt:
+        store.finish(run_id, "cancelled")
+    run = store.get(run_id)
+    if run is None or run.result is None:
+        print((run and run.message) or "The run was stopped.", file=sys.stderr)
+        return 1
+    print(json.dumps(_report(run_id, spec, run.result)) if options.json else _sentences(run_id, run.result))
+    return 0
+
+
+def _report(run_id: str, spec: RunSpec, result: dict[str, Any]) -> dict[str, Any]:
+    """All arms train in lock-step, so they share their seconds."""
+    arms = [
+        {key: arm[key] for key in ("role", "temperature", "kd_weight", "accuracy", "agreement", "kl")}
+        | {"seconds": result["seconds"]}
+        for arm in result["arms"]
+    ]
+    rest = ("teacher_accuracy", "device", "peak_memory_mib", "seconds", "profiles")
+    return {"run": run_id, "spec": spec.model_dump(), "arms": arms} | {key: result[key] for key in rest}
+
+
+def _sentences(run_id: str, result: dict[str, Any]) -> str:
+    from kdlab.runs.comparison import compare, in_words
+
+    found = compare(result)
+    lines = [f"Run {run_id}, {result['seconds']:.1f} s on {result['device']['name']}"]
+    lines += [f"  {'Teacher':<18} accuracy {found.teacher_accuracy:.3f}"]
+    lines += [
+        f"  {arm['name']:<18} accuracy {found.accuracy[arm['role']].mean:.3f}" for arm in result["arms"]
+    ]
+    lines += [f"Answers on unlabelled data: {in_words(found.answers)}"]
+    lines += [f"Softness on top: {in_words(found.softness)}"]
+    return "\n".join(lines)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    missing = []
+    for package in _PACKAGES:
+        try:
+            print(f"{package:<14} {version(package)}")
+        except PackageNotFoundError:
+            print(f"{package:<14} missing")
+            missing.append(package)
+    print(f"{'python':<14} {sys.version.split()[0]}")
+    if missing:
+        print(f"\nMissing: {', '.join(missing)}. Install them with: pip install -r requirements.txt")
+        return 1
+    from kdlab.distill.device import describe_device, resolve_device
+
+    print(f"{'device':<14} {', '.join(str(v) for v in describe_device(resolve_device()).values() if v)}")
+    print(f"{'home folder':<14} {home()}")
+    print(f"{'runs kept':<14} {len(Store().list_runs())}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""A cohort: students of one shape, trained side by side.
+
+Student ``seed * arms + arm``. Students of a seed start from the same weights. Small ones train
+stacked (`torch.func.stack_module_state`, `vmap`) in groups; a group of one is the plain module.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from kdlab.models.networks import build_student
+
+
+def fresh_student(student: str, dataset: str, seed: int) -> nn.Module:
+    """A student with the weights that ``seed`` gives it, on the CPU; the global generator is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build_student(student, dataset)
+
+
+class Group:
+    """n students whose weights are stacked on a leading dimension, with one optimiser for all.
+
+    AdamW works elementwise, so a stacked student's updates are those that it would have alone.
+    """
+
+    def __init__(self, students: list[nn.Module], learning_rate: float, device: torch.device) -> None:
+        students = [student.to(device) for student in students]
+        self.size = len(students)
+        self._module = students[0]
+        if self.size == 1:
+            self.parameters = dict(self._module.named_parameters())
+            self.buffers = dict(self._module.named_buffers())
+        else:
+            self.parameters, self.buffers = stack_module_state(students)
+            # Holds the shape and no numbers: those come with each call.
+            self._module = copy.deepcopy(students[0]).to("meta")
+        self._optimizer = torch.optim.AdamW(
+            list(self.parameters.values()), lr=learning_rate, fused=device.type in ("cpu", "cuda")
+        )
+
+    def logits(self, x: Tensor) -> Tensor:
+        """x (n, B, …), each student its own batch → (n, B, K)."""
+        if self.size == 1:
+            return self._module(x[0]).unsqueeze(0)
+        return vmap(self._call)(self.parameters, self.buffers, x)
+
+    def shared_logits(self, x: Tensor) -> Tensor:
+        """x (B, …), one batch for all → (n, B, K)."""
+        if self.size == 1:
+            return self._module(x).unsqueeze(0)
+        return vmap(self._call, in_dims=(0, 0, None))(self.parameters, self.buffers, x)
+
+    def _call(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
+        return functional_call(self._module, (parameters, buffers), (x,))
+
+    def gradients(self, loss: Tensor) -> Tensor:
+        """Gradient of ``loss``, a sum over students, in each student's weights: (n, P)."""
+        grads = torch.autograd.grad(loss, list(self.parameters.values()), retain_graph=True)
+        return torch.cat([g.reshape(self.size, -1) for g in grads], dim=1)
+
+    def step(self, loss: Tensor) -> None:
+        """One update. The sum over students gives each student the gradient of its own loss."""
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self._optimizer.step()
+
+    def weights(self, i: int) -> dict[str, Tensor]:
+        """Student i's parameters and buffers, detached, on the CPU."""
+        tensors = {**self.parameters, **self.buffers}
+        picked = tensors if self.size == 1 else {name: tensor[i] for name, tensor in tensors.items()}
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in picked.items()}
+
+
+class Cohort:
+    """arms x seeds students in groups of at most ``group_size``."""
+
+    def __init__(
+        self,
+        student: str,
+        dataset: str,
+        *,
+        arms: int,
+        seeds: int,
+        group_size: int,
+        learning_rate: float,
+        device: torch.device,
+    ) -> None:
+        initial = [fresh_student(student, dataset, seed) for seed in range(seeds)]
+        students = [copy.deepcopy(initial[s // arms]) for s in range(arms * seeds)]
+        self.size = len(students)
+        self.groups = [
+            Group(students[start : start + group_size], learning_rate, device)
+            for start in range(0, self.size, group_size)
+        ]
+        self.slices = [slice(start, start + group_size) for start in range(0, self.size, group_size)]
+
+    def weights(self) -> list[dict[str, Tensor]]:
+        """Every student's tensors by name, in student order."""
+        return [group.weights(i) for group in self.groups for i in range(group.size)]

@@ -1,0 +1,252 @@
+"""The trainer: a cohort through its batches, in lock-step, with a point now and then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kdlab.data.registry import get_dataset
+from kdlab.distill.arms import Arm
+from kdlab.distill.batches import draw_examples, shuffled_batches
+from kdlab.distill.cohort import Cohort, Group
+from kdlab.distill.device import resolve_device
+from kdlab.distill.evaluation import Scores, concatenate, per_class_accuracy, score
+from kdlab.distill.grouping import group_size
+from kdlab.distill.loss import Terms, answers_as_logits, hinton_terms
+from kdlab.distill.signals import load_signal
+
+
+@dataclass(frozen=True)
+class Point:
+    """What is known after ``step`` updates. Values are nested lists (arms, seeds).
+
+    Losses are means since the last point, in nats and unweighted; gradient norms and their cosine
+    are of the two weighted terms, in the student's weights, on one batch.
+    """
+
+    step: int
+    epoch: float
+    seconds: float
+    values: dict[str, list[list[float]]]
+
+
+class Listener(Protocol):
+    """Who watches a run, and may hold or steer it. The trainer does not know who that is."""
+
+    def point(self, point: Point) -> None: ...
+
+    def before_step(self, trainer: Trainer) -> bool:
+        """May wait, steer, or raise to stop. True asks for a point after this step."""
+        ...
+
+
+class Trainer:
+    """Every arm and seed of a run as one cohort.
+
+    A step shows each seed's students the same ``batch_size`` labelled and ``batch_size`` unlabelled
+    examples: cross-entropy reads the labelled, distillation reads both.
+    """
+
+    def __init__(
+        self,
+        *,
+        dataset: str,
+        teacher: str,
+        student: str,
+        arms: tuple[Arm, ...],
+        labels: int,
+        transfer: int,
+        total_steps: int,
+        epochs: int,
+        seeds: int,
+        learning_rate: float,
+        batch_size: int,
+        device: str,
+        cache: Path,
+    ) -> None:
+        self.device = resolve_device(device)
+        self.arms, self.seeds, self.total_steps, self.epochs = arms, seeds, total_steps, epochs
+        data = get_dataset(dataset)
+        arrays, self.classes = data.load(), len(data.classes)
+        signal = load_signal(teacher, "logits", cache / "signals")
+
+        self.x, self.y = self._put(arrays.x_train), self._put(arrays.y_train)
+        self.x_test, self.y_test = self._put(arrays.x_test), self._put(arrays.y_test)
+        logits = self._put(signal.train)
+        # (2, N, K): what a teacher says that reveals its logits, and one that reveals only its answer.
+        self.signals = torch.stack([logits, answers_as_logits(logits)])
+        self.teacher_log_p = torch.log_softmax(self._put(signal.test), dim=-1)
+
+        drawn = [draw_examples(arrays.y_train, labels, transfer, seed) for seed in range(seeds)]
+        parts = [
+            np.stack(
+                [
+                    shuffled_batches(rows[part], batch_size, total_steps, seed)
+                    for seed, rows in enumerate(drawn)
+                ]
+            )
+            for part in (0, 1)
+        ]
+        self.labelled = parts[0].shape[-1]
+        batches = np.concatenate(parts, axis=-1).repeat(len(arms), axis=0)  # (students, steps, B)
+        self.batches = self._put(batches.swapaxes(0, 1))
+
+        count, rows = len(arms) * seeds, batches.shape[-1]
+        self.cohort = Cohort(
+            student,
+            dataset,
+            arms=len(arms),
+            seeds=seeds,
+            group_size=group_size(student, dataset, count, rows, self.device, cache),
+            learning_rate=learning_rate,
+            device=self.device,
+        )
+        hard = [int(arm.role == "hard_labels") for arm in arms] * seeds
+        self.revealed = torch.tensor(hard, device=self.device)  # which of the two signals a student reads
+        self.temperature = torch.tensor([arm.temperature for arm in arms] * seeds, device=self.device)
+        self.kd_weight = torch.tensor([arm.kd_weight for arm in arms] * seeds, device=self.device)
+        self.step_number = 0
+        self._started = time.perf_counter()
+        self._sums = torch.zeros(2, count, device=self.device)
+        self._summed = 0
+
+    def _put(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.array(array)).to(self.device)
+
+    # ------------------------------------------------------------------ the loop
+
+    def train(self, listener: Listener) -> None:
+        """All steps, a point at the start, the end and evenly between. Ends early when the listener raises."""
+        marks = self.point_steps()
+        listener.point(self.measure())
+        while self.step_number < self.total_steps:
+            wanted = listener.before_step(self)
+            self.step()
+            if wanted or self.step_number in marks:
+                listener.point(self.measure())
+
+    def point_steps(self) -> frozenset[int]:
+        """Steps after which a point is due: 24 to 60 of them, so that measuring stays a small part."""
+        count = min(self.total_steps, max(24, min(60, self.total_steps // 50)))
+        return frozenset(np.linspace(0, self.total_steps, count + 1).round().astype(int).tolist()[1:])
+
+    def step(self) -> None:
+        """One update of every student."""
+        for group, where in zip(self.cohort.groups, self.cohort.slices, strict=True):
+            terms = self._terms(group, where, self.batches[self.step_number])
+            group.step(terms.total(self.kd_weight[where]).sum())
+            self._sums[0, where] += terms.supervised.detach()
+            self._sums[1, where] += terms.distillation.detach()
+        self._summed += 1
+        self.step_number += 1
+
+    def _terms(self, group: Group, where: slice, rows: Tensor) -> Terms:
+        rows = rows[where]  # (n, B)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            student_logits = group.logits(self.x[rows])
+        teacher_logits = self.signals[self.revealed[where, None], rows]
+        return hinton_terms(
+            student_logits.float(), teacher_logits, self.y[rows], self.labelled, self.temperature[where]
+        )
+
+    def steer(self, steering: dict[str, float]) -> None:
+        """Moves temperature (of softened arms) and kd_weight (of taught arms) from the next step on."""
+        for i, arm in enumerate(self.arms):
+            if arm.role == "soft_targets" and "temperature" in steering:
+                self.temperature[i :: len(self.arms)] = steering["temperature"]
+            if arm.role != "labels_only" and "kd_weight" in steering:
+                self.kd_weight[i :: len(self.arms)] = steering["kd_weight"]
+
+    # ------------------------------------------------------------------ measuring
+
+    def measure(self) -> Point:
+        """Scores on the whole test set, the terms since the last point, and their gradients now."""
+        scores = self.scores()
+        sums = self._sums / max(self._summed, 1) if self._summed else self._first_terms()
+        gradients = self._gradient_budget()
+        values = {
+            "accuracy": scores.accuracy,
+            "agreement": scores.agreement,
+            "kl": scores.kl,
+            "supervised": sums[0],
+            "distillation": sums[1],
+            **gradients,
+        }
+        self._sums.zero_()
+        self._summed = 0
+        return Point(
+            step=self.step_number,
+            epoch=self.epochs * self.step_number / self.total_steps,
+            seconds=time.perf_counter() - self._started,
+            values={name: self.by_arm(tensor) for name, tensor in values.items()},
+        )
+
+    def scores(self) -> Scores:
+        """Every student on the whole test set."""
+        with torch.inference_mode():
+            return concatenate(
+                [
+                    score(self._test_logits(group), self.teacher_log_p, self.y_test)
+                    for group in self.cohort.groups
+                ]
+            )
+
+    def _test_logits(self, group: Group) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            return group.shared_logits(self.x_test).float()
+
+    def _each_group(self, of: Callable[[Group, slice, Tensor], Tensor]) -> Tensor:
+        rows = self.batches[min(self.step_number, self.total_steps - 1)]
+        parts = [of(g, w, rows) for g, w in zip(self.cohort.groups, self.cohort.slices, strict=True)]
+        return torch.cat(parts, dim=-1)
+
+    def _first_terms(self) -> Tensor:
+        """(2, students): the terms before any update."""
+
+        def terms(group: Group, where: slice, rows: Tensor) -> Tensor:
+            with torch.no_grad():
+                found = self._terms(group, where, rows)
+            return torch.stack([found.supervised, found.distillation])
+
+        return self._each_group(terms)
+
+    def _gradient_budget(self) -> dict[str, Tensor]:
+        """Norms of the two weighted terms' gradients in each student's weights, and their cosine."""
+
+        def budget(group: Group, where: slice, rows: Tensor) -> Tensor:
+            terms, w = self._terms(group, where, rows), self.kd_weight[where]
+            supervised = group.gradients(((1 - w) * terms.supervised).sum())
+            distillation = group.gradients((w * terms.distillation).sum())
+            cosine = torch.nn.functional.cosine_similarity(supervised, distillation, dim=1)
+            return torch.stack([supervised.norm(dim=1), distillation.norm(dim=1), cosine])
+
+        names = ("gradient_supervised", "gradient_distillation", "gradient_cosine")
+        return dict(zip(names, self._each_group(budget), strict=True))
+
+    def by_arm(self, values: Tensor) -> list[Any]:
+        """(students, …) → nested lists (arms, seeds, …)."""
+        nested = values.detach().unflatten(0, (self.seeds, len(self.arms))).transpose(0, 1)
+        return nested.cpu().tolist()
+
+    def outcome(self) -> dict[str, Any]:
+        """The end of a run: per arm and seed accuracy, agreement, KL and per-class accuracy; the teacher's own."""
+        scores = self.scores()
+        teacher_answers = self.teacher_log_p.argmax(-1)
+        return {
+            "accuracy": self.by_arm(scores.accuracy),
+            "agreement": self.by_arm(scores.agreement),
+            "kl": self.by_arm(scores.kl),
+            "per_class": self.by_arm(per_class_accuracy(scores.answers, self.y_test, self.classes)),
+            "answers": self.by_arm(scores.answers),
+            "teacher_accuracy": (teacher_answers == self.y_test).float().mean().item(),
+            "teacher_per_class": per_class_accuracy(teacher_answers[None], self.y_test, self.classes)[
+                0
+            ].tolist(),
+        }

@@ -1,0 +1,1 @@
+"""Runs that last: spec, store, dispatcher, workers."""

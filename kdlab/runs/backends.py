@@ -1,0 +1,120 @@
+"""Where runs are carried out: an interface of three calls, and local processes as the default."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+_WARM_PAUSE = 2.0  # seconds after a submit before the next worker warms up: the run's first points come first
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run's process is gone; ``error`` is the last thing that it said on its error output."""
+
+    run_id: str
+    error: str
+
+
+class Backend(Protocol):
+    def submit(self, run_id: str) -> None:
+        """Has a worker claim and train an admitted run."""
+
+    def cancel(self, run_id: str) -> None:
+        """Ends a run's worker by force; for one that does not obey the store's command."""
+
+    def poll(self) -> Iterator[Ended]:
+        """The runs whose workers have ended since the last call, however they ended."""
+
+
+class LocalBackend:
+    """Processes on this machine, each in a session of its own: they outlive the server."""
+
+    def __init__(self) -> None:
+        self._busy: dict[str, _Worker] = {}
+        self._warm: _Worker | None = None
+        self._submitted = -_WARM_PAUSE
+        self._failures = 0
+
+    def submit(self, run_id: str) -> None:
+        worker = self._warm if self._warm is not None and self._warm.alive else _Worker()
+        self._warm = None
+        self._busy[run_id] = worker
+        self._submitted = time.monotonic()
+        worker.take(run_id)
+
+    def cancel(self, run_id: str) -> None:
+        if worker := self._busy.get(run_id):
+            worker.process.kill()
+
+    def poll(self) -> Iterator[Ended]:
+        for run_id, worker in list(self._busy.items()):
+            if not worker.alive:
+                del self._busy[run_id]
+                yield Ended(run_id, worker.last_words())
+        self._keep_warm()
+
+    def _keep_warm(self) -> None:
+        if self._warm is not None and not self._warm.alive:
+            # Something is wrong with this machine's PyTorch or home folder: a launch will tell; do not spin.
+            self._failures += 1
+            self._warm = None
+        if self._warm is None and self._failures < 3 and time.monotonic() - self._submitted >= _WARM_PAUSE:
+            self._warm = _Worker()
+
+    def close(self) -> None:
+        """Lets the worker that waits go; those at work go on."""
+        if self._warm is not None:
+            self._warm.dismiss()
+
+
+class _Worker:
+    """One worker process, its input held open until a run is given to it."""
+
+    def __init__(self) -> None:
+        apart: dict[str, Any] = (
+            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+            if sys.platform == "win32"
+            else {"start_new_session": True}
+        )
+        path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the worker
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "kdlab.runs.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path},
+            **apart,
+        )
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def take(self, run_id: str) -> None:
+        assert self.process.stdin is not None
+        # One that died at this moment is reported as ended, like any other.
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(run_id + "\n")
+            self.process.stdin.close()
+
+    def dismiss(self) -> None:
+        """Closes its input: one that still warms up ends when it is warm."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def last_words(self) -> str:
+        """The last line of its error output."""
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return lines[-1][:300] if lines else ""

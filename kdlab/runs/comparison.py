@@ -1,0 +1,51 @@
+"""What a finished run shows: paired differences with their intervals, in numbers and in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kdlab.core.intervals import Interval, mean_interval, paired_difference
+from kdlab.distill.arms import Role
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Gains in test accuracy (shares, not points), paired over seeds.
+
+    ``total`` = soft targets − labels only = ``answers`` + ``softness``, seed by seed, where
+    ``answers`` = the teacher's answers − labels only, and ``softness`` = soft targets − answers.
+    ``kept`` is the soft arm's accuracy over the teacher's.
+    """
+
+    total: Interval
+    answers: Interval
+    softness: Interval
+    accuracy: dict[Role, Interval]
+    teacher_accuracy: float
+    kept: float
+
+
+def compare(result: dict[str, Any]) -> Comparison:
+    """The comparison that a run's result holds."""
+    accuracy = {arm["role"]: np.array(arm["accuracy"]) for arm in result["arms"]}
+    labels, hard, soft = (accuracy[role] for role in ("labels_only", "hard_labels", "soft_targets"))
+    return Comparison(
+        total=paired_difference(soft, labels),
+        answers=paired_difference(hard, labels),
+        softness=paired_difference(soft, hard),
+        accuracy={role: mean_interval(values) for role, values in accuracy.items()},
+        teacher_accuracy=result["teacher_accuracy"],
+        kept=float(soft.mean() / result["teacher_accuracy"]),
+    )
+
+
+def in_words(difference: Interval) -> str:
+    """A difference of accuracies in percentage points: "+2.8 points, 95 % 1.1 to 4.4"."""
+    points = f"{100 * difference.mean:+.1f} points"
+    if difference.n < 2:
+        return f"{points}; one seed shows no difference, run at least two"
+    interval = f"95 % {100 * difference.low:.1f} to {100 * difference.high:.1f}"
+    return f"no difference shown ({points}, {interval})" if difference.holds_zero else f"{points}, {interval}"

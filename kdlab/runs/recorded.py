@@ -1,0 +1,59 @@
+"""The run that a first visit shows: a real one, recorded whole. ``python -m kdlab.runs.recorded RUN_ID`` makes it."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import sys
+import zlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdlab.runs import artifacts
+from kdlab.runs.spec import RunSpec
+from kdlab.runs.store import Run, Store
+
+OWNER = "recorded"
+_FILE = Path(__file__).with_name("recorded_run.json.gz")
+_FIELDS = ("id", "state", "created", "started", "ended", "step", "steps", "result")
+
+
+@cache
+def recorded_run() -> tuple[Run, list[tuple[int, str, dict[str, Any]]], np.ndarray]:
+    """The run, its rows as `Store.points` gives them, and its answers (arms, seeds, N)."""
+    kept = json.loads(gzip.decompress(_FILE.read_bytes()))
+    run = Run(
+        **{name: kept[name] for name in _FIELDS},
+        spec=RunSpec.model_validate(kept["spec"]),
+        owner=OWNER,
+        heartbeat=None,
+        message="",
+        command="",
+        steering={},
+    )
+    packed = zlib.decompress(base64.b64decode(kept["answers"]))
+    answers = np.frombuffer(packed, dtype=np.uint8).reshape(kept["answers_shape"])
+    return run, [(n, kind, payload) for n, kind, payload in kept["rows"]], answers
+
+
+def record(run_id: str, store: Store) -> Path:
+    """Writes a finished run of the store as the recorded one. Raises ValueError for one that is not done."""
+    run, answers = store.get(run_id), artifacts.load_answers(run_id)
+    if run is None or run.state != "done" or answers is None:
+        raise ValueError(f"{run_id} is not a finished run of this lab")
+    kept = {name: getattr(run, name) for name in _FIELDS} | {
+        "spec": run.spec.model_dump(),
+        "rows": store.points(run_id),
+        "answers": base64.b64encode(zlib.compress(answers.tobytes(), 9)).decode(),
+        "answers_shape": answers.shape,
+    }
+    _FILE.write_bytes(gzip.compress(json.dumps(kept).encode(), mtime=0))
+    return _FILE
+
+
+if __name__ == "__main__":
+    print(record(sys.argv[1], Store()))

@@ -1,0 +1,169 @@
+"""What a run is: one frozen spec that feeds the controls, the URL, the command line and the store."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from kdlab.data.registry import DATASETS
+from kdlab.distill.arms import Arm, three_arms
+from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for
+
+
+def _control(title: str, unit: str = "", step: float | None = None, scale: str = "linear") -> dict[str, Any]:
+    return {"title": title, "unit": unit, "step": step, "scale": scale}
+
+
+class RunSpec(BaseModel):
+    """One dataset, one teacher, one student shape, three arms, several seeds.
+
+    Every arm and seed is a student. All students of a seed start from the same weights and see
+    the same batches, in lock-step. Raises pydantic's ValidationError; `explain` puts it in words.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    dataset: str = Field(
+        "fashion",
+        description="The data that teacher and students classify.",
+        json_schema_extra=_control("Dataset"),
+    )
+    teacher: str = Field(
+        "fashion",
+        description="The trained model whose outputs the students learn from.",
+        json_schema_extra=_control("Teacher"),
+    )
+    student: str = Field(
+        "mlp-16",
+        description="The shape of the small model. Smaller students have more to gain and less room for it.",
+        json_schema_extra=_control("Student"),
+    )
+    labels: int = Field(
+        200,
+        ge=2,
+        le=6000,
+        description="Training examples whose true label the students are told, spread evenly over the classes.",
+        json_schema_extra=_control("Labels", "examples", 10, "log"),
+    )
+    transfer: int = Field(
+        1000,
+        ge=0,
+        le=6000,
+        description="Further training examples without a label: only the teacher says what they are.",
+        json_schema_extra=_control("Transfer set", "examples", 100),
+    )
+    temperature: float = Field(
+        1.0,
+        ge=0.5,
+        le=20,
+        description="Divides both models' logits before the softmax. Above 1 the teacher's doubts count for more.",
+        json_schema_extra=_control("Temperature", "", 0.1, "log"),
+    )
+    kd_weight: float = Field(
+        0.9,
+        ge=0,
+        le=1,
+        description="Weight w of the distillation term; the labels' term has 1 − w.",
+        json_schema_extra=_control("KD weight", "", 0.01),
+    )
+    epochs: int = Field(
+        60,
+        ge=1,
+        le=400,
+        description="Passes over the transfer set, or over the labels where those are more.",
+        json_schema_extra=_control("Epochs", "passes", 1),
+    )
+    seeds: int = Field(
+        5,
+        ge=1,
+        le=10,
+        description="How often everything is repeated with other weights, labels and batches. Intervals need two.",
+        json_schema_extra=_control("Seeds", "", 1),
+    )
+    learning_rate: float = Field(
+        2e-3,
+        ge=1e-5,
+        le=0.1,
+        description="Step size of the optimiser (AdamW).",
+        json_schema_extra=_control("Learning rate", "", None, "log"),
+    )
+    batch_size: int = Field(
+        64,
+        ge=8,
+        le=512,
+        description="Labelled examples in a step; as many again come from the transfer set.",
+        json_schema_extra=_control("Batch size", "examples", 8),
+    )
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
+        "auto",
+        description="Where it trains: auto takes CUDA, then MPS, then the CPU.",
+        json_schema_extra=_control("Device"),
+    )
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        _known("dataset", self.dataset, DATASETS)
+        _known("teacher", self.teacher, TEACHERS)
+        _known("student", self.student, STUDENTS)
+        data = DATASETS[self.dataset]
+        if TEACHERS[self.teacher].dataset != self.dataset:
+            raise ValueError(
+                f"the teacher {self.teacher!r} knows {TEACHERS[self.teacher].dataset!r}, not {self.dataset!r}; "
+                "choose a teacher of the same dataset"
+            )
+        fitting = {shape.name for shape in students_for(self.dataset)}
+        if self.student not in fitting:
+            raise ValueError(
+                f"the student {self.student!r} does not read {data.kind}s; choose one of {', '.join(sorted(fitting))}"
+            )
+        classes = len(data.classes)
+        if self.labels < classes:
+            raise ValueError(
+                f"{data.title} has {classes} classes; give at least {classes} labels, one a class"
+            )
+        if self.labels + self.transfer > data.train_size:
+            raise ValueError(
+                f"labels and transfer set together ask for {self.labels + self.transfer:,} examples, but "
+                f"{data.title} has {data.train_size:,} to train on; lower one of them"
+            )
+        return self
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms that this run compares."""
+        return three_arms(self.temperature, self.kd_weight)
+
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of every student."""
+        return self.epochs * -(-max(self.labels, self.transfer) // self.batch_size)
+
+
+def _known(field: str, value: str, names: dict[str, Any]) -> None:
+    if value not in names:
+        raise ValueError(f"there is no {field} called {value[:40]!r}; choose one of {', '.join(names)}")
+
+
+def explain(error: ValidationError) -> list[str]:
+    """Each fault of a spec as a sentence that a learner understands."""
+    return [_sentence(fault) for fault in error.errors(include_url=False)]
+
+
+def _sentence(fault: Any) -> str:
+    field = ".".join(str(part) for part in fault["loc"])
+    given = repr(fault.get("input"))[:40]
+    limits = fault.get("ctx", {})
+    match fault["type"]:
+        case "extra_forbidden":
+            return f"A run has no setting called {field!r}; it has {', '.join(RunSpec.model_fields)}."
+        case "greater_than_equal":
+            return f"{field} must be at least {limits['ge']}, but {given} was given."
+        case "less_than_equal":
+            return f"{field} must be at most {limits['le']}, but {given} was given."
+        case "value_error":
+            text = str(limits["error"])
+            return f"{text[0].upper()}{text[1:]}."
+        case "string_pattern_mismatch":
+            return f"{field} must be auto, cpu, cuda, cuda:0 (or another card's number) or mps, but {given} was given."
+    return f"{field}: {given} does not fit. {fault['msg']}."

@@ -1,0 +1,56 @@
+"""A worker: a process that warms up, waits for one run's id on its standard input, serves it and ends.
+
+``python -m kdlab.runs.worker``. It ends when its input is closed before a run has come; a run that it
+has begun goes on even when the server that started it is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from kdlab.distill.device import describe_device, resolve_device
+from kdlab.distill.trainer import Point, Trainer
+from kdlab.runs.execute import execute, make_trainer
+from kdlab.runs.home import home
+from kdlab.runs.spec import RunSpec
+from kdlab.runs.store import Store
+
+
+class _Silent:
+    """A listener for the warm-up."""
+
+    def point(self, point: Point) -> None: ...
+
+    def before_step(self, trainer: Trainer) -> bool:
+        return False
+
+
+def warm_up() -> None:
+    """Pays the first-time costs before a visitor waits: data, kernels, the default cohort's grouping."""
+    device = resolve_device()
+    if device.type == "cuda":
+        torch.cuda.set_per_process_memory_fraction(0.9 / int(os.environ.get("KDLAB_SLOTS", "1")), device)
+    about: dict[str, Any] = describe_device(device) | {"torch": version("torch")}
+    (home() / "device.json").write_text(json.dumps(about))
+    trainer = make_trainer(RunSpec())
+    trainer.total_steps = 3
+    trainer.train(_Silent())
+
+
+def main() -> None:
+    store = Store()
+    warm_up()
+    print("ready", flush=True)
+    run_id = sys.stdin.readline().strip()
+    if run_id and store.claim(run_id):
+        execute(run_id, store)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""Cohorts through real digits: lock-step, controls, repeatability."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from kdlab.distill import trainer as trainer_module
+from kdlab.distill.arms import three_arms
+from kdlab.distill.cohort import Group, fresh_student
+from kdlab.distill.device import DeviceError, resolve_device
+from kdlab.distill.trainer import Point, Trainer
+
+SETTINGS: dict[str, Any] = {
+    "dataset": "digits",
+    "teacher": "digits",
+    "student": "mlp-16",
+    "labels": 50,
+    "transfer": 200,
+    "total_steps": 40,
+    "epochs": 10,
+    "seeds": 2,
+    "learning_rate": 5e-3,
+    "batch_size": 32,
+    "device": "cpu",
+}
+
+
+class Recorder:
+    """A listener that keeps the points and steers where it is told to."""
+
+    def __init__(self, steering: dict[int, dict[str, float]] | None = None) -> None:
+        self.points: list[Point] = []
+        self.steering = steering or {}
+
+    def point(self, point: Point) -> None:
+        self.points.append(point)
+
+    def before_step(self, trainer: Trainer) -> bool:
+        if trainer.step_number in self.steering:
+            trainer.steer(self.steering[trainer.step_number])
+        return False
+
+
+def make(cache: Path, *, temperature: float = 4.0, kd_weight: float = 0.9, **changes: Any) -> Trainer:
+    return Trainer(**SETTINGS | changes, arms=three_arms(temperature, kd_weight), cache=cache)
+
+
+def values(points: list[Point]) -> list[dict[str, Any]]:
+    return [point.values for point in points]
+
+
+def train(trainer: Trainer, **listening: Any) -> Recorder:
+    recorder = Recorder(**listening)
+    trainer.train(recorder)
+    return recorder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def test_the_same_spec_gives_the_same_numbers_to_the_bit(cache: Path) -> None:
+    first, second = train(make(cache)), train(make(cache))
+    assert values(first.points) == values(second.points)
+
+
+def test_all_arms_of_a_seed_start_equal_and_seeds_differ(cache: Path) -> None:
+    start = train(make(cache)).points[0].values["accuracy"]
+    assert start[0] == start[1] == start[2]
+    assert start[0][0] != start[0][1]
+
+
+def test_labels_only_does_not_know_of_the_teacher(cache: Path) -> None:
+    one = make(cache, temperature=1.0, kd_weight=0.5)
+    other = make(cache, temperature=8.0, kd_weight=0.9)
+    runs = [train(trainer).points[-1].values["accuracy"] for trainer in (one, other)]
+    assert runs[0][0] == runs[1][0]
+    assert runs[0][2] != runs[1][2]
+
+
+def test_distillation_on_unlabelled_digits_brings_the_students_nearer_to_the_teacher(cache: Path) -> None:
+    end = train(make(cache, total_steps=300)).points[-1].values
+    labels_only, _, soft = end["kl"]
+    assert max(soft) < min(labels_only)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 6])
+def test_students_learn_the_same_in_whatever_groups_they_are_stacked(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(trainer_module, "group_size", lambda *_: size)
+    trainer = make(cache)
+    train(trainer)
+    monkeypatch.setattr(trainer_module, "group_size", lambda *_: 1)
+    alone = make(cache)
+    train(alone)
+    for stacked, single in zip(trainer.cohort.weights(), alone.cohort.weights(), strict=True):
+        for name, tensor in single.items():
+            torch.testing.assert_close(stacked[name], tensor, rtol=1e-3, atol=1e-4)
+
+
+def test_steering_acts_from_its_step_on_and_spares_labels_only(cache: Path) -> None:
+    plain = train(make(cache)).points
+    steered = train(make(cache), steering={20: {"temperature": 1.0, "kd_weight": 0.2}}).points
+    for before, after in zip(plain, steered, strict=True):
+        assert before.values["accuracy"][0] == after.values["accuracy"][0]
+        if before.step <= 20:
+            assert before.values["kl"] == after.values["kl"]
+    assert plain[-1].values["kl"][2] != steered[-1].values["kl"][2]
+
+
+def test_gradient_norms_are_those_of_autograd_for_one_student(cache: Path) -> None:
+    trainer = make(cache, seeds=1)
+    point = trainer.measure()
+    arm = trainer.arms[2]
+    rows = trainer.batches[0][2]
+    student = fresh_student("mlp-16", "digits", 0)
+    logits = student(trainer.x[rows])
+    teacher = trainer.signals[0][rows]
+    kl = torch.nn.functional.kl_div(
+        torch.log_softmax(logits / arm.temperature, -1),
+        torch.softmax(teacher / arm.temperature, -1),
+        reduction="batchmean",
+    )
+    (arm.kd_weight * arm.temperature**2 * kl).backward()
+    norm = torch.cat([p.grad.flatten() for p in student.parameters()]).norm().item()
+    assert point.values["gradient_distillation"][2][0] == pytest.approx(norm, rel=1e-4)
+    assert point.values["gradient_distillation"][0][0] == 0
+
+
+def test_points_begin_at_zero_and_end_with_the_last_step(cache: Path) -> None:
+    steps = [point.step for point in train(make(cache)).points]
+    assert steps[0] == 0
+    assert steps[-1] == SETTINGS["total_steps"]
+    assert steps == sorted(set(steps))
+
+
+def test_a_group_of_one_is_the_module_itself() -> None:
+    student = fresh_student("mlp-16", "digits", 3)
+    x = torch.rand(1, 7, 8, 8)
+    torch.testing.assert_close(Group([student], 1e-3, torch.device("cpu")).logits(x)[0], student(x[0]))
+
+
+def test_fresh_students_leave_the_global_generator_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    fresh_student("mlp-16", "digits", 0)
+    torch.testing.assert_close(torch.rand(3), expected)
+
+
+@pytest.mark.skipif(
+    torch.cuda.is_available(), reason="this machine has the card that the test asks for in vain"
+)
+def test_a_missing_device_is_an_error_and_no_silent_fall_back() -> None:
+    with pytest.raises(DeviceError, match="Choose auto or cpu"):
+        resolve_device("cuda")
+
+
+@pytest.mark.gpu
+def test_on_a_card_everything_lives_there_and_learns_as_on_the_cpu(cache: Path) -> None:
+    card, cpu = make(cache, device="cuda", total_steps=200), make(cache, total_steps=200)
+    assert {t.device.type for t in (card.x, card.signals, card.batches, card.kd_weight)} == {"cuda"}
+    ends = [train(trainer).points[-1].values["accuracy"] for trainer in (card, cpu)]
+    for on_card, on_cpu in zip(*ends, strict=True):
+        assert sum(on_card) / 2 == pytest.approx(sum(on_cpu) / 2, abs=0.05)

@@ -1,0 +1,41 @@
+"""Differences in words, and the two parts of a gain."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kdlab.core.intervals import paired_difference
+from kdlab.runs.comparison import compare, in_words
+
+LABELS_ONLY, ANSWERS, SOFT = [0.70, 0.72, 0.71], [0.75, 0.76, 0.77], [0.76, 0.79, 0.78]
+
+
+def result() -> dict[str, object]:
+    roles = ("labels_only", "hard_labels", "soft_targets")
+    arms = [{"role": r, "accuracy": a} for r, a in zip(roles, (LABELS_ONLY, ANSWERS, SOFT), strict=True)]
+    return {"arms": arms, "teacher_accuracy": 0.9}
+
+
+def test_the_two_parts_add_up_to_the_whole_gain() -> None:
+    found = compare(result())
+    assert found.answers.mean + found.softness.mean == pytest.approx(found.total.mean)
+    assert found.total.mean == pytest.approx(np.mean(SOFT) - np.mean(LABELS_ONLY))
+    assert found.kept == pytest.approx(np.mean(SOFT) / 0.9)
+
+
+def test_a_difference_whose_interval_holds_zero_is_called_none() -> None:
+    assert in_words(paired_difference([0.5, 0.6], [0.6, 0.5])).startswith("no difference shown (+0.0 points")
+
+
+def test_a_shown_difference_is_said_in_points_with_its_interval() -> None:
+    words = in_words(compare(result()).answers)
+    # Student's t with 2 degrees of freedom: 4.303 · s / √3 around the mean.
+    difference = 100 * (np.array(ANSWERS) - np.array(LABELS_ONLY))
+    half = 4.3026527 * difference.std(ddof=1) / np.sqrt(3)
+    mean = difference.mean()
+    assert words == f"+{mean:.1f} points, 95 % {mean - half:.1f} to {mean + half:.1f}"
+
+
+def test_one_seed_shows_nothing() -> None:
+    assert "run at least two" in in_words(paired_difference([0.9], [0.5]))

@@ -1,0 +1,85 @@
+"""How a run reports and how it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kdlab.distill.trainer import Point
+from kdlab.runs import execute as module
+from kdlab.runs.curves import METRICS, curves
+from kdlab.runs.spec import RunSpec
+from kdlab.runs.store import Store, StoreError
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(f"sqlite:///{tmp_path / 'lab.sqlite'}")
+
+
+def point(step: int, loss: float = 0.5) -> Point:
+    values = {name: [[loss], [loss], [loss]] for name in METRICS}
+    return Point(step=step, epoch=float(step), seconds=0.1 * step, values=values)
+
+
+def claimed(store: Store) -> str:
+    run_id = store.enqueue(RunSpec(seeds=1), "ann")
+    store.claim(run_id)
+    return run_id
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_advice(store: Store) -> None:
+    reporter = module._Reporter(store, claimed(store))
+    with pytest.raises(module.Diverged) as caught:
+        reporter.point(point(3, float("nan")))
+    state, message = module._ending(caught.value, None)
+    assert state == "failed"
+    assert "Lower the learning rate" in message
+
+
+def test_points_wait_while_the_store_refuses_them_and_none_is_lost(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = claimed(store)
+    reporter = module._Reporter(store, run_id)
+    add_points = store.add_points
+
+    def full(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(store, "add_points", full)
+    reporter.point(point(0))
+    reporter.point(point(1))
+    monkeypatch.setattr(store, "add_points", add_points)
+    reporter.flush(1)
+    found = curves(store.points(run_id))
+    assert found is not None
+    assert found.step.tolist() == [0, 1]
+
+
+def test_what_was_not_finite_comes_back_as_a_gap(store: Store) -> None:
+    run_id = claimed(store)
+    reporter = module._Reporter(store, run_id)
+    with_gap = point(0)
+    with_gap.values["kl"][0][0] = float("inf")
+    reporter.point(with_gap)
+    reporter.flush(0)
+    found = curves(store.points(run_id))
+    assert found is not None
+    assert [str(v) for v in found.values["kl"][0, :, 0]] == ["nan", "0.5", "0.5"]
+    table = found.table(RunSpec(seeds=1).arms)
+    assert table["arm"].tolist() == ["labels_only", "hard_labels", "soft_targets"]
+
+
+def test_a_replay_shows_what_was_known_by_then(store: Store) -> None:
+    run_id = claimed(store)
+    reporter = module._Reporter(store, run_id)
+    for step in range(10):
+        reporter.point(point(step))
+    reporter.flush(9)
+    whole = curves(store.points(run_id))
+    assert whole is not None
+    assert len(whole.until(-1)) == 1
+    assert whole.until(0.45).step.tolist() == [0, 1, 2, 3, 4]
+    assert len(whole.until(99)) == 10

@@ -1,0 +1,77 @@
+"""A spec takes what fits and says in words what does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from kdlab.data.registry import DATASETS
+from kdlab.models.catalogue import students_for, teachers_for
+from kdlab.runs.spec import RunSpec, explain
+
+
+def faults(**values: Any) -> str:
+    with pytest.raises(ValidationError) as caught:
+        RunSpec.model_validate(values)
+    return " ".join(explain(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"temperature": 0}, "temperature must be at least 0.5"),
+        ({"temperature": 1e9}, "temperature must be at most 20"),
+        ({"temperature": "nan"}, "temperature: 'nan' does not fit"),
+        ({"temperature": float("inf")}, "temperature: inf does not fit"),
+        ({"kd_weight": "much"}, "kd_weight: 'much' does not fit"),
+        ({"labels": 12.5}, "labels: 12.5 does not fit"),
+        ({"dataset": "imagenet"}, "no dataset called 'imagenet'; choose one of digits, fashion, languages"),
+        ({"student": "gpt-4"}, "no student called 'gpt-4'"),
+        ({"teacher": "digits"}, "knows 'digits', not 'fashion'"),
+        ({"student": "ngram-linear"}, "does not read images; choose one of"),
+        ({"labels": 9}, "Fashion-MNIST has 10 classes; give at least 10 labels"),
+        ({"labels": 6000, "transfer": 1}, "ask for 6,001 examples, but Fashion-MNIST has 6,000"),
+        ({"device": "tpu"}, "device must be auto, cpu, cuda"),
+        ({"colour": "blue"}, "no setting called 'colour'; it has dataset, teacher"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_words(values: dict[str, Any], words: str) -> None:
+    assert words in faults(**values)
+
+
+def test_every_fault_is_named_at_once() -> None:
+    said = faults(temperature=0, seeds=99, colour=1)
+    assert all(word in said for word in ("temperature", "seeds", "colour"))
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_student_and_teacher_of_a_dataset_makes_a_spec(dataset: str) -> None:
+    for teacher in teachers_for(dataset):
+        for student in students_for(dataset):
+            spec = RunSpec(
+                dataset=dataset, teacher=teacher.name, student=student.name, labels=20, transfer=100
+            )
+            assert RunSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+def test_a_spec_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        RunSpec().temperature = 2  # type: ignore[misc]
+
+
+def test_no_arm_without_its_controls() -> None:
+    assert [arm.role for arm in RunSpec().arms] == ["labels_only", "hard_labels", "soft_targets"]
+
+
+def test_an_epoch_is_a_pass_over_the_larger_of_labels_and_transfer_set() -> None:
+    assert RunSpec(labels=200, transfer=1000, epochs=3, batch_size=64).total_steps == 3 * 16
+    assert RunSpec(labels=200, transfer=0, epochs=3, batch_size=64).total_steps == 3 * 4
+
+
+@pytest.mark.parametrize("field", RunSpec.model_fields)
+def test_every_setting_carries_its_title_and_help(field: str) -> None:
+    info = RunSpec.model_fields[field]
+    assert info.description
+    assert dict(info.json_schema_extra or {})["title"]  # type: ignore[arg-type]
