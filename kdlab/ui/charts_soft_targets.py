@@ -41,7 +41,7 @@ def soft_target_bars(
     traces.append(outline)
     columns = (
         (1.11, "T = 1", at_one, "@muted"),
-        (1.42, f"T = {temperature:g}", at_temperature, _TEACHER.ink),
+        (1.46, f"T = {temperature:g}", at_temperature, _TEACHER.ink),
     )
     for x, head, numbers, ink in columns:
         traces.append(
@@ -61,7 +61,7 @@ def soft_target_bars(
         "barmode": "overlay",
         "margin": {"l": 8, "r": 4, "t": 2, "b": 4},
         "xaxis": {
-            "range": [0, 1.43],
+            "range": [0, 1.47],
             "tickvals": [0, 0.25, 0.5, 0.75, 1],
             "ticktext": ["0", "25 %", "50 %", "75 %", "100 %"],
             "fixedrange": True,

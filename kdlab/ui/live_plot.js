@@ -106,7 +106,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const node = parentElement.querySelector(".kdlab-plot");
   let plot = plots.get(node);
   if (!plot) {
-    plot = { config: { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] } };
+    // Named one by one: Plotly's own set has a button that uploads the figure to another server.
+    plot = { config: { displaylogo: false, modeBarButtons: [["toImage", "resetScale2d"]] } };
     plots.set(node, plot);
     watch(node, plot);
   }

@@ -138,7 +138,8 @@ def _typed_text(teacher: str) -> Subject | None:
     typed = st.text_input(
         "Type in any language",
         key="text",
-        max_chars=LONGEST_TEXT,
+        on_change=_cut,
+        args=("text",),
         live=True,
         placeholder="gdzie jest dworzec?",
     )
@@ -160,6 +161,11 @@ def _typed_text(teacher: str) -> Subject | None:
     return subject
 
 
+def _cut(key: str) -> None:
+    """Keeps the beginning of a text that somebody pasted; the whole would travel with every later move."""
+    st.session_state[key] = st.session_state[key][:LONGEST_TEXT]
+
+
 def _quoted(subject: Subject) -> Subject:
     st.html(f'<blockquote class="kd-quote">{html.escape(subject.text)}</blockquote>')
     return subject
@@ -172,7 +178,9 @@ def _own_vector() -> Subject:
 
 def _read_vector() -> Subject:
     adopt("p", DEFAULT_VECTOR, lambda text: text[:LONGEST_TEXT])
-    given = st.text_input("The teacher's probabilities at T = 1", key="p", live=True, max_chars=LONGEST_TEXT)
+    given = st.text_input(
+        "The teacher's probabilities at T = 1", key="p", live=True, on_change=_cut, args=("p",)
+    )
     with st.container(horizontal=True, gap="small"):
         for name, vector in PRESETS.items():
             st.button(

@@ -85,8 +85,8 @@ def vector_subject(text: str) -> Subject:
         numbers = np.array([float(part) for part in parts])
     except ValueError:
         raise ValueError("These are not all numbers. Write them such as 0.7, 0.2, 0.1.") from None
-    if not np.isfinite(numbers).all() or numbers.min() < 0 or not 0 < numbers.sum() < 1e9:
-        raise ValueError("Probabilities are 0 or more, and at least one is above 0.")
+    if not np.isfinite(numbers).all() or numbers.min() < 0 or not 0 < numbers.max() < 1e9:
+        raise ValueError("Probabilities are 0 or more, at least one is above 0, and none is huge.")
     return Subject(
         classes=tuple(LETTERS[: len(parts)]),
         answer=numbers / numbers.sum(),

@@ -8,7 +8,7 @@ import numpy as np
 
 FAINT = 0.01
 """Below this share the other classes together hardly move a student."""
-EVEN = 0.995
+EVEN = 0.985
 """Above this part of the largest possible entropy the classes are as good as alike."""
 
 

@@ -1,0 +1,52 @@
+"""The home page: its picture, its links, and both teaching pages on a phone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+LINKS = {
+    "Start with soft targets": (r"/soft-targets$", "Soft targets"),
+    "Look at soft targets": (r"/soft-targets$", "Soft targets"),
+    "Launch a distillation": (r"/distill", "Distill"),
+    "Heat a sharp teacher": (r"/soft-targets\?.*data=own", "Soft targets"),
+    "Compare what is revealed": (r"/distill", "Distill"),
+}
+
+
+def test_home_shows_a_real_answer_the_pipeline_and_the_device(browser_page: Page):
+    browser_page.goto("/")
+    answer = browser_page.locator(".kd-answer")
+    expect(answer).to_contain_text("The label says")
+    expect(answer.locator("dl")).to_contain_text("%")
+    expect(
+        browser_page.get_by_role("img", name=re.compile("Examples go to a large teacher")).first
+    ).to_be_visible()
+    expect(browser_page.get_by_text(re.compile(r"Runs (will )?train on"))).to_be_visible()
+
+
+def test_every_link_leads_to_its_page(browser_page: Page):
+    for name, (address, title) in LINKS.items():
+        browser_page.goto("/")
+        browser_page.get_by_role("link", name=name).click()
+        expect(browser_page).to_have_url(re.compile(address))
+        expect(browser_page.get_by_role("heading", name=title, exact=True)).to_be_visible()
+        expect(browser_page.get_by_test_id("stException")).to_have_count(0)
+    expect(browser_page.get_by_role("link", name="Runs")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/", "/soft-targets", "/soft-targets?data=languages"])
+def test_a_phone_scrolls_down_only(browser_page: Page, path: str):
+    browser_page.set_viewport_size({"width": 390, "height": 844})
+    browser_page.goto(path)
+    expect(browser_page.get_by_role("heading", level=1)).to_be_visible()
+    expect(browser_page.locator("[data-test-script-state=notRunning]")).to_be_visible()
+    browser_page.wait_for_timeout(500)
+    overflow = browser_page.evaluate(
+        "() => [...document.querySelectorAll('[data-testid=stMain], html')].map(e => e.scrollWidth - e.clientWidth)"
+    )
+    assert overflow == [0, 0]

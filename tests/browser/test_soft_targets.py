@@ -1,0 +1,133 @@
+"""The soft-targets page as a visitor uses it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+pytestmark = pytest.mark.browser
+
+MEGABYTE = 1_000_000
+
+
+def _open(page: Page, query: str = "") -> Locator:
+    page.goto(f"/soft-targets{query}")
+    bars = page.get_by_role("img", name="Hard label and soft targets")
+    expect(bars).to_have_attribute("data-state", "drawn")
+    return bars
+
+
+def _view(page: Page) -> dict[str, str | None]:
+    """What the page says, to be compared between two visits."""
+    return {
+        "temperature": page.get_by_role("slider").get_attribute("aria-valuetext"),
+        "facts": page.locator(".kd-facts").inner_text(),
+        "picture": page.locator(".kd-portrait").get_attribute("src"),
+        "hint": page.get_by_text("The other classes share").inner_text(),
+        "behind": page.get_by_role("group", name="Examples behind the cell").inner_text(),
+        "bars": page.get_by_role("img", name="Hard label and soft targets").inner_text(),
+    }
+
+
+def test_the_page_teaches_without_a_click_and_heat_moves_all_of_it(browser_page: Page):
+    bars = _open(browser_page)
+    slider = browser_page.get_by_role("slider", name="Temperature T")
+    for seen in (bars, slider, browser_page.get_by_text("loud enough to learn from")):
+        box = seen.bounding_box()
+        assert box
+        assert box["y"] + box["height"] <= 800
+    facts = browser_page.locator(".kd-facts")
+    warm_facts, warm_bars = facts.inner_text(), bars.inner_text()
+    slider.press("End")
+    expect(browser_page.get_by_text("the hint is nearly lost")).to_be_visible()
+    assert facts.inner_text() != warm_facts
+    assert bars.inner_text() != warm_bars
+    slider.press("Home")
+    expect(browser_page.get_by_text(re.compile("times likelier"))).to_be_visible()
+    expect(bars).to_contain_text("T = 0.5")
+
+
+def test_a_link_reproduces_the_view(browser_page: Page, browser: Browser):
+    _open(browser_page)
+    browser_page.get_by_role("group", name="Examples", exact=True).get_by_role(
+        "button", name="Sneaker"
+    ).first.click()
+    expect(browser_page).to_have_url(re.compile("example="))
+    browser_page.get_by_role("slider").press("ArrowRight")
+    expect(browser_page).to_have_url(re.compile("T=4.1"))
+    chooser = browser_page.get_by_role("combobox", name="Examples of")
+    chooser.click()
+    chooser.press_sequentially("Coat", delay=20)
+    expect(browser_page.get_by_role("option", name="Coat")).to_be_visible()
+    chooser.press("Enter")
+    expect(browser_page).to_have_url(re.compile("of=Coat"))
+    expect(browser_page.locator(".kd-facts")).to_contain_text("Sneaker")
+    seen = _view(browser_page)
+    other = browser.new_page(viewport={"width": 1280, "height": 800})
+    other.goto(browser_page.url)
+    expect(other.locator(".kd-facts")).to_contain_text("Sneaker")
+    expect(other.get_by_role("img", name="Hard label")).to_have_attribute("data-state", "drawn")
+    assert _view(other) == seen
+    other.close()
+
+
+def test_values_of_a_link_that_do_not_fit_are_named_and_replaced(browser_page: Page):
+    _open(browser_page, "?data=hats&example=-7&T=nan&of=Hat")
+    for said in ("“hats”", "“-7”", "“nan”", "“Hat”"):
+        expect(browser_page.get_by_text("The link asked for").filter(has_text=said)).to_be_visible()
+    expect(browser_page.get_by_role("slider")).to_have_attribute("aria-valuetext", "4.0")
+    expect(browser_page.locator(".kd-facts")).to_contain_text("Shirt")
+
+
+def test_a_click_on_a_cell_shows_its_examples_and_one_of_them_goes_under_the_slider(browser_page: Page):
+    _open(browser_page)
+    heat = browser_page.get_by_role("img", name="Mean soft targets by true class")
+    heat.scroll_into_view_if_needed()
+    expect(heat).to_have_attribute("data-state", "drawn")
+    spot = heat.evaluate(
+        "node => { const l = node._fullLayout, b = node.getBoundingClientRect();"
+        "return [b.x + l._size.l + l.xaxis.l2p(2), b.y + l._size.t + l.yaxis.l2p(4)]; }"
+    )
+    browser_page.mouse.click(*spot)
+    expect(browser_page).to_have_url(re.compile("of=Coat.*as=Pullover|as=Pullover.*of=Coat"))
+    behind = browser_page.get_by_role("group", name="Examples behind the cell")
+    expect(behind.get_by_role("button", name=re.compile("^Coat, ")).first).to_be_visible()
+    before = browser_page.locator(".kd-portrait").get_attribute("src")
+    behind.get_by_role("button").first.click()
+    expect(browser_page).to_have_url(re.compile("example="))
+    expect(browser_page.locator(".kd-facts")).to_contain_text("Coat")
+    assert browser_page.locator(".kd-portrait").get_attribute("src") != before
+
+
+def test_typed_text_is_classified_as_it_is_typed(browser_page: Page):
+    _open(browser_page, "?data=languages")
+    field = browser_page.get_by_label("Type in any language")
+    quote = browser_page.locator(".kd-quote")
+    expect(quote).to_be_visible()
+    field.press_sequentially("kde je nádraží", delay=30)
+    expect(browser_page.get_by_text(re.compile(r"^Czech, but"))).to_be_visible(timeout=60_000)
+    expect(quote).to_have_count(0)
+    field.fill("где вокзал")
+    expect(browser_page.get_by_text("Latin letters")).to_be_visible()
+    expect(quote).to_be_visible()
+    field.fill("")
+    expect(browser_page.get_by_text("Latin letters")).to_have_count(0)
+    expect(quote).to_be_visible()
+    field.fill("wo ist der Bahnhof " * (MEGABYTE // 19))
+    expect(browser_page.get_by_text(re.compile(r"^German, but"))).to_be_visible()
+    assert len(browser_page.url) < 2000
+
+
+def test_the_lessons_vectors_and_ones_own(browser_page: Page):
+    bars = _open(browser_page, "?data=own")
+    expect(bars).to_contain_text("43 %")
+    browser_page.get_by_role("button", name="[.99 .01]").click()
+    expect(bars).to_contain_text("76 %")
+    expect(bars).to_contain_text("24 %")
+    expect(browser_page).to_have_url(re.compile("p=0.99"))
+    browser_page.get_by_label("The teacher's probabilities").fill("soup, bread")
+    expect(browser_page.get_by_text("These are not all numbers")).to_be_visible()
+    browser_page.get_by_label("The teacher's probabilities").fill("1 1 1 1")
+    expect(browser_page.locator(".kd-facts")).to_contain_text("2.00 of 2.00 bits")

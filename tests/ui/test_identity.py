@@ -1,0 +1,117 @@
+"""The visitor's cookie and the names the server answers to."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from kdlab.ui import identity
+from kdlab.ui.hosts import KnownHosts
+
+PAGE = {"accept": "text/html,*/*"}
+
+
+async def _socket(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.close()
+
+
+def _app(*middleware: type) -> Starlette:
+    routes = [
+        Route("/", lambda request: PlainTextResponse(request.cookies.get(identity.COOKIE, ""))),
+        WebSocketRoute("/ws", _socket),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(each) for each in middleware])
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path / "home"))
+    identity._signer.cache_clear()
+    yield tmp_path / "home"
+    identity._signer.cache_clear()
+
+
+def test_first_page_sets_a_cookie_that_later_pages_keep(lab):
+    client = TestClient(_app(identity.VisitorCookie))
+    first = client.get("/", headers=PAGE)
+    assert "httponly" in first.headers["set-cookie"].lower()
+    assert "samesite=lax" in first.headers["set-cookie"].lower()
+    again = client.get("/", headers=PAGE)
+    assert "set-cookie" not in again.headers
+    assert identity._verified(again.text) is not None
+
+
+def test_two_visitors_get_two_ids(lab):
+    ids = {
+        identity._verified(
+            TestClient(_app(identity.VisitorCookie)).get("/", headers=PAGE).cookies[identity.COOKIE]
+        )
+        for _ in range(2)
+    }
+    assert len(ids) == 2
+    assert None not in ids
+
+
+def test_a_forged_cookie_is_no_identity_and_is_replaced(lab):
+    client = TestClient(_app(identity.VisitorCookie))
+    signed = client.get("/", headers=PAGE).cookies[identity.COOKIE]
+    someone = "0" * 32 + signed[32:]
+    assert identity._verified(someone) is None
+    forged = TestClient(_app(identity.VisitorCookie), cookies={identity.COOKIE: someone}).get(
+        "/", headers=PAGE
+    )
+    assert identity._verified(forged.cookies[identity.COOKIE]) is not None
+
+
+def test_scripts_and_checks_get_no_cookie(lab):
+    client = TestClient(_app(identity.VisitorCookie))
+    assert "set-cookie" not in client.get("/", headers={"accept": "*/*"}).headers
+
+
+def test_the_secret_is_the_owners_alone_and_survives_a_restart(lab):
+    signed = identity._signer().sign("someone").decode()
+    assert stat.S_IMODE((lab / "cookie-secret").stat().st_mode) == 0o600
+    identity._signer.cache_clear()
+    assert identity._verified(signed) == "someone"
+
+
+def test_pages_open_where_the_home_folder_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path / "file" / "home"))
+    identity._signer.cache_clear()
+    try:
+        client = TestClient(_app(identity.VisitorCookie))
+        signed = client.get("/", headers=PAGE).cookies[identity.COOKIE]
+        assert identity._verified(signed) is not None
+    finally:
+        identity._signer.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost:8501", "127.0.0.1:8501", "192.168.4.20:8501", "[::1]:8501", "lab.localhost"]
+)
+def test_numeric_addresses_and_own_names_are_answered(host):
+    client = TestClient(_app(KnownHosts))
+    assert client.get("/", headers={"host": host}).status_code == 200
+    with client.websocket_connect("/ws", headers={"host": host}):
+        pass
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8501", "127.0.0.1.evil.example", "", "a b"])
+def test_foreign_names_are_turned_away_with_a_way_out(host):
+    client = TestClient(_app(KnownHosts))
+    answer = client.get("/", headers={"host": host})
+    assert answer.status_code == 421
+    assert "--server.allowedHosts" in answer.text
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/ws", headers={"host": host}):
+        pass

@@ -1,0 +1,51 @@
+"""Which values a live slider can take, and what it accepts from a URL."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdlab.ui.live_slider import _Span
+
+LINEAR = _Span(0, 1, 0.01, "linear")
+TEMPERATURE = _Span(0.5, 20, 0.1, "log")
+RATE = _Span(1e-5, 0.1, None, "log")
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from([LINEAR, TEMPERATURE, RATE]))
+def test_snapping_stays_in_range_and_settles_at_once(value, span):
+    snapped = span.snap(value)
+    assert span.low <= snapped <= span.high
+    assert span.snap(snapped) == snapped
+
+
+def test_linear_values_lie_on_the_step_without_binary_noise():
+    assert LINEAR.snap(0.30000000000000004) == 0.3
+    assert LINEAR.snap(0.296) == 0.3
+
+
+def test_log_values_have_two_significant_digits():
+    assert TEMPERATURE.snap(4.449) == 4.4
+    assert TEMPERATURE.snap(13.7) == 14
+    assert RATE.snap(0.0012345) == 0.0012
+
+
+@pytest.mark.parametrize(
+    "text", ["nan", "inf", "-inf", "", "four", "0.49", "20.1", "1e999", "-3", "4,0", "٤x"]
+)
+def test_a_url_value_that_does_not_fit_is_refused(text):
+    assert TEMPERATURE.read(text) is None
+
+
+def test_a_url_value_that_fits_is_read():
+    assert TEMPERATURE.read("0.5") == 0.5
+    assert TEMPERATURE.read(" 20 ") == 20
+    assert RATE.read("2e-3") == 0.002
+
+
+def test_a_slider_without_room_is_refused():
+    with pytest.raises(ValueError, match="below"):
+        _Span(2, 2, 1, "linear")
+    with pytest.raises(ValueError, match="log"):
+        _Span(0, 1, None, "log")

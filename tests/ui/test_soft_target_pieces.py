@@ -1,0 +1,128 @@
+"""Subjects, gallery and figures of the soft-targets page."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from kdlab.core.probability import entropy, softmax
+from kdlab.core.similarity import class_similarity
+from kdlab.models.catalogue import TEACHERS, teacher_logits
+from kdlab.ui.charts_soft_targets import class_map, entropy_curve, soft_target_bars
+from kdlab.ui.style import ROLES, styled
+from kdlab.ui.subjects import behind_cell, dataset_of, showcase, test_subject, vector_subject
+
+# The fixture name of a function that pytest must not take for a test.
+test_subject.__test__ = False
+
+
+@pytest.mark.parametrize("teacher", TEACHERS)
+def test_gallery_opens_with_a_right_answer_that_is_no_certainty(teacher):
+    first = test_subject(teacher, showcase(teacher)[0])
+    soft_targets = first.soft_targets(1.0)
+    assert soft_targets.argmax() == first.label
+    assert soft_targets.max() < 0.7
+
+
+@pytest.mark.parametrize("teacher", TEACHERS)
+def test_gallery_shows_every_class_once_at_least_and_no_example_twice(teacher):
+    shown = showcase(teacher)
+    labels = {test_subject(teacher, i).label for i in shown}
+    assert len(set(shown)) == len(shown)
+    assert len(labels) >= len(dataset_of(teacher).classes) - 1
+
+
+def test_examples_behind_a_cell_are_of_its_row_and_strongest_first():
+    soft_targets = softmax(teacher_logits("fashion").test, 3.0)
+    found = behind_cell("fashion", 6, 0, soft_targets, most=8)
+    assert {test_subject("fashion", i).label for i in found} == {6}
+    shares = [soft_targets[i, 0] for i in found]
+    assert shares == sorted(shares, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0.7, 0.2, 0.1", [0.7, 0.2, 0.1]),
+        ("[.7 .2 .1]", [0.7, 0.2, 0.1]),
+        ("7;2;1", [0.7, 0.2, 0.1]),
+        ("0.99,0.01", [0.99, 0.01]),
+    ],
+)
+def test_a_vector_is_read_and_divided_by_its_sum(text, expected):
+    np.testing.assert_allclose(vector_subject(text).soft_targets(1.0), expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0.5",
+        "a, b",
+        "nan, 1",
+        "inf, 1",
+        "-1, 2",
+        "0, 0",
+        "1e308, 1e308",
+        ",".join(["1"] * 17),
+        "9" * 10**6,
+    ],
+)
+def test_a_vector_that_is_none_is_refused_in_words(text):
+    with pytest.raises(ValueError, match=r"[Gg]ive|numbers|Probabilities"):
+        vector_subject(text)
+
+
+def test_a_class_of_probability_zero_stays_at_zero_when_heated():
+    assert vector_subject("0.6, 0.4, 0").soft_targets(20.0)[2] == 0
+
+
+def test_bars_show_label_both_temperatures_and_each_class_in_one_order():
+    subject = test_subject("fashion", showcase("fashion")[0])
+    order = subject.order()
+    names = [subject.classes[k] for k in order]
+    warm, cold = subject.soft_targets(4.0)[order], subject.soft_targets(1.0)[order]
+    figure = soft_target_bars(names, cold, warm, 4.0, label=0)
+    label, at_temperature, at_one = (trace for trace in figure["data"] if trace["type"] == "bar")
+    assert label["y"] == [0]
+    np.testing.assert_allclose(at_temperature["x"], warm)
+    np.testing.assert_allclose(at_one["x"], cold)
+    assert figure["layout"]["yaxis"]["ticktext"] == names
+    assert (np.diff(warm) <= 0).all()
+
+
+def test_entropy_marker_lies_on_the_curve():
+    subject = vector_subject("0.7, 0.2, 0.1")
+    temperatures = np.geomspace(0.5, 20, 50)
+    bits = entropy(subject.soft_targets(temperatures[:, None]))
+    figure = entropy_curve(temperatures, bits, float(temperatures[20]), float(bits[20]), 3)
+    curve, marker = figure["data"]
+    assert marker["x"] == [curve["x"][20]]
+    assert marker["y"] == [curve["y"][20]]
+
+
+def test_class_map_leaves_the_diagonal_out_and_frames_the_chosen_cell():
+    similarity = class_similarity(softmax(teacher_logits("digits").test), dataset_of("digits").load().y_test)
+    figure = class_map([str(k) for k in range(10)], similarity, (9, 5))
+    cells = np.array(figure["data"][0]["z"], dtype=float)
+    assert np.isnan(np.diagonal(cells)).all()
+    assert cells[9, 5] == similarity[9, 5]
+    frame = figure["layout"]["shapes"][0]
+    assert (frame["x0"], frame["y0"]) == (4.5, 8.5)
+
+
+def test_style_fills_in_and_never_overrides():
+    figure = styled({"data": [], "layout": {"xaxis": {"gridcolor": "red"}, "yaxis2": {}}}, y="accuracy, %")
+    assert figure["layout"]["xaxis"]["gridcolor"] == "red"
+    assert figure["layout"]["yaxis2"]["gridcolor"] == "@grid"
+    assert figure["layout"]["yaxis"]["title"]["text"] == "accuracy, %"
+    assert "title" not in figure["layout"]
+    json.dumps(figure, allow_nan=False)
+
+
+def test_every_role_has_a_colour_of_its_own_and_a_second_sign_beside_it():
+    arms = [ROLES[name] for name in ("teacher", "soft_targets", "hard_labels", "labels_only")]
+    for trait in ("colour", "dash", "marker"):
+        assert len({getattr(role, trait) for role in arms}) == len(arms)

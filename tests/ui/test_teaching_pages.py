@@ -1,0 +1,101 @@
+"""Home and soft targets without a browser: what a link may ask for, and what stays unloaded."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def soft_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
+    app = AppTest.from_file(str(ROOT / "kdlab" / "main.py"), default_timeout=30).run()
+    return app.switch_page("../pages/soft_targets.py")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("data", "nope"),
+        ("data", "x" * 5000),
+        ("teacher", "gpt"),
+        ("example", "2000"),
+        ("example", "-1"),
+        ("example", "nan"),
+        ("example", "9" * 5000),
+        ("of", "Hat"),
+        ("as", "<b>"),
+    ],
+)
+def test_a_link_that_does_not_fit_gives_the_default_and_a_short_notice(soft_targets, key, value):
+    soft_targets.query_params[key] = value
+    soft_targets.run()
+    assert not soft_targets.exception
+    assert soft_targets.session_state["data"] == "fashion"
+    assert len(soft_targets.warning) == 1
+    assert "The link asked for" in soft_targets.warning[0].value
+    assert len(soft_targets.warning[0].value) < 250
+    assert key not in soft_targets.query_params
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "text", "0", "-4", "1e9", "9" * 5000])
+def test_a_temperature_that_does_not_fit_gives_the_default(soft_targets, value):
+    soft_targets.query_params["T"] = value
+    soft_targets.run()
+    assert not soft_targets.exception
+    assert soft_targets.session_state["T"] == 4
+    assert "T" not in soft_targets.query_params
+
+
+def test_a_link_that_fits_is_kept(soft_targets):
+    wanted = {"data": "digits", "T": "2.5", "example": "17", "of": "3", "as": "8"}
+    for key, value in wanted.items():
+        soft_targets.query_params[key] = value
+    soft_targets.run()
+    assert not soft_targets.warning
+    assert {key: soft_targets.query_params[key] for key in wanted} == wanted
+
+
+def test_own_numbers_show_the_lessons_golden_values(soft_targets):
+    soft_targets.query_params["data"] = "own"
+    soft_targets.run()
+    assert any(
+        line.value.startswith("**A**, but **B** is **1.2 times likelier than** C.")
+        for line in soft_targets.markdown
+    )
+
+
+@pytest.mark.parametrize("text", ["", "hello", "1, nan", "9" * 100_000])
+def test_own_numbers_that_are_none_are_refused_in_words(soft_targets, text):
+    soft_targets.query_params["data"] = "own"
+    soft_targets.run()
+    soft_targets.text_input(key="p").set_value(text).run()
+    assert not soft_targets.exception
+    assert len(soft_targets.warning) == 1
+
+
+def test_home_and_soft_targets_open_without_torch(tmp_path):
+    probe = f"""
+import sys
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file({str(ROOT / "kdlab" / "main.py")!r}, default_timeout=60).run()
+assert not app.exception, app.exception
+app.switch_page("../pages/soft_targets.py").run()
+assert not app.exception, app.exception
+print("torch" in sys.modules)
+"""
+    answer = subprocess.run(
+        [sys.executable, "-c", probe],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={"KDLAB_HOME": str(tmp_path), "PATH": ""},
+        check=True,
+    )
+    assert answer.stdout.strip() == "False"
