@@ -144,20 +144,21 @@ def _typed_text(teacher: str) -> Subject | None:
         placeholder="gdzie jest dworzec?",
     )
     publish("text", typed if typed and len(typed) <= LONGEST_IN_LINK else None)
+    notes = st.container()  # always there, so that what follows keeps its place
     if not typed.strip():
         return None
     try:
         if "torch" in sys.modules:
             subject = typed_subject(teacher, typed)
         else:
-            with st.spinner("Waking the teacher…"):
+            with notes, st.spinner("Waking the teacher…"):
                 subject = typed_subject(teacher, typed)
                 freeze_imports("torch")
     except ValueError as problem:
-        st.warning(f"{problem} Here is an example instead.", icon=":material/translate:")
+        notes.warning(f"{problem} Here is an example instead.", icon=":material/translate:")
         return None
     if len(typed) > WINDOW:
-        st.caption(f"The teacher reads the first {WINDOW} characters.")
+        notes.caption(f"The teacher reads the first {WINDOW} characters.")
     return subject
 
 
@@ -211,10 +212,11 @@ def strongest_pair(similarity: np.ndarray) -> tuple[int, int]:
 def choose_cell(classes: tuple[str, ...], default: tuple[int, int]) -> tuple[int, int]:
     """A true class and what its examples are taken for: two lists that read as a sentence."""
     names = {name: name for name in classes}
+    notes = st.container()
     for key, index in zip(("of", "as"), default, strict=True):
         notice = url_choice(key, names, classes[index])
         if notice:
-            st.warning(notice, icon=":material/link_off:")
+            notes.warning(notice, icon=":material/link_off:")
     with st.container(horizontal=True):
         true_class = st.selectbox("Examples of", classes, key="of", width=240)
         seen_as = st.selectbox("in which the teacher sees most of", classes, key="as", width=240)
