@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -152,15 +154,18 @@ def teacher_card(name: str) -> dict[str, Any]:
 def teacher_logits(name: str) -> TeacherLogits:
     """The teacher's logits on the whole of its data set, as computed after its training.
 
-    Raises ValueError where the file is missing, or was computed on other data or by other weights.
+    Raises ValueError where the file is missing, damaged, or was computed on other data or by other weights.
     """
     path = weights_path(name).with_suffix(".logits.npz")
     again = f"Run: python -m kdlab.models.train_teachers {name} --logits-only"
     if not path.exists():
         raise ValueError(f"The answers of the teacher {name!r} are missing. {again}")
-    with np.load(path, allow_pickle=False) as stored:
-        train, test = stored["train"], stored["test"]
-        dataset_fingerprint, weights = str(stored["dataset_fingerprint"]), str(stored["weights_sha256"])
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            train, test = stored["train"], stored["test"]
+            dataset_fingerprint, weights = str(stored["dataset_fingerprint"]), str(stored["weights_sha256"])
+    except (BadZipFile, EOFError, KeyError, ValueError, zlib.error) as error:
+        raise ValueError(f"The stored answers of the teacher {name!r} are damaged. {again}") from error
     if dataset_fingerprint != get_dataset(get_teacher(name).dataset).fingerprint():
         raise ValueError(f"The stored answers of the teacher {name!r} were computed on other data. {again}")
     if weights != weights_sha256(name):

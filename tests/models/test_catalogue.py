@@ -116,3 +116,25 @@ def test_missing_answers_say_how_to_make_them(tmp_path, monkeypatch: pytest.Monk
         ValueError, match=r"answers of the teacher 'fashion' are missing.*train_teachers fashion"
     ):
         teacher_logits.__wrapped__("fashion")
+
+
+@pytest.mark.parametrize("keep", [0, 5000, -200])
+def test_damaged_answers_say_how_to_make_them_again(
+    keep: int, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = (WEIGHTS / "digits.logits.npz").read_bytes()
+    monkeypatch.setattr(catalogue, "WEIGHTS", tmp_path)
+    (tmp_path / "digits.logits.npz").write_bytes(whole[:keep])
+    with pytest.raises(
+        ValueError, match=r"are damaged\. Run: python -m kdlab\.models\.train_teachers digits"
+    ):
+        teacher_logits.__wrapped__("digits")
+
+
+def test_answers_with_a_flipped_byte_are_refused(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    harmed = bytearray((WEIGHTS / "digits.logits.npz").read_bytes())
+    harmed[20_000] ^= 255
+    monkeypatch.setattr(catalogue, "WEIGHTS", tmp_path)
+    (tmp_path / "digits.logits.npz").write_bytes(harmed)
+    with pytest.raises(ValueError, match="are damaged"):
+        teacher_logits.__wrapped__("digits")
