@@ -92,7 +92,7 @@ TEACHERS: dict[str, TeacherEntry] = {
             "languages",
             "Languages n-gram network",
             "languages",
-            "Looks up runs of 1 to 4 characters in a learned table, averages them and adds a hidden layer; trained "
+            "Looks up runs of 1 to 4 characters in a learned table, adds them up and puts a hidden layer on top; trained "
             "on every snippet of the training paragraphs.",
         ),
     )
