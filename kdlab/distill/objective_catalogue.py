@@ -1,0 +1,271 @@
+"""Every objective that an arm can have: what it is, what it needs of the teacher, and its controls.
+
+A new objective is one more class here. Its fields are its controls: the spec, the pages, the command line and the
+store read them from the class. No torch is imported until a loss is computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Needs = Literal["none", "labels", "top_k", "logits"]
+
+
+@dataclass(frozen=True)
+class Given:
+    """What an objective may read.
+
+    student_logits: (..., K). teacher: what the objective `needs`: None; class numbers (...); a pair of
+    probabilities at T = 1 and class numbers, both (..., k); logits (..., K). labels: (...) the true classes, or
+    the teacher's answers where no label is known; read only if it `uses_labels`. mask: (...), true where an item
+    counts.
+    """
+
+    student_logits: Tensor
+    teacher: Any = None
+    labels: Tensor | None = None
+    temperature: float | Tensor = 1.0
+    mask: Tensor | None = None
+
+
+class Objective(BaseModel):
+    """What the distillation term asks of the student; `name` tells the classes apart in a stored spec."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    title: ClassVar[str]
+    what: ClassVar[str]
+    formula: ClassVar[str]  # LaTeX; T² is written where it applies
+    paper: ClassVar[str]
+    needs: ClassVar[Needs]  # what the teacher must reveal
+
+    uses_labels: ClassVar[bool] = False
+
+    def loss(self, given: Given) -> Tensor:
+        """Mean loss over unmasked items, in nats."""
+        raise NotImplementedError
+
+
+class Softened(Objective):
+    """An objective that softens both sides by the temperature."""
+
+    t_squared: bool = Field(
+        True,
+        description="Multiplies by T², so that the term's gradient keeps its size as the temperature moves.",
+        json_schema_extra={"title": "Times T²"},
+    )
+
+
+class ForwardKL(Softened):
+    name: Literal["forward_kl"] = "forward_kl"
+    title = "Forward KL"
+    what = "Cover everything the teacher thinks possible."
+    formula = r"T^2 \sum_k p_T \log \frac{p_T}{q_T}"
+    paper = "Hinton, Vinyals and Dean 2015, arXiv 1503.02531"
+    needs = "logits"
+
+    def loss(self, given: Given) -> Tensor:
+        from kdlab.distill.objectives import forward_kl
+
+        return forward_kl(given.student_logits, given.teacher, given.temperature, given.mask, self.t_squared)
+
+
+class SoftCrossEntropy(Softened):
+    name: Literal["soft_cross_entropy"] = "soft_cross_entropy"
+    title = "Soft cross-entropy"
+    what = "Forward KL plus the teacher's entropy: the same gradient, a floor above zero."
+    formula = r"-T^2 \sum_k p_T \log q_T"
+    paper = "Hinton, Vinyals and Dean 2015, arXiv 1503.02531"
+    needs = "logits"
+
+    def loss(self, given: Given) -> Tensor:
+        from kdlab.distill.objectives import soft_cross_entropy
+
+        return soft_cross_entropy(
+            given.student_logits, given.teacher, given.temperature, given.mask, self.t_squared
+        )
+
+
+class ReverseKL(Softened):
+    name: Literal["reverse_kl"] = "reverse_kl"
+    title = "Reverse KL"
+    what = "Say nothing that the teacher finds impossible, even if some of what it says is left out."
+    formula = r"T^2 \sum_k q_T \log \frac{q_T}{p_T}"
+    paper = "Gu et al. 2024 (MiniLLM), arXiv 2306.08543"
+    needs = "logits"
+
+    def loss(self, given: Given) -> Tensor:
+        from kdlab.distill.objectives import reverse_kl
+
+        return reverse_kl(given.student_logits, given.teacher, given.temperature, given.mask, self.t_squared)
+
+
+class GeneralizedJSD(Softened):
+    name: Literal["generalized_jsd"] = "generalized_jsd"
+    title = "Jensen–Shannon"
+    what = "Both judge their distance from a mixture: between covering and seeking."
+    formula = (
+        r"T^2 \left[\beta\,\mathrm{KL}(p_T \| M) + (1-\beta)\,\mathrm{KL}(q_T \| M)\right],"
+        r"\quad M = \beta p_T + (1-\beta) q_T"
+    )
+    paper = "Agarwal et al. 2024 (GKD), arXiv 2306.13649"
+    needs = "logits"
+
+    beta: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="The teacher's share in the mixture. Near 0 it acts like forward KL, near 1 like reverse KL.",
+        json_schema_extra={"title": "β", "step": 0.01},
+    )
+    continuous: bool = Field(
+        False,
+        description="Divides by β(1 − β), so that the ends are the two KLs instead of zero.",
+        json_schema_extra={"title": "Continuous at the ends"},
+    )
+
+    def loss(self, given: Given) -> Tensor:
+        from kdlab.distill.objectives import generalized_jsd
+
+        return generalized_jsd(
+            given.student_logits,
+            given.teacher,
+            self.beta,
+            given.temperature,
+            given.mask,
+            self.t_squared,
+            self.continuous,
+        )
+
+
+class LogitMSE(Objective):
+    name: Literal["logit_mse"] = "logit_mse"
+    title = "Logit MSE"
+    what = "Match the raw scores themselves, whatever the temperature."
+    formula = r"\frac{1}{K} \sum_k (z_s - z_t)^2"
+    paper = "Ba and Caruana 2014, arXiv 1312.6184"
+    needs = "logits"
+
+    def loss(self, given: Given) -> Tensor:
+        from kdlab.distill.objectives import logit_mse
+
+        return logit_mse(given.student_logits, given.teacher, mask=given.mask)
+
+
+class DKD(Softened):
+    name: Literal["dkd"] = "dkd"
+    title = "Decoupled KD"
+    what = "Weigh how sure the teacher is apart from what it thinks of the other classes."
+    formula = (
+        r"T^2 \left[a\,\mathrm{KL}(b_t \| b_s) + b\,\mathrm{KL}(\hat p_t \| \hat p_s)\right],"
+        r"\quad b = (\text{target}, \text{rest})"
+    )
+    paper = "Zhao et al. 2022, arXiv 2203.08679"
+    needs = "logits"
+    uses_labels = True
+
+    target_weight: float = Field(
+        1.0,
+        ge=0,
+        le=10,
+        description="Weight a of how sure the teacher is of the target class.",
+        json_schema_extra={"title": "Target weight", "step": 0.1},
+    )
+    non_target_weight: float = Field(
+        8.0,
+        ge=0,
+        le=20,
+        description="Weight b of what the teacher thinks of the other classes: its dark knowledge.",
+        json_schema_extra={"title": "Non-target weight", "step": 0.1},
+    )
+
+    def loss(self, given: Given) -> Tensor:
+        from kdlab.distill.objectives import dkd
+
+        weights = (self.target_weight, self.non_target_weight)
+        return dkd(
+            given.student_logits,
+            given.teacher,
+            given.labels,
+            *weights,
+            given.temperature,
+            given.mask,
+            self.t_squared,
+        )
+
+
+class TopKKL(Softened):
+    name: Literal["top_k_kl"] = "top_k_kl"
+    title = "Top-k KL"
+    what = "Forward KL when the teacher shows only its likeliest classes and the mass of the rest."
+    formula = r"T^2 \sum_{k \in \text{top} \,\cup\, \{\text{tail}\}} p_T \log \frac{p_T}{q_T}"
+    paper = "Hinton, Vinyals and Dean 2015, arXiv 1503.02531, on the teacher's k likeliest classes"
+    needs = "top_k"
+
+    k: int = Field(
+        3,
+        ge=1,
+        le=64,
+        description="How many of its likeliest classes the teacher shows.",
+        json_schema_extra={"title": "Classes shown", "step": 1},
+    )
+
+    def loss(self, given: Given) -> Tensor:
+        from kdlab.distill.objectives import top_k_kl
+
+        top_p, top_ids = given.teacher
+        return top_k_kl(given.student_logits, top_p, top_ids, given.temperature, given.mask, self.t_squared)
+
+
+class HardLabels(Objective):
+    name: Literal["hard_labels"] = "hard_labels"
+    title = "Teacher's answers"
+    what = "Learn the one class that the teacher answers, with none of its doubts."
+    formula = r"-\log q[\arg\max p]"
+    paper = "the black-box case of Hinton, Vinyals and Dean 2015, arXiv 1503.02531"
+    needs = "labels"
+
+    def loss(self, given: Given) -> Tensor:
+        from kdlab.distill.objectives import label_smoothing
+
+        return label_smoothing(given.student_logits, given.teacher, smoothing=0.0, mask=given.mask)
+
+
+class LabelSmoothing(Objective):
+    name: Literal["label_smoothing"] = "label_smoothing"
+    title = "Label smoothing"
+    what = "Soft targets without a teacher: a little of every class, alike for all examples."
+    formula = r"-\sum_k \left[(1-\varepsilon)\,y_k + \tfrac{\varepsilon}{K}\right] \log q_k"
+    paper = "Szegedy et al. 2016, arXiv 1512.00567"
+    needs = "none"
+    uses_labels = True
+
+    smoothing: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="The share ε of the target that is spread evenly over all classes.",
+        json_schema_extra={"title": "ε", "step": 0.01},
+    )
+
+    def loss(self, given: Given) -> Tensor:
+        from kdlab.distill.objectives import label_smoothing
+
+        return label_smoothing(given.student_logits, given.labels, self.smoothing, mask=given.mask)
+
+
+def _all(base: type[Objective]) -> list[type[Objective]]:
+    found = [base] if "name" in base.model_fields else []
+    return found + [objective for child in base.__subclasses__() for objective in _all(child)]
+
+
+OBJECTIVES: dict[str, type[Objective]] = {cls.model_fields["name"].default: cls for cls in _all(Objective)}
+
+# The type of a field that holds any of them: {"name": "dkd", "target_weight": 2.0} finds its class.
+AnyObjective = Annotated[Union[tuple(OBJECTIVES.values())], Field(discriminator="name")]  # noqa: UP007

@@ -1,0 +1,278 @@
+"""What a student can be asked to match: pure functions of logits, in nats, a mean over unmasked items.
+
+Items are the examples of (B, K) or the positions of (B, L, K). Teacher and labels get no gradient. Beside each
+function stands its formula for a block of items: their losses (n,) and the gradient (n, K) in the softened logits
+z_s / T, both from the same few row sums. All run under `torch.func.vmap`, with `temperature` a tensor without
+dimensions if need be.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import log_softmax, logsigmoid, softmax, softplus
+
+from kdlab.distill.rowwise import Rows, mean_over_items, one_per_item, same_shape
+
+
+def forward_kl(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    temperature: float | Tensor = 1.0,
+    mask: Tensor | None = None,
+    t_squared: bool = True,
+) -> Tensor:
+    """Forward KL from the teacher: T²·Σ_k p_T·(log p_T − log q_T), mean over unmasked items.
+
+    Gradient: T·(q_T − p_T) an item. student_logits, teacher_logits: (..., K); mask: (...), true where an item
+    counts; result: nats, no dimensions. An empty mask gives 0 and no gradient. `t_squared=False` leaves T² out.
+    Raises ValueError for a temperature of 0 or less, and for shapes that do not fit.
+    Hinton et al. 2015, arXiv 1503.02531.
+    """
+    same_shape(student_logits, teacher_logits)
+    return mean_over_items(_forward_kl, student_logits, (teacher_logits,), temperature, mask, t_squared)
+
+
+def _forward_kl(z_s: Tensor, z_t: Tensor, temperature: float | Tensor) -> Rows:
+    log_q, log_p = log_softmax(z_s, -1), log_softmax(z_t / temperature, -1)
+    p = log_p.exp()
+    return (p * (log_p - log_q)).sum(-1), log_q.exp() - p
+
+
+def reverse_kl(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    temperature: float | Tensor = 1.0,
+    mask: Tensor | None = None,
+    t_squared: bool = True,
+) -> Tensor:
+    """Reverse KL, the student's own view: T²·Σ_k q_T·(log q_T − log p_T), mean over unmasked items.
+
+    Gradient: T·q_T·(log q_T − log p_T − KL) an item. Shapes, mask, errors as in `forward_kl`.
+    Gu et al. 2024 (MiniLLM), arXiv 2306.08543.
+    """
+    same_shape(student_logits, teacher_logits)
+    return mean_over_items(_reverse_kl, student_logits, (teacher_logits,), temperature, mask, t_squared)
+
+
+def _reverse_kl(z_s: Tensor, z_t: Tensor, temperature: float | Tensor) -> Rows:
+    log_q = log_softmax(z_s, -1)
+    q, log_ratio = log_q.exp(), log_q - log_softmax(z_t / temperature, -1)
+    kl = (q * log_ratio).sum(-1, keepdim=True)
+    return kl.squeeze(-1), q * (log_ratio - kl)
+
+
+def generalized_jsd(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    beta: float = 0.5,
+    temperature: float | Tensor = 1.0,
+    mask: Tensor | None = None,
+    t_squared: bool = True,
+    continuous: bool = False,
+) -> Tensor:
+    """Generalised Jensen–Shannon: T²·[β·KL(p_T‖M) + (1−β)·KL(q_T‖M)], M = β·p_T + (1−β)·q_T.
+
+    As defined it is 0 at β = 0 and β = 1. `continuous` divides by β·(1−β): then it becomes the forward KL at
+    β = 0 and the reverse KL at β = 1. Gradient: −T·(1−β)·q_T·(u − Σ q_T·u) an item, u = log(M/q_T).
+    Shapes, mask, errors as in `forward_kl`; ValueError for β outside 0 to 1.
+    Agarwal et al. 2024 (GKD), arXiv 2306.13649.
+    """
+    same_shape(student_logits, teacher_logits)
+    if not 0 <= beta <= 1:
+        raise ValueError(f"beta is {beta}; it must lie between 0 (forward) and 1 (reverse).")
+
+    def rows(z_s: Tensor, z_t: Tensor, temperature: float | Tensor) -> Rows:
+        if beta in (0, 1):
+            if continuous:
+                return (_forward_kl if beta == 0 else _reverse_kl)(z_s, z_t, temperature)
+            nothing = torch.zeros_like(z_s)
+            return nothing.sum(-1), nothing
+        losses, gradient = _generalized_jsd(z_s, z_t, temperature, beta)
+        scale = 1 / (beta * (1 - beta)) if continuous else 1.0
+        return losses * scale, gradient * scale
+
+    return mean_over_items(rows, student_logits, (teacher_logits,), temperature, mask, t_squared)
+
+
+def _generalized_jsd(z_s: Tensor, z_t: Tensor, temperature: float | Tensor, beta: float) -> Rows:
+    log_q, log_p = log_softmax(z_s, -1), log_softmax(z_t / temperature, -1)
+    d, edge = log_p - log_q, math.log(beta / (1 - beta))
+    # log(M/q) and log(M/p) differ by d. The softplus that is near 0 is exact to its last digit, so the one with
+    # the smaller weight is computed and the other follows.
+    if beta <= 0.5:
+        over_q = softplus(d + edge) + math.log1p(-beta)  # log(M/q)
+        over_p = over_q - d
+    else:
+        over_p = softplus(-d - edge) + math.log(beta)  # log(M/p)
+        over_q = over_p + d
+    q = log_q.exp()
+    from_q = (q * over_q).sum(-1, keepdim=True)
+    losses = -beta * (log_p.exp() * over_p).sum(-1) - (1 - beta) * from_q.squeeze(-1)
+    return losses, (beta - 1) * q * (over_q - from_q)
+
+
+def soft_cross_entropy(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    temperature: float | Tensor = 1.0,
+    mask: Tensor | None = None,
+    t_squared: bool = True,
+) -> Tensor:
+    """Cross-entropy with soft targets: −T²·Σ_k p_T·log q_T, mean over unmasked items.
+
+    It is the forward KL plus T²·H(p_T): the same gradient, and a floor above 0.
+    Shapes, mask, errors as in `forward_kl`. Hinton et al. 2015, arXiv 1503.02531.
+    """
+    same_shape(student_logits, teacher_logits)
+    return mean_over_items(
+        _soft_cross_entropy, student_logits, (teacher_logits,), temperature, mask, t_squared
+    )
+
+
+def _soft_cross_entropy(z_s: Tensor, z_t: Tensor, temperature: float | Tensor) -> Rows:
+    log_q, p = log_softmax(z_s, -1), softmax(z_t / temperature, -1)
+    return -(p * log_q).sum(-1), log_q.exp() - p
+
+
+def logit_mse(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    temperature: float | Tensor = 1.0,
+    mask: Tensor | None = None,
+    t_squared: bool = True,
+) -> Tensor:
+    """Squared gap of the logits: T²·(1/K)·Σ_k (z_s/T − z_t/T)², mean over unmasked items.
+
+    With T² the temperature cancels. It sees what the softmax does not: a constant added to all logits.
+    Shapes, mask, errors as in `forward_kl`. Ba and Caruana 2014, arXiv 1312.6184.
+    """
+    same_shape(student_logits, teacher_logits)
+    return mean_over_items(_logit_mse, student_logits, (teacher_logits,), temperature, mask, t_squared)
+
+
+def _logit_mse(z_s: Tensor, z_t: Tensor, temperature: float | Tensor) -> Rows:
+    gap = z_s - z_t / temperature
+    return gap.square().mean(-1), gap * (2 / gap.shape[-1])
+
+
+def label_smoothing(
+    student_logits: Tensor,
+    labels: Tensor,
+    smoothing: float = 0.1,
+    temperature: float | Tensor = 1.0,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Cross-entropy of q_T with (1−ε)·y + ε/K: soft targets from no teacher. Mean over unmasked items.
+
+    labels: (...) class numbers; smoothing ε from 0 (hard labels) to 1. No T² here. Shapes, mask, errors as in
+    `forward_kl`; ValueError for ε outside 0 to 1. Szegedy et al. 2016, arXiv 1512.00567.
+    """
+    one_per_item("labels", student_logits, labels)
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"smoothing is {smoothing}; it must lie between 0 (hard labels) and 1.")
+
+    def rows(z_s: Tensor, y: Tensor, _: float | Tensor) -> Rows:
+        log_q, y = log_softmax(z_s, -1), y.unsqueeze(-1)
+        on_label = log_q.gather(-1, y)
+        losses = (smoothing - 1) * on_label.squeeze(-1) - smoothing * log_q.mean(-1)
+        off = log_q.exp() - smoothing / z_s.shape[-1]
+        return losses, off.scatter(-1, y, off.gather(-1, y) + (smoothing - 1))
+
+    return mean_over_items(rows, student_logits, (labels,), temperature, mask, t_squared=False)
+
+
+def dkd(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    labels: Tensor,
+    target_weight: float = 1.0,
+    non_target_weight: float = 8.0,
+    temperature: float | Tensor = 1.0,
+    mask: Tensor | None = None,
+    t_squared: bool = True,
+) -> Tensor:
+    """Decoupled KD: T²·[a·KL(b_t‖b_s) + b·KL(p̂_t‖p̂_s)], mean over unmasked items.
+
+    b = (target, rest) of p_T, p̂ = the other classes renormalised; a = `target_weight`, b = `non_target_weight`.
+    With a = 1 and b = 1 − p_T[target] it would be the forward KL. labels: (...) class numbers, the targets.
+    Shapes, mask, errors as in `forward_kl`. Zhao et al. 2022, arXiv 2203.08679.
+    """
+    same_shape(student_logits, teacher_logits)
+    one_per_item("labels", student_logits, labels)
+
+    def rows(z_s: Tensor, z_t: Tensor, y: Tensor, temperature: float | Tensor) -> Rows:
+        y = y.unsqueeze(-1)
+        lead_s, log_q = _split_target(z_s, y)
+        lead_t, log_p = _split_target(z_t / temperature, y)
+        b_t = torch.sigmoid(lead_t)
+        target = b_t * (logsigmoid(lead_t) - logsigmoid(lead_s))
+        rest = (1 - b_t) * (logsigmoid(-lead_t) - logsigmoid(-lead_s))
+        p, q = log_p.exp(), log_q.exp()
+        # At the target both logarithms are −∞: 0·(∞ − ∞) means 0 there.
+        others = (p * (log_p - log_q).scatter(-1, y, 0.0)).sum(-1, keepdim=True)
+        losses = target_weight * (target + rest) + non_target_weight * others
+        pull = target_weight * (torch.sigmoid(lead_s) - b_t)
+        gradient = (q * (non_target_weight - pull) - non_target_weight * p).scatter(-1, y, pull)
+        return losses.squeeze(-1), gradient
+
+    return mean_over_items(rows, student_logits, (teacher_logits, labels), temperature, mask, t_squared)
+
+
+def _split_target(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """How far the target's logit leads all others together (n, 1); log-probabilities among the others (n, K)."""
+    others = z.scatter(-1, y, -torch.inf)
+    top = others.amax(-1, keepdim=True)  # taken off first: sums of e^(−1e4) keep their digits
+    others = others - top
+    total = others.exp().sum(-1, keepdim=True).log()
+    return z.gather(-1, y) - top - total, others - total
+
+
+def top_k_kl(
+    student_logits: Tensor,
+    top_p: Tensor,
+    top_ids: Tensor,
+    temperature: float | Tensor = 1.0,
+    mask: Tensor | None = None,
+    t_squared: bool = True,
+) -> Tensor:
+    """Forward KL where the teacher shows only its k likeliest classes: T²·KL over k classes and the tail's mass.
+
+    Σ_{k in top} p_T·log(p_T/q_T) + p_T[tail]·log(p_T[tail]/q_T[tail]). top_p: (..., k) probabilities at T = 1,
+    whose missing mass is the tail's; top_ids: (..., k) their class numbers. At T = 1 it is a lower bound of the
+    full KL. At another T both sides' tails are taken to be spread evenly over their classes.
+    Shapes, mask, errors as in `forward_kl`.
+    """
+    if top_p.shape != top_ids.shape or top_p.shape[:-1] != student_logits.shape[:-1]:
+        raise ValueError(
+            f"top_p has shape {tuple(top_p.shape)} and top_ids {tuple(top_ids.shape)}; "
+            f"both need k entries for each item of student_logits {tuple(student_logits.shape)}."
+        )
+    hidden = student_logits.shape[-1] - top_p.shape[-1]  # classes in the tail
+
+    def rows(z_s: Tensor, p: Tensor, ids: Tensor, temperature: float | Tensor) -> Rows:
+        z_s, log_p = z_s - z_s.amax(-1, keepdim=True), p.log() / temperature
+        seen = z_s.gather(-1, ids)
+        if not hidden:
+            losses, gradient = _kl_from_log_p(seen, log_softmax(log_p, -1))
+            return losses, torch.zeros_like(z_s).scatter(-1, ids, gradient)
+        tail = (1 - p.sum(-1, keepdim=True)).clamp(min=0)
+        log_tail = (tail / hidden).log() / temperature + math.log(hidden)
+        unseen = (z_s * temperature).scatter(-1, ids, -torch.inf)
+        z_tail = (torch.logsumexp(unseen, -1, keepdim=True) - math.log(hidden)) / temperature
+        losses, gradient = _kl_from_log_p(
+            torch.cat([seen, z_tail + math.log(hidden)], -1),
+            log_softmax(torch.cat([log_p, log_tail], -1), -1),
+        )
+        spread = softmax(unseen, -1) * gradient[..., -1:]
+        return losses, spread.scatter(-1, ids, gradient[..., :-1])
+
+    return mean_over_items(rows, student_logits, (top_p, top_ids), temperature, mask, t_squared)
+
+
+def _kl_from_log_p(z: Tensor, log_p: Tensor) -> Rows:
+    log_q, p = log_softmax(z, -1), log_p.exp()
+    gap = (log_p - log_q).masked_fill(p == 0, 0.0)  # 0·log 0 means 0
+    return (p * gap).sum(-1), log_q.exp() - p

@@ -1,0 +1,100 @@
+"""What an objective declares is what its loss does."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from pydantic import BaseModel, ValidationError
+from torch.nn.functional import cross_entropy
+
+from kdlab.distill import objectives
+from kdlab.distill.objective_catalogue import OBJECTIVES, AnyObjective, ForwardKL, Given, Objective, Softened
+
+GENERATOR = torch.Generator().manual_seed(0)
+Z_S, Z_T = (3 * torch.randn(2, 6, 5, generator=GENERATOR)).unbind()
+LABELS = torch.randint(0, 5, (6,), generator=GENERATOR)
+TOP = torch.softmax(Z_T, -1).topk(3)
+REVEALED = {"none": None, "labels": Z_T.argmax(-1), "top_k": (TOP.values, TOP.indices), "logits": Z_T}
+MASK = torch.tensor([True, True, False, True, False, True])
+
+
+class Holder(BaseModel):
+    objective: AnyObjective = ForwardKL()
+
+
+def _given(objective: Objective | type[Objective], temperature: float = 2.0) -> Given:
+    """Only what the objective says it needs."""
+    labels = LABELS if objective.uses_labels else None
+    return Given(Z_S, REVEALED[objective.needs], labels, temperature, MASK)
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        ({"name": "forward_kl"}, lambda: objectives.forward_kl(Z_S, Z_T, 2.0, MASK)),
+        (
+            {"name": "forward_kl", "t_squared": False},
+            lambda: objectives.forward_kl(Z_S, Z_T, 2.0, MASK, False),
+        ),
+        ({"name": "soft_cross_entropy"}, lambda: objectives.soft_cross_entropy(Z_S, Z_T, 2.0, MASK)),
+        ({"name": "reverse_kl"}, lambda: objectives.reverse_kl(Z_S, Z_T, 2.0, MASK)),
+        (
+            {"name": "generalized_jsd", "beta": 0.2, "continuous": True},
+            lambda: objectives.generalized_jsd(Z_S, Z_T, 0.2, 2.0, MASK, continuous=True),
+        ),
+        ({"name": "logit_mse"}, lambda: objectives.logit_mse(Z_S, Z_T, mask=MASK)),
+        (
+            {"name": "dkd", "target_weight": 2.0, "non_target_weight": 3.0},
+            lambda: objectives.dkd(Z_S, Z_T, LABELS, 2.0, 3.0, 2.0, MASK),
+        ),
+        ({"name": "top_k_kl"}, lambda: objectives.top_k_kl(Z_S, *TOP, 2.0, MASK)),
+        ({"name": "hard_labels"}, lambda: cross_entropy(Z_S[MASK], Z_T.argmax(-1)[MASK])),
+        (
+            {"name": "label_smoothing", "smoothing": 0.3},
+            lambda: cross_entropy(Z_S[MASK], LABELS[MASK], label_smoothing=0.3),
+        ),
+    ],
+)
+def test_stored_objective_finds_its_class_its_controls_and_its_loss(stored, expected):
+    holder = Holder.model_validate_json(Holder(objective=stored).model_dump_json())
+    torch.testing.assert_close(holder.objective.loss(_given(holder.objective)), expected())
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+def test_only_a_softened_objective_moves_with_the_temperature(name):
+    objective = OBJECTIVES[name]()
+    cool, warm = (objective.loss(_given(objective, t)).item() for t in (1.0, 5.0))
+    assert (cool != pytest.approx(warm, rel=1e-4)) is isinstance(objective, Softened)
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+def test_every_objective_and_every_control_says_what_it_is(name):
+    objective = OBJECTIVES[name]
+    assert all((objective.title, objective.what, objective.formula, objective.paper))
+    for control, field in objective.model_fields.items():
+        if control != "name":
+            assert field.description
+            assert field.json_schema_extra["title"]
+
+
+def test_new_objective_is_one_class():
+    from kdlab.distill import objective_catalogue
+
+    class Nothing(Objective):
+        name: str = "nothing"
+
+    assert Nothing in objective_catalogue._all(Objective)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "unheard_of"},
+        {"name": "generalized_jsd", "beta": 1.5},
+        {"name": "label_smoothing", "smoothing": float("nan")},
+        {"name": "forward_kl", "beta": 0.5},
+    ],
+)
+def test_unknown_objectives_controls_and_values_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        Holder(objective=wrong)
