@@ -12,7 +12,11 @@ from kdlab.ui.words import hint
 TEACHER = "fashion"
 TEMPERATURE = 4.0
 
-example = test_subject(TEACHER, showcase(TEACHER)[0])
+try:
+    example = test_subject(TEACHER, showcase(TEACHER)[0])
+except ValueError as fault:
+    st.error(str(fault), icon=":material/error:")
+    st.stop()
 
 told, shown = st.columns([1, 1.15], gap="large", vertical_alignment="center")
 with told:

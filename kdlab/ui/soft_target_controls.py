@@ -10,7 +10,7 @@ import streamlit as st
 
 from kdlab.data.registry import DATASETS
 from kdlab.data.text import WINDOW
-from kdlab.models.catalogue import get_teacher, teacher_card, teachers_for
+from kdlab.models.catalogue import get_teacher, teacher_card, teacher_logits, teachers_for
 from kdlab.ui.page_frame import freeze_imports
 from kdlab.ui.subjects import (
     Subject,
@@ -63,7 +63,12 @@ def _teacher_of(data: str, notices: list[str | None]) -> str:
         st.selectbox("Teacher", list(fitting), key="teacher", format_func=lambda name: fitting[name].title)
     teacher = st.session_state["teacher"]
     publish("teacher", None if teacher == default else teacher)
-    card = teacher_card(teacher)
+    try:
+        card = teacher_card(teacher)
+        teacher_logits(teacher)
+    except ValueError as fault:
+        st.error(str(fault), icon=":material/error:")
+        st.stop()
     st.caption(
         f"Teacher: **{get_teacher(teacher).title}**, {card['parameters']:,} parameters, "
         f"{card['test_accuracy']:.1%} of {card['test_size']:,} test examples right",

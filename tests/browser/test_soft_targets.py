@@ -7,6 +7,9 @@ import re
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from kdlab.ui.subjects import showcase
+from kdlab.ui.subjects import test_subject as subject_of
+
 pytestmark = pytest.mark.browser
 
 MEGABYTE = 1_000_000
@@ -78,7 +81,8 @@ def test_values_of_a_link_that_do_not_fit_are_named_and_replaced(browser_page: P
     for said in ("“hats”", "“-7”", "“nan”", "“Hat”"):
         expect(browser_page.get_by_text("The link asked for").filter(has_text=said)).to_be_visible()
     expect(browser_page.get_by_role("slider")).to_have_attribute("aria-valuetext", "4.0")
-    expect(browser_page.locator(".kd-facts")).to_contain_text("Shirt")
+    default = subject_of("fashion", showcase("fashion")[0])
+    expect(browser_page.locator(".kd-facts")).to_contain_text(default.classes[default.label or 0])
 
 
 def test_a_click_on_a_cell_shows_its_examples_and_one_of_them_goes_under_the_slider(browser_page: Page):

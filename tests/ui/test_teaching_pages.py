@@ -80,6 +80,18 @@ def test_own_numbers_that_are_none_are_refused_in_words(soft_targets, text):
     assert len(soft_targets.warning) == 1
 
 
+def test_a_damaged_teacher_is_told_in_words(soft_targets, monkeypatch):
+    def damaged(name: str) -> None:
+        raise ValueError(f"The stored answers of the teacher {name!r} are damaged.")
+
+    monkeypatch.setattr("kdlab.ui.soft_target_controls.teacher_logits", damaged)
+    soft_targets.run()
+    assert not soft_targets.exception
+    assert [shown.value for shown in soft_targets.error] == [
+        "The stored answers of the teacher 'fashion' are damaged."
+    ]
+
+
 def test_home_and_soft_targets_open_without_torch(tmp_path):
     probe = f"""
 import sys
