@@ -23,6 +23,9 @@ from kdlab.distill.loss import Terms, answers_as_logits, hinton_terms
 from kdlab.distill.signals import load_signal
 
 
+_TEST_ROWS = 500
+
+
 @dataclass(frozen=True)
 class Point:
     """What is known after ``step`` updates. Values are nested lists (arms, seeds).
@@ -133,8 +136,12 @@ class Trainer:
                 listener.point(self.measure())
 
     def point_steps(self) -> frozenset[int]:
-        """Steps after which a point is due: 24 to 60 of them, so that measuring stays a small part."""
-        count = min(self.total_steps, max(24, min(60, self.total_steps // 50)))
+        """Steps after which a point is due: 12 to 60 of them, so that measuring stays a small part.
+
+        An update costs about three forward passes over its batch, a point one over the test set.
+        """
+        passes = 3 * self.total_steps * self.batches.shape[-1] / len(self.y_test)
+        count = min(self.total_steps, max(12, min(60, round(0.35 * passes))))
         return frozenset(np.linspace(0, self.total_steps, count + 1).round().astype(int).tolist()[1:])
 
     def step(self) -> None:
@@ -200,7 +207,9 @@ class Trainer:
 
     def _test_logits(self, group: Group) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            return group.shared_logits(self.x_test).float()
+            # In pieces that fit the processor's cache.
+            pieces = [group.shared_logits(x).float() for x in self.x_test.split(_TEST_ROWS)]
+        return torch.cat(pieces, dim=1)
 
     def _each_group(self, of: Callable[[Group, slice, Tensor], Tensor]) -> Tensor:
         rows = self.batches[min(self.step_number, self.total_steps - 1)]

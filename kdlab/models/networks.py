@@ -93,7 +93,9 @@ class NgramLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # (B, L)
         buckets, weight = ngram_buckets(x, 3, self.bits)
-        return torch.einsum("bn,bnk->bk", weight, self.table(buckets)) + self.bias
+        # All 4,096 counts and one matrix product: stacked students train several times faster than with look-ups.
+        counts = weight.new_zeros(x.shape[0], 1 << self.bits).scatter_add(-1, buckets, weight)
+        return counts @ self.table.weight + self.bias
 
 
 class SmallCharCNN(nn.Module):

@@ -47,14 +47,14 @@ class RunSpec(BaseModel):
         json_schema_extra=_control("Labels", "examples", 10, "log"),
     )
     transfer: int = Field(
-        1000,
+        500,
         ge=0,
         le=6000,
         description="Further training examples without a label: only the teacher says what they are.",
         json_schema_extra=_control("Transfer set", "examples", 100),
     )
     temperature: float = Field(
-        1.0,
+        2.0,
         ge=0.5,
         le=20,
         description="Divides both models' logits before the softmax. Above 1 the teacher's doubts count for more.",
@@ -68,7 +68,7 @@ class RunSpec(BaseModel):
         json_schema_extra=_control("KD weight", "", 0.01),
     )
     epochs: int = Field(
-        60,
+        100,
         ge=1,
         le=400,
         description="Passes over the transfer set, or over the labels where those are more.",

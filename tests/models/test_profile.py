@@ -30,10 +30,10 @@ def test_cnn_costs_what_a_sum_by_hand_gives() -> None:
     assert cost.flops == 2 * (14 * 14 * 8 * 9 + 7 * 7 * 16 * 8 * 9 + 16 * 7 * 7 * 10)
 
 
-def test_ngram_student_costs_a_multiply_add_for_each_ngram_and_class() -> None:
+def test_ngram_student_costs_a_multiply_add_for_each_bucket_and_class() -> None:
     cost = measured("ngram-linear", "languages")
     assert cost.parameters == 4096 * 16 + 16
-    assert cost.flops == 2 * 3 * 96 * 16
+    assert cost.flops == 2 * 4096 * 16
 
 
 def test_times_are_measured_and_the_mode_is_left_as_it_was() -> None:

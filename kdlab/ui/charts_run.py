@@ -1,0 +1,425 @@
+"""Figures of a run: the race, the terms, their gradients, fidelity, and what the end shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kdlab.core.intervals import Interval, mean_interval
+from kdlab.distill.arms import ROLE_NAMES, Arm
+from kdlab.runs.comparison import Comparison, in_words
+from kdlab.runs.curves import Curves
+from kdlab.ui.style import ROLES, Figure, Role, direct_label
+
+_PERCENT = ".0%"
+
+
+def race(curves: Curves, arms: tuple[Arm, ...], epochs: int, teacher_accuracy: float) -> Figure:
+    """Test accuracy of every arm over the epochs, 95 % bands over seeds, and the teacher's line."""
+    teacher = ROLES["teacher"]
+    traces: list[dict[str, Any]] = [
+        {
+            "x": [0, epochs],
+            "y": [teacher_accuracy] * 2,
+            "mode": "lines",
+            "line": teacher.line(2),
+            "hoverinfo": "skip",
+        }
+    ]
+    ends: list[tuple[float, str, Role]] = [(teacher_accuracy, teacher.name, teacher)]
+    for i, arm in enumerate(arms):
+        role, values = ROLES[arm.role], curves.values["accuracy"][:, i]
+        traces += _line_with_band(curves.epoch, values, role, f"{arm.name} %{{y:.1%}}")
+        ends.append((float(np.nanmean(values[-1])), arm.name, role))
+    low = max(0.0, min(0.9, float(np.nanmin(curves.values["accuracy"][-max(1, len(curves) // 2) :])) - 0.05))
+    return {
+        "data": traces,
+        "layout": {
+            "xaxis": {"title": {"text": "Epochs"}, "range": [0, epochs * 1.01], "fixedrange": False},
+            "yaxis": {"title": {"text": "Test accuracy"}, "tickformat": _PERCENT, "range": [low, 1.0]},
+            "margin": {"r": 150},
+            "annotations": _spread_labels(ends, epochs, low, 1.0) + _mark_labels(curves),
+            "shapes": _mark_lines(curves),
+            "dragmode": "zoom",
+        },
+    }
+
+
+def fidelity(curves: Curves, arms: tuple[Arm, ...], metric: str) -> Figure:
+    """Agreement with the teacher, or KL from it, of every arm on the test set."""
+    title, form = {
+        "agreement": ("Agreement with the teacher", ".0%"),
+        "kl": ("KL from the teacher, nats", ".2f"),
+    }[metric]
+    traces, labels = [], []
+    for i, arm in enumerate(arms):
+        role, values = ROLES[arm.role], curves.values[metric][:, i]
+        traces += _line_with_band(curves.epoch, values, role, f"{arm.name} %{{y:{form}}}")
+        labels.append((float(np.nanmean(values[-1])), arm.name, role))
+    return _small(curves, traces, labels, title, form)
+
+
+def terms(curves: Curves, arms: tuple[Arm, ...]) -> Figure:
+    """The soft arm's two terms, unweighted, and the supervised term of labels only as their control."""
+    soft, control = _index(arms, "soft_targets"), _index(arms, "labels_only")
+    shown = [
+        (curves.values["supervised"][:, soft], ROLES["supervised"], "Cross-entropy"),
+        (curves.values["distillation"][:, soft], ROLES["distillation"], "T² · KL"),
+        (curves.values["supervised"][:, control], ROLES["labels_only"], "CE, labels only"),
+    ]
+    return _several(curves, shown, "Loss term, nats", ".2f")
+
+
+def gradient_norms(curves: Curves, arms: tuple[Arm, ...]) -> Figure:
+    """Norms of the soft arm's two weighted terms' gradients, and of labels only as their control."""
+    soft, control = _index(arms, "soft_targets"), _index(arms, "labels_only")
+    shown = [
+        (curves.values["gradient_supervised"][:, soft], ROLES["supervised"], "(1 − w) · CE"),
+        (curves.values["gradient_distillation"][:, soft], ROLES["distillation"], "w · T² · KL"),
+        (curves.values["gradient_supervised"][:, control], ROLES["labels_only"], "CE, labels only"),
+    ]
+    return _several(curves, shown, "Gradient norm", ".2f")
+
+
+def gain_split(found: Comparison) -> Figure:
+    """From labels only to the soft arm in two steps, each with its 95 % interval; the teacher's line above.
+
+    The ends are markers and the steps floating bars: the axis need not start at zero.
+    """
+    ends = {
+        name: found.accuracy[role]
+        for name, role in (("Labels only", "labels_only"), ("Soft targets", "soft_targets"))
+    }
+    middle = found.accuracy["hard_labels"].mean
+    steps = (
+        ("Teacher's<br>answers", ends["Labels only"].mean, found.answers, ROLES["hard_labels"]),
+        ("Softness", middle, found.softness, ROLES["soft_targets"]),
+    )
+    teacher = ROLES["teacher"]
+    traces: list[dict[str, Any]] = []
+    labels = [
+        _plain_label(
+            0, found.teacher_accuracy, f"Teacher {found.teacher_accuracy:.1%}", teacher, xanchor="center"
+        )
+    ]
+    for place, (name, interval) in zip((0, 3), ends.items(), strict=True):
+        role = ROLES["labels_only" if place == 0 else "soft_targets"]
+        traces.append(
+            {
+                "x": [place],
+                "y": [interval.mean],
+                "mode": "markers",
+                "marker": {"color": role.colour, "symbol": role.marker, "size": 16},
+                "error_y": _error_bar(interval),
+                "hovertemplate": f"%{{y:.1%}}<extra>{name}</extra>",
+            }
+        )
+        labels.append(_plain_label(place, _top(interval.mean, interval), f"{interval.mean:.1%}", role))
+    for place, (name, start, interval, role) in enumerate(steps, start=1):
+        traces.append(
+            {
+                "type": "bar",
+                "x": [place],
+                "y": [interval.mean],
+                "base": [start],
+                "width": 0.5,
+                "marker": {"color": role.colour, "opacity": 0.6},
+                "error_y": _error_bar(interval),
+                "hovertemplate": f"{in_words(interval)}<extra>{name}</extra>",
+            }
+        )
+        labels.append(
+            _plain_label(place, _top(start + interval.mean, interval), f"{100 * interval.mean:+.1f}", role)
+        )
+    heights = [label["y"] for label in labels]
+    lows = [i.mean if i.n < 2 else i.low for i in ends.values()]
+    names = ["Labels only", *(name for name, *_ in steps), "Soft<br>targets"]
+    return {
+        "data": traces,
+        "layout": {
+            "xaxis": {"tickvals": [0, 1, 2, 3], "ticktext": names, "range": [-0.6, 3.6], "showgrid": False},
+            "yaxis": {
+                "title": {"text": "Test accuracy"},
+                "tickformat": _PERCENT,
+                "range": [min(*lows, middle) - 0.02, max(heights) + 0.03],
+            },
+            "shapes": [
+                {
+                    "type": "line",
+                    "xref": "paper",
+                    "x0": 0,
+                    "x1": 1,
+                    **_level(found.teacher_accuracy),
+                    "line": teacher.line(2),
+                }
+            ],
+            "annotations": labels,
+            "barmode": "overlay",
+        },
+    }
+
+
+def _level(y: float) -> dict[str, float]:
+    return {"y0": y, "y1": y}
+
+
+def _error_bar(interval: Interval) -> dict[str, Any]:
+    half = 0.0 if interval.n < 2 else float(interval.high - interval.mean)
+    return {
+        "type": "data",
+        "array": [half],
+        "color": "@ink",
+        "thickness": 1.5,
+        "width": 5,
+        "visible": half > 0,
+    }
+
+
+def _top(y: float, interval: Interval) -> float:
+    return float(y if interval.n < 2 else y + interval.high - interval.mean)
+
+
+def _plain_label(x: float, y: float, text: str, role: Role, **annotation: Any) -> dict[str, Any]:
+    return direct_label(x, y, text, role, **{"xanchor": "center", "xshift": 0, "yshift": 12} | annotation)
+
+
+def per_class(result: dict[str, Any], classes: tuple[str, ...]) -> Figure:
+    """Accuracy of each true class, a row a class: every arm's mean over seeds and the teacher."""
+    shown = [("teacher", "Teacher", np.array(result["teacher_per_class"]))]
+    shown += [(arm["role"], arm["name"], np.array(arm["per_class"]).mean(0)) for arm in result["arms"]]
+    traces = [
+        {
+            "x": values.tolist(),
+            "y": list(classes),
+            "mode": "markers",
+            "name": name,
+            "marker": {"color": ROLES[role].colour, "symbol": ROLES[role].marker, "size": 11},
+            "hovertemplate": f"%{{y}} %{{x:.1%}}<extra>{name}</extra>",
+        }
+        for role, name, values in shown
+    ]
+    every = np.array([values for *_, values in shown])
+    rails = [
+        {
+            "type": "line",
+            "x0": float(every[:, k].min()),
+            "x1": float(every[:, k].max()),
+            "y0": k,
+            "y1": k,
+            "line": {"color": "@grid", "width": 6},
+            "layer": "below",
+        }
+        for k in range(len(classes))
+    ]
+    return {
+        "data": traces,
+        "layout": {
+            "xaxis": {"title": {"text": "Accuracy on the class"}, "tickformat": _PERCENT},
+            "yaxis": {"autorange": "reversed", "showgrid": False},
+            "shapes": rails,
+            "showlegend": True,
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        },
+    }
+
+
+_COSTS = (
+    ("parameters", "Parameters", "", ",.0f"),
+    ("memory_mib", "Memory", "MiB", ".2f"),
+    ("flops", "FLOPs an example", "", ",.0f"),
+    ("latency_ms", "Latency, one example", "ms", ".3f"),
+)
+
+
+def costs(profiles: dict[str, dict[str, float]]) -> Figure:
+    """What the student costs as a share of the teacher, on a log scale, with both numbers in words."""
+    teacher, student = profiles["teacher"], profiles["student"]
+    rows = [(title, unit, form, teacher[key], student[key]) for key, title, unit, form in _COSTS]
+    shares = [s / t for *_, t, s in rows]
+    words = [
+        f"{'1/' if t >= s else ''}{max(t / s, s / t):,.1f}{'' if t >= s else '×'} · "
+        f"{format(t, form)} → {format(s, form)} {unit}".strip()
+        for _, unit, form, t, s in rows
+    ]
+    return {
+        "data": [
+            {
+                "type": "bar",
+                "orientation": "h",
+                "x": shares,
+                "y": [row[0] for row in rows],
+                "marker": {"color": ROLES["soft_targets"].colour},
+                "text": words,
+                "textposition": "auto",
+                "insidetextanchor": "start",
+                "hoverinfo": "skip",
+            }
+        ],
+        "layout": {
+            "xaxis": {
+                "type": "log",
+                "title": {"text": "Student's share of the teacher's cost"},
+                "tickvals": [0.001, 0.01, 0.1, 1],
+                "ticktext": ["0.1 %", "1 %", "10 %", "100 %"],
+                "range": [min(-3.0, float(np.log10(min(shares)))), 0.3],
+            },
+            "yaxis": {"autorange": "reversed", "showgrid": False},
+            "shapes": [
+                {
+                    "type": "line",
+                    "x0": 1,
+                    "x1": 1,
+                    "yref": "paper",
+                    "y0": 0,
+                    "y1": 1,
+                    "line": ROLES["teacher"].line(2),
+                }
+            ],
+        },
+    }
+
+
+def compared_races(runs: list[tuple[str, Curves, tuple[Arm, ...]]]) -> Figure:
+    """The accuracies of two runs in one picture: the first drawn full, the second pale."""
+    traces: list[dict[str, Any]] = []
+    for number, (name, curves, arms) in enumerate(runs):
+        for i, arm in enumerate(arms):
+            role = ROLES[arm.role]
+            traces.append(
+                {
+                    "x": curves.epoch.tolist(),
+                    "y": np.nanmean(curves.values["accuracy"][:, i], axis=1).tolist(),
+                    "mode": "lines",
+                    "line": role.line(2.5 if number == 0 else 1.5),
+                    "opacity": 1.0 if number == 0 else 0.55,
+                    "name": f"{name}: {ROLE_NAMES[arm.role]}",
+                    "hovertemplate": "%{y:.1%}",
+                }
+            )
+    return {
+        "data": traces,
+        "layout": {
+            "xaxis": {"title": {"text": "Epochs"}},
+            "yaxis": {"title": {"text": "Test accuracy"}, "tickformat": _PERCENT},
+            "showlegend": True,
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "dragmode": "zoom",
+        },
+    }
+
+
+def _several(curves: Curves, shown: list[tuple[np.ndarray, Role, str]], title: str, form: str) -> Figure:
+    traces, labels = [], []
+    for values, role, name in shown:
+        traces += _line_with_band(curves.epoch, values, role, f"{name} %{{y:{form}}}")
+        labels.append((float(np.nanmean(values[-1])), name, role))
+    return _small(curves, traces, labels, title, form)
+
+
+def _small(
+    curves: Curves, traces: list[dict[str, Any]], ends: list[tuple[float, str, Role]], title: str, form: str
+) -> Figure:
+    values = np.concatenate([np.array(trace["y"], dtype=float) for trace in traces])
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    pad = 0.06 * (high - low or 1)
+    low, high = low - pad, high + pad
+    last = float(curves.epoch[-1]) or 1.0
+    return {
+        "data": traces,
+        "layout": {
+            "xaxis": {"title": {"text": "Epochs"}, "range": [0, last]},
+            "yaxis": {"title": {"text": title}, "tickformat": form, "range": [low, high]},
+            "margin": {"r": 140},
+            "annotations": _spread_labels(ends, last, low, high),
+            "shapes": _mark_lines(curves),
+        },
+    }
+
+
+def _line_with_band(x: np.ndarray, values: np.ndarray, role: Role, hover: str) -> list[dict[str, Any]]:
+    """values (points, seeds) → the band of the mean's 95 % interval and the mean's line."""
+    finite = np.isfinite(values).all(axis=1)  # where training diverges the line ends
+    x, values = x[finite], values[finite]
+    if not len(x):
+        return []
+    interval = mean_interval(values.T)
+    band: list[dict[str, Any]] = []
+    if interval.n > 1:
+        edge = np.concatenate([interval.high, interval.low[::-1]])
+        band = [
+            {
+                "x": np.concatenate([x, x[::-1]]).tolist(),
+                "y": edge.tolist(),
+                "mode": "lines",
+                "line": {"width": 0},
+                "fill": "toself",
+                "fillcolor": role.band,
+                "hoverinfo": "skip",
+            }
+        ]
+    line = {
+        "x": x.tolist(),
+        "y": interval.mean.tolist(),
+        "mode": "lines" if len(x) > 1 else "markers",
+        "line": role.line(),
+        "marker": {"color": role.colour, "symbol": role.marker, "size": 8},
+        "hovertemplate": f"epoch %{{x:.1f}}<extra>{hover}</extra>",
+    }
+    return [*band, line]
+
+
+def _spread_labels(
+    ends: list[tuple[float, str, Role]], x: float, low: float, high: float, gap: float = 0.075
+) -> list[dict[str, Any]]:
+    """Labels at the lines' ends, moved apart so that none lies on another. gap: share of the axis."""
+    space = gap * (high - low)
+    placed: list[dict[str, Any]] = []
+    floor = -np.inf
+    ordered = sorted((e for e in ends if np.isfinite(e[0])), key=lambda end: end[0])
+    heights = []
+    for value, _, _ in ordered:
+        floor = max(min(max(value, low), high), floor + space)
+        heights.append(floor)
+    # What was pushed over the top comes back down, and pushes the others with it.
+    for i in range(len(heights) - 1, -1, -1):
+        ceiling = high if i == len(heights) - 1 else heights[i + 1] - space
+        heights[i] = min(heights[i], ceiling)
+    for (_, name, role), height in zip(ordered, heights, strict=True):
+        placed.append(direct_label(x, height, name, role))
+    return placed
+
+
+def _mark_lines(curves: Curves) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "line",
+            "x0": mark.epoch,
+            "x1": mark.epoch,
+            "yref": "paper",
+            "y0": 0,
+            "y1": 1,
+            "line": {"color": "@muted", "width": 1, "dash": "dot"},
+        }
+        for mark in curves.marks
+    ]
+
+
+def _mark_labels(curves: Curves) -> list[dict[str, Any]]:
+    return [
+        {
+            "x": mark.epoch,
+            "yref": "paper",
+            "y": 0.02 + 0.07 * (i % 3),
+            "text": f"T {mark.temperature:g}, w {mark.kd_weight:g}",
+            "showarrow": False,
+            "xanchor": "left",
+            "xshift": 4,
+            "font": {"color": "@muted", "size": 12},
+        }
+        for i, mark in enumerate(curves.marks)
+    ]
+
+
+def _index(arms: tuple[Arm, ...], role: str) -> int:
+    return next(i for i, arm in enumerate(arms) if arm.role == role)

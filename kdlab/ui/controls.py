@@ -1,0 +1,125 @@
+"""Controls made from the run's spec: range, step, unit and help stand there once."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import streamlit as st
+from annotated_types import Ge, Le
+
+from kdlab.data.registry import DATASETS
+from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for, teachers_for
+from kdlab.runs.spec import RunSpec
+from kdlab.ui.live_slider import live_slider
+from kdlab.ui.url_state import publish, url_choice
+
+
+class Preset(NamedTuple):
+    """A named starting point, and the question that it answers."""
+
+    question: str
+    values: dict[str, Any]
+
+
+PRESETS: dict[str, Preset] = {
+    "Few labels": Preset("What does a teacher add where labels are few?", {}),
+    "All labels": Preset(
+        "And where every example has its label?",
+        {"labels": 6000, "transfer": 0, "temperature": 4.0, "epochs": 12},
+    ),
+    "High temperature": Preset("Does a higher temperature help the student learn?", {"temperature": 10.0}),
+    "Tiny student": Preset("Can a student with no hidden layer use soft targets?", {"student": "linear"}),
+    "Digits": Preset(
+        "Another dataset: 50 labelled digits.",
+        {"dataset": "digits", "labels": 50, "transfer": 300, "batch_size": 32, "epochs": 60},
+    ),
+    "Languages": Preset(
+        "And on text: which language is it?",
+        {
+            "dataset": "languages",
+            "student": "ngram-linear",
+            "labels": 160,
+            "transfer": 800,
+            "learning_rate": 0.01,
+            "batch_size": 32,
+            "epochs": 20,
+        },
+    ),
+}
+
+
+def apply_preset(name: str) -> None:
+    """Sets every control to the preset's value; for a button's callback."""
+    values = {field: info.default for field, info in RunSpec.model_fields.items()} | PRESETS[name].values
+    values["teacher"] = teachers_for(values["dataset"])[0].name
+    for field, value in values.items():
+        st.session_state[field] = value
+        publish(field, None if value == RunSpec.model_fields[field].default else f"{value}")
+
+
+def spec_slider(field: str, *, max_value: float | None = None, disabled: bool = False) -> float:
+    """A live slider for a number of the spec. max_value: where the data sets a lower limit."""
+    info = RunSpec.model_fields[field]
+    extra: dict[str, Any] = dict(info.json_schema_extra or {})  # type: ignore[arg-type]
+    low = next(float(bound.ge) for bound in info.metadata if isinstance(bound, Ge))  # type: ignore[arg-type]
+    high = next(float(bound.le) for bound in info.metadata if isinstance(bound, Le))  # type: ignore[arg-type]
+    high = high if max_value is None else max(low + 1, min(high, max_value))
+    value = live_slider(
+        extra["title"],
+        key=field,
+        min_value=low,
+        max_value=high,
+        value=min(high, float(info.default)),
+        step=extra["step"],
+        scale=extra["scale"],
+        help=info.description or "",
+        unit=extra["unit"],
+        disabled=disabled,
+    )
+    return int(value) if info.annotation is int else value
+
+
+def spec_choice(field: str, titles: dict[str, str]) -> str:
+    """A select box for a name of the spec. titles: name → what is shown."""
+    info = RunSpec.model_fields[field]
+    default = info.default if info.default in titles else next(iter(titles))
+    notice = url_choice(field, titles, default)
+    chosen = st.selectbox(
+        dict(info.json_schema_extra or {})["title"],  # type: ignore[arg-type]
+        list(titles),
+        format_func=titles.__getitem__,
+        key=field,
+        help=info.description,
+        disabled=len(titles) < 2,
+    )
+    if notice:
+        st.caption(notice)
+    publish(field, None if chosen == default else chosen)
+    return chosen
+
+
+def run_controls() -> dict[str, Any]:
+    """All controls of a run; returns the values for `RunSpec.model_validate`."""
+    values: dict[str, Any] = {}
+    values["dataset"] = spec_choice("dataset", {name: data.title for name, data in DATASETS.items()})
+    data = DATASETS[values["dataset"]]
+    left, right = st.columns(2)
+    with left:
+        values["teacher"] = spec_choice(
+            "teacher", {t.name: TEACHERS[t.name].title for t in teachers_for(data.name)}
+        )
+    with right:
+        values["student"] = spec_choice(
+            "student", {s.name: STUDENTS[s.name].title for s in students_for(data.name)}
+        )
+    values["labels"] = spec_slider("labels", max_value=data.train_size)
+    values["transfer"] = spec_slider("transfer", max_value=data.train_size - len(data.classes))
+    values["temperature"] = spec_slider("temperature")
+    values["kd_weight"] = spec_slider("kd_weight")
+    with st.expander("Training"):
+        for field in ("epochs", "seeds", "learning_rate", "batch_size"):
+            values[field] = spec_slider(field)
+        values["device"] = spec_choice(
+            "device", {"auto": "auto", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}
+        )
+    return values

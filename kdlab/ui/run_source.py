@@ -1,0 +1,69 @@
+"""The run on show: from the store by the id in the URL, or the recorded one."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from kdlab.runs import artifacts
+from kdlab.runs.curves import Curves, curves
+from kdlab.runs.recorded import OWNER, recorded_run
+from kdlab.runs.store import Run, Store
+
+_REPLAY = "replay-started"
+_REPLAY_SECONDS = 12.0  # a replay takes this long, however long the run took
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A run with its curves. ``share`` is how far it is, in whatever time it is shown."""
+
+    run: Run
+    curves: Curves | None
+    share: float
+    moving: bool
+
+    @property
+    def recorded(self) -> bool:
+        return self.run.owner == OWNER
+
+
+def stored(store: Store, run_id: str) -> Shown | None:
+    """A run of the store; its points are fetched only as far as they are new. None where there is none."""
+    run = store.get(run_id)
+    if run is None:
+        return None
+    kept: dict[str, list[Any]] = st.session_state.setdefault("points-of-runs", {})
+    rows = kept.setdefault(run_id, [])
+    rows += store.points(run_id, after=rows[-1][0] if rows else -1)
+    for other in [other for other in kept if other != run_id][:-3]:
+        del kept[other]
+    return Shown(run, curves(rows), run.step / run.steps if run.steps else 0.0, run.active)
+
+
+def recorded() -> Shown:
+    """The recorded run, whole, or as far as its replay has come."""
+    run, rows, _ = recorded_run()
+    whole = curves(rows)
+    started = st.session_state.get(_REPLAY)
+    if started is None or whole is None:
+        return Shown(run, whole, 1.0, False)
+    share = (time.time() - started) / _REPLAY_SECONDS
+    if share >= 1:
+        del st.session_state[_REPLAY]
+        return Shown(run, whole, 1.0, False)
+    return Shown(run, whole.until(share * float(whole.seconds[-1])), share, True)
+
+
+def start_replay() -> None:
+    """For a button's callback."""
+    st.session_state[_REPLAY] = time.time()
+
+
+def answers_of(shown: Shown) -> np.ndarray | None:
+    """(arms, seeds, N) classes that the students gave on the test set; None for a run that did not end."""
+    return recorded_run()[2] if shown.recorded else artifacts.load_answers(shown.run.id)

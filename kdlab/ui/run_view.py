@@ -1,0 +1,168 @@
+"""A run under way: its race, its terms, and the buttons that hold it in hand."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from kdlab.data.registry import DATASETS
+from kdlab.models.catalogue import STUDENTS, TEACHERS, teacher_card
+from kdlab.runs.store import NotYoursError, Run, Store
+from kdlab.ui import charts_run
+from kdlab.ui.identity import visitor_id
+from kdlab.ui.live_plot import live_plot
+from kdlab.ui.run_source import Shown, recorded, start_replay, stored
+
+POLL = 0.3  # seconds between two looks at the store
+_STATES = {
+    "queued": ("Queued", ":material/schedule:"),
+    "running": ("Running", ":material/play_circle:"),
+    "paused": ("Paused", ":material/pause_circle:"),
+    "done": ("Done", ":material/check_circle:"),
+    "failed": ("Failed", ":material/error:"),
+    "cancelled": ("Stopped", ":material/stop_circle:"),
+    "lost": ("Lost", ":material/help:"),
+}
+
+
+def run_title(run: Run) -> str:
+    """What a run compared, in a line."""
+    spec = run.spec
+    return (
+        f"{DATASETS[spec.dataset].title} · {STUDENTS[spec.student].title} · {spec.labels:,} labels"
+        f" + {spec.transfer:,} unlabelled · T {spec.temperature:g}, w {spec.kd_weight:g}"
+    )
+
+
+def state_words(run: Run) -> str:
+    """The run's state with its icon."""
+    words, icon = _STATES[run.state]
+    return f"{icon} {words}"
+
+
+def live_view(run_id: str | None, store: Store | None) -> Shown:
+    """Draws the run, again and again while it moves. Returns what was first drawn."""
+    shown = _fetch(run_id, store)
+
+    def draw() -> None:
+        now = _fetch(run_id, store)
+        _progress(now, store)
+        _picture(now)
+        if shown.moving and not now.moving:
+            st.rerun()  # once, so that the rest of the page learns of the end
+
+    st.fragment(draw, run_every=POLL if shown.moving else None)()
+    return shown
+
+
+def _fetch(run_id: str | None, store: Store | None) -> Shown:
+    found = stored(store, run_id) if run_id and store else None
+    return found or recorded()
+
+
+def _progress(shown: Shown, store: Store | None) -> None:
+    run = shown.run
+    words, buttons = st.columns([3, 2], vertical_alignment="center")
+    with words:
+        if shown.recorded:
+            when = time.strftime("%-d %B %Y", time.gmtime(run.ended or 0))
+            st.markdown(f"**A run recorded on {when}**  \n:small[{run_title(run)}]")
+        else:
+            st.markdown(f"**{state_words(run)}** · {_time_words(shown, store)}  \n:small[{run_title(run)}]")
+    with buttons, st.container(horizontal=True, horizontal_alignment="right"):
+        if shown.recorded:
+            st.button("Replay", icon=":material/replay:", key="replay", on_click=start_replay)
+        elif run.active and store is not None and run.owner == visitor_id():
+            _hold_buttons(run, store)
+    if shown.moving:
+        st.progress(min(1.0, shown.share))
+    if run.message:
+        st.error(run.message, icon=":material/error:")
+
+
+def _hold_buttons(run: Run, store: Store) -> None:
+    def ask(command: str) -> None:
+        try:
+            store.command(run.id, visitor_id(), command)
+        except NotYoursError as error:
+            st.toast(str(error))
+
+    if run.state == "running":
+        st.button("Pause", icon=":material/pause:", key="pause", on_click=ask, args=("pause",))
+    if run.state == "paused":
+        st.button("Resume", icon=":material/play_arrow:", key="resume", on_click=ask, args=("resume",))
+        st.button("One step", icon=":material/skip_next:", key="step", on_click=ask, args=("step",))
+    st.button("Stop", icon=":material/stop:", key="stop", on_click=ask, args=("cancel",))
+
+
+def _time_words(shown: Shown, store: Store | None) -> str:
+    run = shown.run
+    if run.state == "queued" and store is not None:
+        queue = store.queue()
+        place = queue.index(run.id) + 1 if run.id in queue else 1
+        return f"place {place} of {len(queue)} in the queue; your others keep their order"
+    if shown.curves is None or run.started is None:
+        return "the first point is on its way"
+    spent = float(shown.curves.seconds[-1])
+    if run.active and shown.share > 0.02:
+        left = spent * (1 - shown.share) / shown.share
+        return f"step {run.step:,} of {run.steps:,}, {'paused' if run.state == 'paused' else f'about {left:.0f} s left'}"
+    if run.result is None:
+        return f"step {run.step:,} of {run.steps:,}"
+    result = run.result
+    memory = result["peak_memory_mib"]
+    used = f", {memory:,.0f} MiB at most" if memory else ""
+    return f"{result['seconds']:.1f} s on {result['device']['name']}{used}"
+
+
+def _picture(shown: Shown) -> None:
+    run, curves = shown.run, shown.curves
+    if curves is None:
+        st.caption(":material/hourglass_top: The curves begin here as soon as the first point is measured.")
+        return
+    arms = run.spec.arms
+    teacher = teacher_card(run.spec.teacher)["test_accuracy"]
+    means = {arm.role: float(curves.values["accuracy"][-1, i].mean()) for i, arm in enumerate(arms)}
+    said = ", ".join(f"{arm.name.lower()} {means[arm.role]:.1%}" for arm in arms)
+    live_plot(
+        charts_run.race(curves, arms, run.spec.epochs, teacher),
+        key="race",
+        height=380,
+        alt=f"Test accuracy over the epochs. At epoch {curves.epoch[-1]:.0f}: {said}; the teacher {teacher:.1%}.",
+    )
+    st.markdown(
+        f"At epoch {curves.epoch[-1]:.0f}: {said}. Lines are means of {run.spec.seeds} students, bands the mean's "
+        "95 % intervals; all see the same batches."
+    )
+    fidelity, losses, gradients = st.tabs(["Like the teacher?", "Loss terms", "Gradients"])
+    with fidelity:
+        left, right = st.columns(2)
+        for place, metric in ((left, "agreement"), (right, "kl")):
+            with place:
+                live_plot(
+                    charts_run.fidelity(curves, arms, metric),
+                    key=f"fidelity-{metric}",
+                    height=260,
+                    alt=f"The students' {metric} with the teacher on the test set over the epochs.",
+                )
+        st.caption(
+            f"{TEACHERS[run.spec.teacher].title} on the {DATASETS[run.spec.dataset].test_size:,} test examples: how "
+            "often the students answer as it does, and how far their probabilities are from its own (T = 1)."
+        )
+    with losses:
+        live_plot(
+            charts_run.terms(curves, arms), key="terms", height=280, alt="The two loss terms over the epochs."
+        )
+        st.caption("The soft arm's two terms before they are weighted, and the cross-entropy of labels only.")
+    with gradients:
+        live_plot(
+            charts_run.gradient_norms(curves, arms),
+            key="gradients",
+            height=280,
+            alt="The norms of the two terms' gradients over the epochs.",
+        )
+        st.caption(
+            "Length of each weighted term's gradient in the soft arm's weights, on one batch: "
+            "which of the two pulls the student harder."
+        )
