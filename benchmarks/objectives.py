@@ -7,6 +7,8 @@ inputs, in tensors of the logits' size.
 
 from __future__ import annotations
 
+import kdlab  # isort: skip  # noqa: F401  before torch: it says how threads wait for each other
+
 import argparse
 import gc
 import statistics
