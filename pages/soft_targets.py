@@ -15,11 +15,12 @@ from kdlab.ui import soft_target_controls as controls
 from kdlab.ui.charts_soft_targets import BRIGHTEST, bars_height, class_map, entropy_curve, soft_target_bars
 from kdlab.ui.live_plot import live_plot
 from kdlab.ui.live_slider import live_slider
-from kdlab.ui.soft_target_notes import facts, swatches
+from kdlab.ui.soft_target_notes import beside_the_bars, heated
 from kdlab.ui.subjects import Subject, dataset_of
 from kdlab.ui.words import hint, percent
 
 TEMPERATURES = np.geomspace(0.5, 20, 120)
+BESIDE_MS = 120  # the bars are drawn at every step of a drag, the figures below them eight times a second
 
 st.title("Soft targets")
 st.write(
@@ -33,12 +34,10 @@ if teacher is not None:
 
 @st.fragment
 def under_the_hand() -> None:
-    """All that moves with the temperature; nothing else runs again during a drag."""
+    """All that moves with the temperature. Nothing else runs again during a drag."""
     asked, answered = st.columns([1, 2.6], gap="large")
-    # Picture and numbers stand side by side where the column is wide: on a phone.
-    with asked.container(horizontal=True, gap="small"):
+    with asked:
         subject = controls.choose_subject(teacher)
-        aside = st.container(width="content")
     with answered.container(gap="xsmall"):
         temperature = live_slider(
             "Temperature T",
@@ -52,37 +51,50 @@ def under_the_hand() -> None:
         )
         soft_targets = subject.soft_targets(temperature)
         show_answer(subject, soft_targets, temperature)
-    aside.html(facts(subject.classes, soft_targets, subject.label))
-    st.divider()
-    if teacher is None:
-        show_entropy(subject, temperature, float(entropy(soft_targets)))
-        return
+    asked.html(beside_the_bars(subject, soft_targets))
+    with st.container(key="below"):
+        show_below(subject, temperature, soft_targets)
+
+
+def show_below(subject: Subject, temperature: float, soft_targets: np.ndarray) -> None:
     left, right = st.columns([1, 1.25], gap="large")
     with left:
         show_entropy(subject, temperature, float(entropy(soft_targets)))
-    show_dark_knowledge(teacher, temperature, right)
+    if teacher is not None:
+        show_dark_knowledge(teacher, temperature, right)
+    else:
+        right.subheader("The same answer, heated", anchor=False)
+        right.markdown(heated(subject))
+        right.caption("The order of the classes never changes; how loud the lower ones are does.")
 
 
 def show_answer(subject: Subject, soft_targets: np.ndarray, temperature: float) -> None:
     order = subject.order()
     names = [subject.classes[k] for k in order]
     label = None if subject.label is None else int(np.flatnonzero(order == subject.label)[0])
-    st.html(swatches(temperature, hard_label=label is not None))
     figure = soft_target_bars(
         names, subject.soft_targets(1.0)[order], soft_targets[order], temperature, label
     )
-    live_plot(figure, key="bars", height=bars_height(len(names)), alt="Hard label and soft targets by class")
-    st.markdown(hint(subject.classes, soft_targets, subject.label))
+    live_plot(
+        figure,
+        key="bars",
+        height=bars_height(len(names)),
+        alt="Hard label and soft targets by class",
+        sentence=hint(subject.classes, soft_targets, subject.label),
+    )
 
 
 def show_entropy(subject: Subject, temperature: float, bits: float) -> None:
-    st.subheader("How undecided, in bits")
     curve = entropy(subject.soft_targets(TEMPERATURES[:, None]))
-    figure = entropy_curve(TEMPERATURES, curve, temperature, bits, len(subject.classes))
-    live_plot(figure, key="entropy", height=330, alt="Entropy of the soft targets against temperature")
-    st.caption(
-        "Entropy of this answer against temperature. A hard label has 0 bits. At T = 1 (dotted) the teacher speaks as "
-        "it was trained; far to the right it says nothing any more."
+    live_plot(
+        entropy_curve(TEMPERATURES, curve, temperature, bits, len(subject.classes)),
+        key="entropy",
+        height=330,
+        alt="Entropy of the soft targets against temperature",
+        title="How undecided, in bits",
+        every_ms=BESIDE_MS,
+        caption="Entropy of this answer against temperature. A hard label has 0 bits. At T = 1 (dotted) the teacher "
+        "speaks as it was trained; far to the right it says nothing any more.",
     )
 
 
@@ -91,28 +103,23 @@ def show_dark_knowledge(teacher: str, temperature: float, beside: DeltaGenerator
     logits, labels = teacher_logits(teacher).test, dataset_of(teacher).load().y_test
     soft_targets = softmax(logits, temperature)
     similarity = class_similarity(soft_targets, labels)
-    with st.container():
-        cell = controls.choose_cell(
-            classes, controls.strongest_pair(class_similarity(softmax(logits), labels))
-        )
-        controls.show_cell(teacher, cell, soft_targets)
+    at_one = class_similarity(softmax(logits), labels)
+    cell = controls.choose_cell(classes, controls.strongest_pair(at_one))
+    controls.show_cell(teacher, cell, soft_targets)
     one, other = controls.strongest_pair(similarity)
     with beside:
-        st.subheader("Dark knowledge: what the teacher finds alike")
         live_plot(
             class_map(classes, similarity, cell),
             key="map",
             height=430,
             alt="Mean soft targets by true class",
+            title="Dark knowledge: what the teacher finds alike",
+            every_ms=BESIDE_MS,
+            sentence=f"When the truth is **{classes[one]}**, the teacher gives **{classes[other]}** "
+            f"{percent(similarity[one, other])} on average at T = {temperature:g}: no other pair is closer.",
+            caption="Each row: the test examples of one class, and the mean probability they give the others, in "
+            f"percent; full colour is {BRIGHTEST:.0%} or more. Click a cell for the examples behind it.",
             on_click=partial(controls.set_cell, classes),
-        )
-        st.markdown(
-            f"When the truth is **{classes[one]}**, the teacher gives **{classes[other]}** "
-            f"{percent(similarity[one, other])} on average at T = {temperature:g}: no other pair is closer."
-        )
-        st.caption(
-            f"Each row: the test examples of one class, and the mean probability they give the others, in percent; "
-            f"full colour is {BRIGHTEST:.0%} or more. Click a cell for the examples behind it."
         )
 
 

@@ -12,6 +12,7 @@ from kdlab.ui.words import percent
 
 _TEACHER = ROLES["teacher"]
 _LABEL = ROLES["hard_labels"]
+LABEL_HAS_ROOM = 0.8
 BRIGHTEST = 0.2
 """The mean probability at which a cell of the class map has its full colour, at every temperature."""
 
@@ -40,23 +41,14 @@ def soft_target_bars(
     outline["marker"]["line"] = {"color": "@muted", "width": 1.5}
     traces.append(outline)
     columns = (
-        (1.11, "T = 1", at_one, "@muted"),
+        (1.24, "outline: T = 1", at_one, "@muted"),
         (1.46, f"T = {temperature:g}", at_temperature, _TEACHER.ink),
     )
     for x, head, numbers, ink in columns:
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "text",
-                "x": [x] * (len(rows) + 1),
-                "y": [-0.95, *rows],
-                "text": [f"<b>{head}</b>", *(percent(p) for p in numbers)],
-                "textposition": "middle left",
-                "textfont": {"color": ink, "size": 13},
-                "hoverinfo": "skip",
-                "cliponaxis": False,
-            }
-        )
+        said = [f"<b>{head}</b>", *(percent(p) for p in numbers)]
+        traces.append(_words([x] * len(said), [-0.95, *rows], said, ink))
+    if label is not None and max(at_one[label], at_temperature[label]) < LABEL_HAS_ROOM:
+        traces.append(_words([0.95], [label], ["hard label"], "@muted"))
     layout = {
         "barmode": "overlay",
         "margin": {"l": 8, "r": 4, "t": 2, "b": 4},
@@ -90,6 +82,21 @@ def _bars(
         "marker": {"color": color},
         "customdata": [hover[row] for row in rows],
         "hovertemplate": f"%{{customdata}}, {name}: %{{x:.2%}}<extra></extra>",
+    }
+
+
+def _words(x: Sequence[float], y: Sequence[float], text: Sequence[str], ink: str) -> dict[str, Any]:
+    """Words that end at their points."""
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": x,
+        "y": y,
+        "text": text,
+        "textposition": "middle left",
+        "textfont": {"color": ink, "size": 13},
+        "hoverinfo": "skip",
+        "cliponaxis": False,
     }
 
 

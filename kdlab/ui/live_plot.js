@@ -62,16 +62,18 @@ function inTheme(value, tokens, scale, key = "") {
 }
 
 function draw(node, plot) {
-  plot.frame = 0;
+  plot.waiting = false;
   plot.stale = false;
+  const began = performance.now();
   const { figure, height, scale } = plot.data;
   const { data, layout } = inTheme(JSON.parse(figure), themeTokens(node), scale);
   Object.assign(layout, { height, width: node.clientWidth || undefined, autosize: false });
-  // Counts the states that were drawn: the browser tests and the interaction benchmark read it.
+  // Counts the states that were drawn: the browser tests read it.
   Promise.resolve(window.Plotly.react(node, data, layout, plot.config)).then(() => {
     node.dataset.draws = Number(node.dataset.draws ?? 0) + 1;
     node.dataset.state = "drawn";
   });
+  plot.rested = began + plot.data.every_ms;
   if (plot.listens) return;
   plot.listens = true;
   node.on("plotly_click", ({ points: [point] }) => {
@@ -81,10 +83,15 @@ function draw(node, plot) {
   });
 }
 
-// However fast new numbers come, one drawing a frame, always of the newest, and none that nobody sees.
+// However fast new numbers come: one drawing a frame, or each every_ms, of the newest, none that nobody sees.
 function schedule(node, plot) {
-  if (plot.visible) plot.frame ||= requestAnimationFrame(() => draw(node, plot));
-  else plot.stale = true;
+  plot.stale = true;
+  if (!plot.visible || plot.waiting) return;
+  plot.waiting = true;
+  plot.timer = setTimeout(
+    () => (plot.frame = requestAnimationFrame(() => draw(node, plot))),
+    Math.max(0, plot.rested - performance.now()),
+  );
 }
 
 function watch(node, plot) {
@@ -102,17 +109,33 @@ function watch(node, plot) {
   plot.size.observe(node);
 }
 
+// Words as text nodes; only **these** become bold.
+function write(node, words) {
+  node.hidden = !words;
+  if (node.words === words) return;
+  node.words = words;
+  node.replaceChildren(
+    ...words.split("**").map((part, i) => {
+      if (i % 2 === 0) return part;
+      return Object.assign(document.createElement("strong"), { textContent: part });
+    }),
+  );
+}
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const node = parentElement.querySelector(".kdlab-plot");
   let plot = plots.get(node);
   if (!plot) {
     // Named one by one: Plotly's own set has a button that uploads the figure to another server.
-    plot = { config: { displaylogo: false, modeBarButtons: [["toImage", "resetScale2d"]] } };
+    plot = { rested: 0, config: { displaylogo: false, modeBarButtons: [["toImage", "resetScale2d"]] } };
     plots.set(node, plot);
     watch(node, plot);
   }
   plot.data = data;
   plot.send = setTriggerValue;
+  write(parentElement.querySelector("h3"), data.title);
+  write(parentElement.querySelector("p"), data.sentence);
+  write(parentElement.querySelector("figcaption"), data.caption);
   node.setAttribute("aria-label", data.alt);
   node.style.height = data.height + "px";
   node.style.cursor = data.clickable ? "pointer" : "";
@@ -121,6 +144,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     () => (node.dataset.state = "failed"),
   );
   return () => {
+    clearTimeout(plot.timer);
     cancelAnimationFrame(plot.frame);
     plot.sight.disconnect();
     plot.size.disconnect();

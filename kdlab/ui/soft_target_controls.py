@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import sys
 
 import numpy as np
@@ -125,17 +124,11 @@ def _tile(teacher: str, index: int, note: str = "") -> Tile:
 
 
 def choose_subject(teacher: str | None) -> Subject:
-    """The example itself, or what the visitor types in its place."""
+    """The example that was picked, or what the visitor types in its place."""
     if teacher is None:
         return _own_vector()
     subject = test_subject(teacher, st.session_state["example"])
-    if subject.picture:
-        st.html(
-            f'<img class="kd-portrait" src="{subject.picture}" alt="{subject.classes[subject.label or 0]}">'
-        )
-        return subject
-    with st.container(gap="small"):
-        return _typed_text(teacher) or _quoted(subject)
+    return (_typed_text(teacher) if subject.text else None) or subject
 
 
 def _typed_text(teacher: str) -> Subject | None:
@@ -172,17 +165,7 @@ def _cut(key: str) -> None:
     st.session_state[key] = st.session_state[key][:LONGEST_TEXT]
 
 
-def _quoted(subject: Subject) -> Subject:
-    st.html(f'<blockquote class="kd-quote">{html.escape(subject.text)}</blockquote>')
-    return subject
-
-
 def _own_vector() -> Subject:
-    with st.container(gap="small"):
-        return _read_vector()
-
-
-def _read_vector() -> Subject:
     adopt("p", DEFAULT_VECTOR, lambda text: text[:LONGEST_TEXT])
     given = st.text_input(
         "The teacher's probabilities at T = 1", key="p", live=True, on_change=_cut, args=("p",)

@@ -1,30 +1,35 @@
-"""Small pieces around the bars: what each colour means, and the numbers of one answer."""
+"""What is asked, and the numbers of the answer, as one piece of HTML beside the bars."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
 import numpy as np
 
 from kdlab.core.probability import entropy
-from kdlab.ui.tokens import ROLE_COLOURS
-from kdlab.ui.words import second_to_third
+from kdlab.ui.subjects import Subject
+from kdlab.ui.words import percent, second_to_third
 
 
-def swatches(temperature: float, *, hard_label: bool) -> str:
-    """The bars' legend as HTML."""
-    blue, grey = ROLE_COLOURS["teacher"], ROLE_COLOURS["hard_labels"]
-    shown = [
-        f'<i style="background:{blue}"></i>teacher at T = {temperature:g}',
-        '<i class="kd-hollow"></i>at T = 1',
-    ]
-    if hard_label:
-        shown.append(f'<i style="background:{grey};opacity:.35"></i>hard label')
-    return f'<div class="kd-legend">{"".join(f"<span>{entry}</span>" for entry in shown)}</div>'
+def beside_the_bars(subject: Subject, soft_targets: np.ndarray) -> str:
+    """The example as it is seen, then its hard label, the entropy and the ratio of the second class to the third."""
+    return f'<div class="kd-asked">{_portrait(subject)}{_facts(subject, soft_targets)}</div>'
 
 
-def facts(classes: Sequence[str], soft_targets: np.ndarray, label: int | None) -> str:
-    """Hard label, entropy and the ratio of the second class to the third, as HTML."""
+def _portrait(subject: Subject) -> str:
+    """The picture, or the text quoted; nothing for what the visitor gave."""
+    if subject.picture:
+        return (
+            f'<img class="kd-portrait" src="{subject.picture}" alt="{subject.classes[subject.label or 0]}">'
+        )
+    if subject.text and subject.label is not None:
+        return f'<blockquote class="kd-quote">{html.escape(subject.text)}</blockquote>'
+    return ""
+
+
+def _facts(subject: Subject, soft_targets: np.ndarray) -> str:
+    classes, label = subject.classes, subject.label
     ratio = second_to_third(soft_targets)
     rows = []
     if label is not None:
@@ -34,3 +39,13 @@ def facts(classes: Sequence[str], soft_targets: np.ndarray, label: int | None) -
         shown = "over 10⁶" if ratio >= 1e6 else f"{ratio:,.1f}" if ratio < 100 else f"{ratio:,.0f}"
         rows.append(("2nd : 3rd class", f"{shown} : 1"))
     return f'<dl class="kd-facts">{"".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)}</dl>'
+
+
+def heated(subject: Subject, temperatures: Sequence[float] = (1, 2, 4, 10, 20)) -> str:
+    """The soft targets at a few temperatures as a Markdown table."""
+    head = "| T | " + " | ".join(subject.classes) + " |\n|" + "---|" * (len(subject.classes) + 1)
+    rows = [
+        f"| {t:g} | " + " | ".join(percent(p) for p in subject.soft_targets(float(t))) + " |"
+        for t in temperatures
+    ]
+    return "\n".join((head, *rows))

@@ -8,8 +8,9 @@ import numpy as np
 
 FAINT = 0.01
 """Below this share the other classes together hardly move a student."""
-EVEN = 0.985
-"""Above this part of the largest possible entropy the classes are as good as alike."""
+EVEN = 0.97
+"""Above this part of the largest possible entropy, and with second and third class alike, the hint is lost."""
+ALIKE = 1.1
 
 
 def times_likelier(ratio: float) -> str:
@@ -55,7 +56,8 @@ def _loudness(soft_targets: np.ndarray) -> str:
     rest = 1 - soft_targets.max()
     possible = np.log(len(soft_targets))
     positive = soft_targets[soft_targets > 0]
-    if -(positive * np.log(positive)).sum() > EVEN * possible:
+    alike = (second_to_third(soft_targets) or 1) < ALIKE
+    if alike and -(positive * np.log(positive)).sum() > EVEN * possible:
         return "So hot, all classes look alike: the hint is nearly lost."
     if rest < FAINT:
         return f"But all other classes share {percent(rest)}: a student hardly hears it."
