@@ -46,16 +46,17 @@ def controls() -> None:
             st.warning(sentence, icon=":material/tune:")
     if store is not None and run_id and spec is not None:
         steer(store, run_id, spec)
-    st.button(
+    pressed = st.button(
         "Launch",
         type="primary",
         icon=":material/rocket_launch:",
         key="launch",
         width="stretch",
         disabled=store is None or spec is None,
-        on_click=launch,
-        args=(spec,),
     )
+    if pressed and spec is not None:
+        launch(spec)
+        st.rerun()  # the whole page: the run on show is another
     if spec is not None:
         st.caption(
             f"{len(spec.arms) * spec.seeds} students × {spec.total_steps:,} steps. While your run goes on, "

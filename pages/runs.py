@@ -29,7 +29,7 @@ if whose in ("Yours", "Others'"):
     runs = [run for run in runs if (run.owner == yours) == (whose == "Yours")]
 if not runs:
     st.info("No run yet. Launch one on the Distill page; it appears here with its curves and its student.")
-    st.page_link("pages/distill.py", label="To Distill", icon=":material/rocket_launch:")
+    st.page_link("../pages/distill.py", label="To Distill", icon=":material/rocket_launch:")
 
 comparison = st.container()
 count = st.session_state.setdefault("runs-shown", _PAGE)

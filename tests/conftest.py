@@ -11,13 +11,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+import kdlab  # noqa: F401 - before torch: it sets how OpenMP waits
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -50,17 +53,19 @@ class AppServer:
     process: subprocess.Popen[bytes]
 
 
-@pytest.fixture(scope="session")
-def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    """`streamlit run app.py` on a free port, ended with everything that it started in its group."""
-    folder = tmp_path_factory.mktemp("lab")
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def running_app(folder: Path, port: int) -> Iterator[AppServer]:
+    """`streamlit run app.py` with its home in the folder, ended with everything that it started in its group."""
     url, log = f"http://127.0.0.1:{port}", folder / "server.log"
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address", "127.0.0.1"]
     command += ["--server.port", str(port), "--server.headless", "true", "--server.fileWatcherType", "none"]
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -74,6 +79,20 @@ def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
         yield AppServer(url, folder / "home", log, process)
     finally:
         _end_group(process)
+
+
+@pytest.fixture(scope="session")
+def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    """The lab on a free port."""
+    with running_app(tmp_path_factory.mktemp("lab"), free_port()) as server:
+        yield server
+
+
+@pytest.fixture
+def start_app(tmp_path: Path) -> Callable[..., AbstractContextManager[AppServer]]:
+    """Starts a lab of the test's own, again and again on the same home and port if need be."""
+    port = free_port()
+    return lambda: running_app(tmp_path, port)
 
 
 def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

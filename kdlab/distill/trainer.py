@@ -22,7 +22,6 @@ from kdlab.distill.grouping import group_size
 from kdlab.distill.loss import Terms, answers_as_logits, hinton_terms
 from kdlab.distill.signals import load_signal
 
-
 _TEST_ROWS = 500
 
 

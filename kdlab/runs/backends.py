@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-_WARM_PAUSE = 2.0  # seconds after a submit before the next worker warms up: the run's first points come first
+_WARM_PAUSE = 8.0  # seconds that a run has the cores to itself before the next worker warms up beside it
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class LocalBackend:
     def __init__(self) -> None:
         self._busy: dict[str, _Worker] = {}
         self._warm: _Worker | None = None
-        self._submitted = -_WARM_PAUSE
+        self._submitted = 0.0
         self._failures = 0
 
     def submit(self, run_id: str) -> None:
@@ -67,7 +67,8 @@ class LocalBackend:
             # Something is wrong with this machine's PyTorch or home folder: a launch will tell; do not spin.
             self._failures += 1
             self._warm = None
-        if self._warm is None and self._failures < 3 and time.monotonic() - self._submitted >= _WARM_PAUSE:
+        rested = not self._busy or time.monotonic() - self._submitted >= _WARM_PAUSE
+        if self._warm is None and self._failures < 3 and rested:
             self._warm = _Worker()
 
     def close(self) -> None:

@@ -71,6 +71,9 @@ class _Reporter:
                 return True
             if not self._paused:
                 return False
+            if self._waiting:
+                with contextlib.suppress(StoreError):
+                    self.flush(trainer.step_number)  # a paused run shows all that it has
             time.sleep(0.03)
 
     def _obey(self, trainer: Trainer) -> str:

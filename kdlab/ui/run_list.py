@@ -32,7 +32,7 @@ def run_row(run: Run, store: Store) -> bool:
             )
         with buttons, st.container(horizontal=True, horizontal_alignment="right"):
             if st.button("Open", key=f"open-{run.id}", icon=":material/open_in_full:"):
-                st.switch_page("pages/distill.py", query_params={"run": run.id})
+                st.switch_page("../pages/distill.py", query_params={"run": run.id})
             with st.popover("More", icon=":material/more_horiz:"):
                 _downloads(run, store)
                 if run.owner == visitor_id() and not run.active:

@@ -14,7 +14,7 @@ from kdlab.ui.identity import visitor_id
 from kdlab.ui.live_plot import live_plot
 from kdlab.ui.run_source import Shown, recorded, start_replay, stored
 
-POLL = 0.3  # seconds between two looks at the store
+POLL = 0.4  # seconds between two looks at the store
 _STATES = {
     "queued": ("Queued", ":material/schedule:"),
     "running": ("Running", ":material/play_circle:"),
@@ -72,7 +72,9 @@ def _progress(shown: Shown, store: Store | None) -> None:
             st.markdown(f"**{state_words(run)}** · {_time_words(shown, store)}  \n:small[{run_title(run)}]")
     with buttons, st.container(horizontal=True, horizontal_alignment="right"):
         if shown.recorded:
-            st.button("Replay", icon=":material/replay:", key="replay", on_click=start_replay)
+            if st.button("Replay", icon=":material/replay:", key="replay"):
+                start_replay()
+                st.rerun()
         elif run.active and store is not None and run.owner == visitor_id():
             _hold_buttons(run, store)
     if shown.moving:
@@ -135,34 +137,46 @@ def _picture(shown: Shown) -> None:
         f"At epoch {curves.epoch[-1]:.0f}: {said}. Lines are means of {run.spec.seeds} students, bands the mean's "
         "95 % intervals; all see the same batches."
     )
-    fidelity, losses, gradients = st.tabs(["Like the teacher?", "Loss terms", "Gradients"])
-    with fidelity:
-        left, right = st.columns(2)
-        for place, metric in ((left, "agreement"), (right, "kl")):
-            with place:
-                live_plot(
-                    charts_run.fidelity(curves, arms, metric),
-                    key=f"fidelity-{metric}",
-                    height=260,
-                    alt=f"The students' {metric} with the teacher on the test set over the epochs.",
-                )
-        st.caption(
-            f"{TEACHERS[run.spec.teacher].title} on the {DATASETS[run.spec.dataset].test_size:,} test examples: how "
-            "often the students answer as it does, and how far their probabilities are from its own (T = 1)."
-        )
-    with losses:
-        live_plot(
-            charts_run.terms(curves, arms), key="terms", height=280, alt="The two loss terms over the epochs."
-        )
-        st.caption("The soft arm's two terms before they are weighted, and the cross-entropy of labels only.")
-    with gradients:
-        live_plot(
-            charts_run.gradient_norms(curves, arms),
-            key="gradients",
-            height=280,
-            alt="The norms of the two terms' gradients over the epochs.",
-        )
-        st.caption(
-            "Length of each weighted term's gradient in the soft arm's weights, on one batch: "
-            "which of the two pulls the student harder."
-        )
+    _details(shown)
+
+
+def _details(shown: Shown) -> None:
+    """The other pictures; only the open one is computed and drawn."""
+    run, curves, arms = shown.run, shown.curves, shown.run.spec.arms
+    assert curves is not None
+    fidelity, losses, gradients = st.tabs(
+        ["Like the teacher?", "Loss terms", "Gradients"], key="detail", bind="query-params"
+    )
+    if fidelity.open:
+        with fidelity:
+            left, right = st.columns(2)
+            for place, metric in ((left, "agreement"), (right, "kl")):
+                with place:
+                    live_plot(
+                        charts_run.fidelity(curves, arms, metric),
+                        key=f"fidelity-{metric}",
+                        height=260,
+                        alt=f"The students' {metric} with the teacher on the test set over the epochs.",
+                    )
+            st.caption(
+                f"{TEACHERS[run.spec.teacher].title} on the {DATASETS[run.spec.dataset].test_size:,} test examples: "
+                "how often the students answer as it does, and how far their probabilities are from its own (T = 1)."
+            )
+    if losses.open:
+        with losses:
+            live_plot(
+                charts_run.terms(curves, arms), key="terms", height=280, alt="The two loss terms over the epochs."
+            )
+            st.caption("The soft arm's two terms before they are weighted, and the cross-entropy of labels only.")
+    if gradients.open:
+        with gradients:
+            live_plot(
+                charts_run.gradient_norms(curves, arms),
+                key="gradients",
+                height=280,
+                alt="The norms of the two terms' gradients over the epochs.",
+            )
+            st.caption(
+                "Length of each weighted term's gradient in the soft arm's weights, on one batch: "
+                "which of the two pulls the student harder."
+            )

@@ -33,22 +33,27 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
         )
     with right:
         st.markdown(_sentences(run, found))
-    classes, price, changed = st.tabs(["By class", "What it costs", "Examples that changed"])
     data = DATASETS[run.spec.dataset]
-    with classes:
-        live_plot(
-            charts_run.per_class(run.result, data.classes),
-            key="classes",
-            height=90 + 32 * len(data.classes),
-            alt="Accuracy of every class for each arm and the teacher.",
-        )
-    with price:
-        _price(run.result, found)
-    with changed:
-        if answers is None:
-            st.caption("The students' answers of this run were not kept.")
-        else:
-            _changed(run, data, answers)
+    classes, price, changed = st.tabs(
+        ["By class", "What it costs", "Examples that changed"], key="result", bind="query-params"
+    )
+    if classes.open:
+        with classes:
+            live_plot(
+                charts_run.per_class(run.result, data.classes),
+                key="classes",
+                height=90 + 32 * len(data.classes),
+                alt="Accuracy of every class for each arm and the teacher.",
+            )
+    if price.open:
+        with price:
+            _price(run.result, found)
+    if changed.open:
+        with changed:
+            if answers is None:
+                st.caption("The students' answers of this run were not kept.")
+            else:
+                _changed(run, data, answers)
 
 
 def _sentences(run: Run, found: Comparison) -> str:

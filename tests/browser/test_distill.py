@@ -1,0 +1,209 @@
+"""The main path in a real browser: open, drag, launch, watch, hold, steer, stop, refresh, reopen."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+pytestmark = pytest.mark.browser
+
+SHORT = "/distill?dataset=digits&labels=50&transfer=0&epochs=30&seeds=2"
+LONG = "/distill?dataset=digits&labels=500&transfer=0&epochs=400"
+
+
+def race(page: Page) -> Locator:
+    return page.locator(".kdlab-plot").first
+
+
+def wait_for_draws(page: Page, more_than: int) -> int:
+    page.wait_for_function(
+        "n => Number(document.querySelector('.kdlab-plot')?.dataset.draws ?? 0) > n", arg=more_than
+    )
+    return int(race(page).get_attribute("data-draws") or 0)
+
+
+def launch(page: Page, address: str) -> str:
+    page.goto(address)
+    page.get_by_role("button", name="Launch").click()
+    page.wait_for_url("**run=*")
+    found = re.search(r"run=(\w+)", page.url)
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def stopped(browser_page: Page) -> Iterator[Page]:
+    """A tab whose run, where it still goes on at the end, is stopped, so that the next need not wait."""
+    yield browser_page
+    stop = browser_page.get_by_role("button", name="Stop")
+    if stop.count():
+        stop.click()
+        browser_page.get_by_text("Stopped").first.wait_for()
+
+
+def test_a_first_visit_shows_a_recorded_run_and_replays_it(browser_page: Page) -> None:
+    browser_page.goto("/distill")
+    browser_page.get_by_text("A run recorded on").wait_for()
+    browser_page.get_by_text("What this run shows").wait_for()
+    before = wait_for_draws(browser_page, 0)
+    browser_page.get_by_role("button", name="Replay").click()
+    browser_page.get_by_role("progressbar").wait_for()
+    wait_for_draws(browser_page, before + 3)
+
+
+def test_open_drag_launch_watch_hold_steer_stop_refresh_reopen(stopped: Page) -> None:
+    page = stopped
+    page.goto(LONG)
+    temperature = page.get_by_label("Temperature", exact=True)
+    temperature.focus()
+    for _ in range(3):
+        temperature.press("ArrowRight")
+    page.wait_for_url("**temperature=*")
+    moved = float(temperature.evaluate("e => e.getAttribute('aria-valuetext') ?? e.value").split()[0])
+    assert moved > 2
+
+    page.get_by_role("button", name="Launch").click()
+    page.get_by_role("button", name="Pause").wait_for()
+    node = race(page).evaluate_handle("e => e")
+    drawn = wait_for_draws(page, 0)
+    wait_for_draws(page, drawn + 3)
+    assert race(page).evaluate("(e, first) => e === first", node)
+
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_text("Paused").first.wait_for()
+    at = page.get_by_text(re.compile(r"step [\d,]+ of")).first.inner_text()
+    page.get_by_role("button", name="One step").click()
+    page.wait_for_function("old => !document.body.innerText.includes(old)", arg=at.split("·")[1].strip())
+    page.get_by_text("Paused").first.wait_for()
+
+    temperature.focus()
+    temperature.press("ArrowLeft")
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_role("button", name="Pause").wait_for()
+    page.get_by_text(re.compile(r"^T [\d.]+, w 0.9")).first.wait_for()  # the mark on the curves
+
+    address = page.url
+    page.reload()
+    page.get_by_role("button", name="Pause").wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Stopped").first.wait_for()
+    page.get_by_role("button", name="Run again").wait_for()
+
+    page.get_by_role("link", name="Runs").click()
+    page.get_by_role("button", name="Open").first.click()
+    page.wait_for_url(re.compile(re.search(r"run=\w+", address)[0]))  # type: ignore[index]
+    page.get_by_text("Stopped").first.wait_for()
+
+
+def test_a_finished_run_says_what_it_shows_and_can_be_taken_away(browser_page: Page) -> None:
+    page = browser_page
+    run_id = launch(page, SHORT)
+    page.get_by_text("What this run shows").wait_for(timeout=60_000)
+    page.get_by_text("Softness on top of the answers").wait_for()
+    page.get_by_role("tab", name="What it costs").click()
+    page.get_by_text("examples a second in batches of 256").wait_for()
+    page.get_by_role("tab", name="Examples that changed").click()
+    page.get_by_text("Distillation mended").wait_for()
+
+    page.goto("/runs")
+    row = page.locator(f".st-key-run-{run_id}")
+    assert "you" in row.inner_text()
+    row.get_by_role("button", name="More").click()
+    taken: dict[str, bytes] = {}
+    for name in ("Points (CSV)", "Spec (JSON)", "Student (safetensors)"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name).click()
+        taken[name] = download.value.path().read_bytes()
+    assert taken["Points (CSV)"].startswith(b"step,epoch,seconds,arm,seed,accuracy")
+    assert json.loads(taken["Spec (JSON)"])["dataset"] == "digits"
+    from safetensors.torch import load
+
+    assert (
+        sum(tensor.numel() for tensor in load(taken["Student (safetensors)"]).values())
+        == 64 * 16 + 16 + 160 + 10
+    )
+    page.get_by_role("button", name="Delete").click()
+    row.wait_for(state="detached")
+
+
+def test_another_visitor_sees_a_run_but_cannot_hold_it(
+    browser_page: Page, browser: Browser, stopped: Page
+) -> None:
+    run_id = launch(stopped, LONG)
+    stopped.get_by_role("button", name="Stop").wait_for()
+    other = browser.new_context(base_url=stopped.url.split("/distill")[0]).new_page()
+    other.goto(f"/distill?run={run_id}")
+    other.get_by_text(re.compile(r"step [\d,]+ of")).first.wait_for()
+    assert other.get_by_role("button", name="Stop").count() == 0
+    other.goto("/runs")
+    assert "others" in other.locator(f".st-key-run-{run_id}").inner_text()
+    other.context.close()
+
+
+def test_ten_launches_wait_in_order_with_their_place_shown(stopped: Page) -> None:
+    page = stopped
+    page.goto(LONG)
+    button = page.get_by_role("button", name="Launch")
+    seen = ""
+    for _ in range(4):
+        button.click()
+        page.wait_for_function("old => location.search.includes('run=') && location.search !== old", arg=seen)
+        seen = page.evaluate("location.search")
+    page.get_by_text(re.compile(r"place \d of \d in the queue")).wait_for()
+    page.goto("/runs")
+    page.get_by_text("Queued").first.wait_for()
+    queued = page.locator("[class*=st-key-run-]", has_text="Queued")
+    running = page.locator("[class*=st-key-run-]", has_text="Running")
+    while queued.count() or running.count():
+        (queued if queued.count() else running).first.get_by_role("button", name="Open").click()
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_text("Stopped").first.wait_for()
+        page.goto("/runs")
+        page.get_by_role("button", name="Open").first.wait_for()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "temperature=NaN&kd_weight=7&labels=-3&epochs=1e99&seeds=two",
+        "dataset=imagenet&teacher=gpt-4&student=%F0%9F%90%99&device=tpu",
+        "run=no-such-run&labels=" + "9" * 400,
+    ],
+)
+def test_a_spoilt_link_gives_notices_and_the_defaults(browser_page: Page, address: str) -> None:
+    browser_page.goto(f"/distill?{address}")
+    browser_page.get_by_text("A run recorded on").wait_for()
+    button = browser_page.get_by_role("button", name="Launch")
+    button.wait_for()
+    assert button.is_enabled()
+    browser_page.get_by_text(re.compile("The (run in this )?link")).first.wait_for()
+    assert browser_page.get_by_test_id("stException").count() == 0
+
+
+def test_a_run_outlives_its_server_and_the_tab_finds_it(
+    browser: Browser, start_app: Callable[[], AbstractContextManager[Any]]
+) -> None:
+    with start_app() as first:
+        context = browser.new_context(base_url=first.url)
+        page = context.new_page()
+        run_id = launch(page, LONG)
+        page.get_by_role("button", name="Pause").wait_for()
+        os.killpg(first.process.pid, signal.SIGKILL)
+        drawn = int(race(page).get_attribute("data-draws") or 0)
+    with start_app():
+        # The same tab reconnects by itself; its run goes on.
+        wait_for_draws(page, drawn)
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_text("Stopped").first.wait_for(timeout=30_000)
+        assert run_id in page.url
+    context.close()
