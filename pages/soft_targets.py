@@ -20,7 +20,7 @@ from kdlab.ui.subjects import Subject, dataset_of
 from kdlab.ui.words import hint, percent
 
 TEMPERATURES = np.geomspace(0.5, 20, 120)
-BESIDE_MS = 120  # the bars are drawn at every step of a drag, the figures below them eight times a second
+BESIDE_MS = 200  # the bars are drawn at every step of a drag, the figures below them five times a second
 
 st.title("Soft targets")
 st.write(
