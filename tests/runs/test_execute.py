@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from kdlab.distill.trainer import Point
+from kdlab.models import catalogue
 from kdlab.runs import execute as module
 from kdlab.runs.curves import METRICS, curves
 from kdlab.runs.spec import RunSpec
@@ -83,3 +85,23 @@ def test_a_replay_shows_what_was_known_by_then(store: Store) -> None:
     assert len(whole.until(-1)) == 1
     assert whole.until(0.45).step.tolist() == [0, 1, 2, 3, 4]
     assert len(whole.until(99)) == 10
+
+
+def test_a_damaged_teacher_fails_the_run_with_a_message(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
+    weights = tmp_path / "weights"
+    shutil.copytree(catalogue.WEIGHTS, weights)
+    (weights / "digits.safetensors").write_bytes(b"\x00" * 500)
+    monkeypatch.setattr(catalogue, "WEIGHTS", weights)
+    catalogue.teacher_logits.cache_clear()
+    spec = RunSpec(dataset="digits", teacher="digits", labels=50, transfer=0, epochs=1, seeds=1)
+    run_id = store.enqueue(spec, "ann", state="running")
+    assert not module.execute(run_id, store)
+    catalogue.teacher_logits.cache_clear()
+    run = store.get(run_id)
+    assert run is not None
+    assert run.state == "failed"
+    assert "digits.safetensors" in run.message
+    assert "Traceback" not in run.message

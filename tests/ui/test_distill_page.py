@@ -1,0 +1,110 @@
+"""The Distill and Runs pages without a browser: faults of the lab are told in words, and the pages still teach."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from kdlab.runs.recorded import recorded_run
+from kdlab.runs.spec import RunSpec
+from kdlab.runs.store import Store
+from kdlab.ui.controls import PRESETS
+
+MAIN = Path(__file__).parents[2] / "kdlab" / "main.py"
+SPEC = RunSpec(dataset="digits", teacher="digits", labels=50, transfer=0)
+
+
+@pytest.fixture(autouse=True)
+def fresh_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path / "home"))
+    st.cache_resource.clear()
+    return tmp_path
+
+
+def open_page(name: str, **query: str) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=30)
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.switch_page(f"../pages/{name}.py")
+    return app.run()
+
+
+def words(app: AppTest) -> str:
+    return " ".join(
+        element.value for element in (*app.markdown, *app.error, *app.info, *app.caption, *app.warning)
+    )
+
+
+def test_a_home_that_cannot_be_written_is_told_and_the_recorded_run_still_teaches(
+    fresh_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (fresh_store / "file").touch()
+    monkeypatch.setenv("KDLAB_HOME", str(fresh_store / "file" / "below"))
+    app = open_page("distill")
+    assert not app.exception
+    assert "KDLAB_HOME" in words(app)
+    assert "A run recorded on" in words(app)
+    assert app.button(key="launch").disabled
+
+
+def test_a_lost_run_says_why_and_offers_to_run_it_again(fresh_store: Path) -> None:
+    store = Store()
+    run_id = store.enqueue(SPEC, "someone")
+    store.claim(run_id)
+    store.mark_lost(run_id)
+    app = open_page("distill", run=run_id)
+    assert not app.exception
+    assert "ended without a word" in words(app)
+    app.button(key="again").click().run()
+    assert [run.spec for run in store.list_runs(states=("queued",))] == [SPEC]
+
+
+def test_a_queued_run_shows_its_place(fresh_store: Path) -> None:
+    store = Store()
+    store.enqueue(SPEC, "one")
+    second = store.enqueue(SPEC, "another")
+    assert "place 2 of 2 in the queue" in words(open_page("distill", run=second))
+
+
+def test_an_older_stores_runs_are_told_of(fresh_store: Path) -> None:
+    import sqlite3
+
+    (fresh_store / "home").mkdir()
+    with sqlite3.connect(fresh_store / "home" / "lab.sqlite") as old:
+        old.execute("CREATE TABLE runs (id TEXT)")
+    app = open_page("runs")
+    assert not app.exception
+    assert "lab-version-0" in words(app)
+
+
+def test_every_run_is_listed_with_its_owner_and_two_can_be_compared(fresh_store: Path) -> None:
+    store = Store()
+    _, rows, _ = recorded_run()
+    ids = []
+    for owner in ("one", "another"):
+        run_id = store.enqueue(RunSpec(), owner)
+        store.claim(run_id)
+        store.add_points(run_id, rows, step=800)
+        store.finish(run_id, "done", result=recorded_run()[0].result)
+        ids.append(run_id)
+    app = open_page("runs")
+    assert words(app).count("others") == 2
+    for run_id in ids:
+        app.checkbox(key=f"compare-{run_id}").check()
+    app.run()
+    assert not app.exception
+    assert all(f"**{run_id[:4]}**" in words(app) for run_id in ids)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_a_run_that_can_be_launched(name: str) -> None:
+    preset = PRESETS[name].values
+    dataset = preset.get("dataset", "fashion")
+    assert RunSpec(**{"dataset": dataset, "teacher": dataset} | preset)
+    app = open_page("distill")
+    app.button(key=f"preset-{name}").click().run()
+    assert not app.exception
+    assert not app.button(key="launch").disabled
