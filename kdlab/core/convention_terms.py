@@ -1,0 +1,158 @@
+"""What a library's loss settings come to: its terms as numbers, and the same loss in the lab's terms.
+
+Nearly every library adds a weighed cross-entropy and a weighed divergence of softened answers, and hides in its
+parameters how. A `Recipe` is what is left once the parameters are read: a·CE(q, y) + b·D(p_T, q_T) + c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from kdlab.core.divergences import generalized_jsd, reverse_kl
+from kdlab.core.hinton import hinton_loss
+from kdlab.core.probability import entropy, softmax
+
+Values = Mapping[str, float]
+TERMS_OF_HINTON = 0.5
+"""hinton_loss at this kd_weight holds half of each term: twice that are the bare CE and KL."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One of a library's own settings, by its own name.
+
+    default: what its code gives, or where that gives none, what `default_from` names. in_loss: false where the
+    loss never reads it.
+    """
+
+    name: str
+    what: str
+    default: float
+    low: float = 0.0
+    high: float = 1.0
+    step: float = 0.01
+    scale: Literal["linear", "log"] = "linear"
+    default_from: str = ""
+    in_loss: bool = True
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """a·CE + b·D at a temperature, plus c.
+
+    cross_entropy: a. soft: b, with T² and the reduction's divisor already in it. beta: how D judges, as TRL
+    names it: 0 forward KL, 1 reverse KL, between them the generalised Jensen–Shannon divergence.
+    entropy_too: D is −Σ p_T·log q_T, so it holds the teacher's entropy. other: c, a term without logits.
+    """
+
+    cross_entropy: float
+    soft: float
+    temperature: float
+    beta: float = 0.0
+    entropy_too: bool = False
+    other: float = 0.0
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A library's loss in nats, mean over the examples: total = supervised + distillation + other.
+
+    other: what ours does not have: the teacher's entropy, or a loss on hidden states.
+    """
+
+    supervised: float
+    distillation: float
+    other: float
+
+    @property
+    def total(self) -> float:
+        """The loss that the library would minimise."""
+        return self.supervised + self.distillation + self.other
+
+
+class Translation(NamedTuple):
+    """The same loss here: scale·[(1−w)·CE + w·T²·KL], where its other term plays no part."""
+
+    temperature: float
+    kd_weight: float
+    scale: float
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How one library writes Hinton's loss.
+
+    supervised, distillation, other: its terms as LaTeX, with its own parameter names. citation: repository, file
+    and version that was read. alpha: the parameter that one would take for our kd_weight. t_squared: whether its
+    soft term carries T². recipe: (values, classes) → `Recipe`. settings: (T, w, classes) → values that give our
+    loss up to a factor, None where none do.
+    """
+
+    name: str
+    title: str
+    parameters: tuple[Parameter, ...]
+    supervised: str
+    distillation: str
+    citation: str
+    claim: str
+    what_alpha_weighs: str
+    t_squared: bool
+    reduction: str
+    tested_against: str
+    recipe: Callable[[Values, int], Recipe]
+    settings: Callable[[float, float, int], dict[str, float] | None]
+    other: str = ""
+    alpha: str | None = None
+
+    @property
+    def formula(self) -> str:
+        """The whole loss, LaTeX."""
+        return " + ".join(part for part in (self.supervised, self.distillation, self.other) if part)
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        """Its own default settings."""
+        return {parameter.name: parameter.default for parameter in self.parameters}
+
+    def loss(
+        self, student_logits: ArrayLike, teacher_logits: ArrayLike, label: ArrayLike, values: Values
+    ) -> Terms:
+        """Its loss by term. student_logits, teacher_logits: (..., K); label: (...) class numbers.
+
+        Raises ValueError as `hinton_loss`.
+        """
+        return mix(self.recipe(values, np.shape(student_logits)[-1]), student_logits, teacher_logits, label)
+
+    def translate(self, values: Values, classes: int) -> Translation | None:
+        """The temperature, kd_weight and factor that make ours this loss; None where nothing does."""
+        return in_our_terms(self.recipe(values, classes))
+
+
+def mix(recipe: Recipe, student_logits: ArrayLike, teacher_logits: ArrayLike, label: ArrayLike) -> Terms:
+    """The recipe's terms on examples. Shapes and errors as in `hinton_loss`; result in nats, mean over examples."""
+    t = recipe.temperature
+    parts = hinton_loss(student_logits, teacher_logits, label, t, TERMS_OF_HINTON, t_squared=False)
+    ce, divergence = 2 * parts.supervised.mean(), 2 * parts.distillation.mean()
+    p, q = softmax(teacher_logits, t), softmax(student_logits, t)
+    if recipe.beta == 1:
+        divergence = reverse_kl(p, q).mean()
+    elif recipe.beta > 0:
+        divergence = generalized_jsd(p, q, recipe.beta).mean()
+    other = recipe.other
+    if recipe.entropy_too:
+        other += recipe.soft * entropy(p, base=np.e).mean()
+    return Terms(float(recipe.cross_entropy * ce), float(recipe.soft * divergence), float(other))
+
+
+def in_our_terms(recipe: Recipe) -> Translation | None:
+    """a·CE + b·KL = (a + b/T²)·[(1−w)·CE + w·T²·KL] with w = (b/T²)/(a + b/T²); None for another divergence."""
+    soft = recipe.soft / recipe.temperature**2
+    scale = recipe.cross_entropy + soft
+    if (recipe.beta != 0 and recipe.soft != 0) or scale <= 0:
+        return None
+    return Translation(recipe.temperature, soft / scale, scale)
