@@ -21,6 +21,8 @@ Values = Mapping[str, float]
 TERMS_OF_HINTON = 0.5
 """hinton_loss at this kd_weight holds half of each term: twice that are the bare CE and KL."""
 
+SMALLEST = 1e-7  # Keras's epsilon: its losses cut probabilities there
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -47,7 +49,8 @@ class Recipe:
 
     cross_entropy: a. soft: b, with T² and the reduction's divisor already in it. beta: how D judges, as TRL
     names it: 0 forward KL, 1 reverse KL, between them the generalised Jensen–Shannon divergence.
-    entropy_too: D is −Σ p_T·log q_T, so it holds the teacher's entropy. other: c, a term without logits.
+    entropy_too: D is −Σ p_T·log q_T, so it holds the teacher's entropy. without_softmax: D is a KL's sum over
+    z/T cut to 1e-7…1, which are no probabilities. other: c, a term without logits.
     """
 
     cross_entropy: float
@@ -55,6 +58,7 @@ class Recipe:
     temperature: float
     beta: float = 0.0
     entropy_too: bool = False
+    without_softmax: bool = False
     other: float = 0.0
 
 
@@ -90,7 +94,7 @@ class Convention:
     supervised, distillation, other: its terms as LaTeX, with its own parameter names. citation: repository, file
     and version that was read. alpha: the parameter that one would take for our kd_weight. t_squared: whether its
     soft term carries T². recipe: (values, classes) → `Recipe`. settings: (T, w, classes) → values that give our
-    loss up to a factor, None where none do.
+    loss up to a factor, None where none do. why_not: why it may have no translation.
     """
 
     name: str
@@ -108,6 +112,7 @@ class Convention:
     settings: Callable[[float, float, int], dict[str, float] | None]
     other: str = ""
     alpha: str | None = None
+    why_not: str = ""
 
     @property
     def formula(self) -> str:
@@ -143,6 +148,9 @@ def mix(recipe: Recipe, student_logits: ArrayLike, teacher_logits: ArrayLike, la
         divergence = reverse_kl(p, q).mean()
     elif recipe.beta > 0:
         divergence = generalized_jsd(p, q, recipe.beta).mean()
+    if recipe.without_softmax:
+        p, q = (np.clip(np.asarray(z) / t, SMALLEST, 1) for z in (teacher_logits, student_logits))
+        divergence = (p * np.log(p / q)).sum(axis=-1).mean()
     other = recipe.other
     if recipe.entropy_too:
         other += recipe.soft * entropy(p, base=np.e).mean()
@@ -153,6 +161,7 @@ def in_our_terms(recipe: Recipe) -> Translation | None:
     """a·CE + b·KL = (a + b/T²)·[(1−w)·CE + w·T²·KL] with w = (b/T²)/(a + b/T²); None for another divergence."""
     soft = recipe.soft / recipe.temperature**2
     scale = recipe.cross_entropy + soft
-    if (recipe.beta != 0 and recipe.soft != 0) or scale <= 0:
+    another = recipe.beta != 0 or recipe.without_softmax
+    if (another and recipe.soft != 0) or scale <= 0:
         return None
     return Translation(recipe.temperature, soft / scale, scale)

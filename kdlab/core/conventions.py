@@ -40,6 +40,14 @@ _KL = r"\mathrm{KL}"
 _CE = r"\mathrm{CE}"
 _KERAS_EXAMPLE = "keras-team/keras-io, examples/vision/knowledge_distillation.py"
 _TUTORIAL = "pytorch/tutorials, beginner_source/knowledge_distillation_tutorial.py"
+_KERAS = (
+    "keras-team/keras, keras/src/distillation/distiller.py and distillation_loss.py, release 3.15.1 "
+    "(3.12.0 reads the same)"
+)
+_KERAS_PARAMETERS = (
+    Parameter("student_loss_weight", "Weight of the student's own loss; the soft term has the rest.", 0.5),
+    _temperature("temperature", 3.0),
+)
 _TUTORIAL_PARAMETERS = (
     Parameter(
         "soft_target_loss_weight", "Weight of the soft term.", 0.25, default_from="the tutorial's call"
@@ -87,24 +95,41 @@ _ENTRIES = (
     Convention(
         name="keras",
         title="Keras 3.15: Distiller",
-        parameters=(
-            Parameter("student_loss_weight", "Weight of the student's own loss.", 0.5),
-            _temperature("temperature", 3.0),
-        ),
+        parameters=_KERAS_PARAMETERS,
         supervised=rf"s\,{_CE}",
         distillation=rf"(1-s)\,T^2\,{_KL}",
-        citation="keras-team/keras, keras/src/distillation/distiller.py and distillation_loss.py, release 3.15.1",
-        claim="With s = student_loss_weight. LogitsDistillation has T² for KL divergence only; with another loss the "
-        "logits are divided by T and T² is missing.",
+        citation=_KERAS,
+        claim="With s = student_loss_weight, and LogitsDistillation(loss=keras.losses.KLDivergence()): its default is "
+        "another loss, the next entry.",
         what_alpha_weighs="cross-entropy",
         t_squared=True,
         reduction="mean over the batch",
-        tested_against="the library, where it is installed; else its formula",
+        tested_against="the library where it is installed, its formula elsewhere",
         recipe=lambda v, k: _weighed(
             v["student_loss_weight"], 1 - v["student_loss_weight"], v["temperature"]
         ),
         settings=lambda t, w, k: {"student_loss_weight": 1 - w, "temperature": t},
         alpha="student_loss_weight",
+    ),
+    Convention(
+        name="keras_default",
+        title="Keras 3.15: Distiller, by default",
+        parameters=_KERAS_PARAMETERS,
+        supervised=rf"s\,{_CE}",
+        distillation=r"(1-s)\sum_k \hat z_t \log\tfrac{\hat z_t}{\hat z_s}",
+        citation=_KERAS,
+        claim='The default loss="kl_divergence" becomes a function, and only a KLDivergence object gets a softmax and '
+        "T². So it compares raw logits, ẑ = z/T cut to 1e-7…1, which are no probabilities.",
+        what_alpha_weighs="cross-entropy",
+        t_squared=False,
+        reduction="mean over the batch",
+        tested_against="the library where it is installed, its formula elsewhere",
+        recipe=lambda v, k: Recipe(
+            v["student_loss_weight"], 1 - v["student_loss_weight"], v["temperature"], without_softmax=True
+        ),
+        settings=lambda t, w, k: None,
+        alpha="student_loss_weight",
+        why_not="It compares cut logits, not probabilities: no kd_weight gives this loss.",
     ),
     Convention(
         name="torchdistill",
@@ -122,7 +147,7 @@ _ENTRIES = (
         what_alpha_weighs="cross-entropy",
         t_squared=True,
         reduction="batchmean: sum over classes, mean over the batch",
-        tested_against="the library, where it is installed; else its formula",
+        tested_against="the library where it is installed, its formula elsewhere",
         recipe=_torchdistill,
         settings=lambda t, w, k: {"alpha": 1 - w, "temperature": t},
         alpha="alpha",
@@ -306,6 +331,7 @@ _ENTRIES = (
         ),
         supervised="",
         distillation=_JSD,
+        why_not="At this beta D is no forward KL: no kd_weight gives this loss.",
         citation="huggingface/trl, trl/experimental/gkd/gkd_trainer.py, release 1.16.0",
         claim="No cross-entropy, no T². Both ends of beta are special cases, so the loss jumps there. Earlier releases had "
         "a fused path that did read temperature; 1.16.0 has none.",
@@ -327,6 +353,7 @@ _ENTRIES = (
         ),
         supervised="",
         distillation=_JSD,
+        why_not="At this beta D is no forward KL: no kd_weight gives this loss.",
         citation="huggingface/trl, trl/trainer/distillation_trainer.py, release 1.16.0",
         claim="The temperature softens both sides, but there is no T²: the gradient fades as T rises. By default reverse "
         "KL.",
