@@ -63,8 +63,8 @@ _ENTRIES = (
         name="keras_example",
         title="Keras example",
         parameters=(Parameter("alpha", _ALPHA_ON_CE, 0.1), _temperature("temperature", 3.0)),
-        supervised=rf"\mathtt{{alpha}}\,{_CE}",
-        distillation=rf"(1-\mathtt{{alpha}})\,T^2\,{_KL}",
+        supervised=rf"\mathtt{{alpha}}\cdot {_CE}",
+        distillation=rf"(1-\mathtt{{alpha}})\cdot T^2\,{_KL}",
         citation=f"{_KERAS_EXAMPLE}, commit 501fb4c (T² since its issue 869 of May 2022)",
         claim="Its alpha is on the side of the labels. The example itself calls it with temperature 10.",
         what_alpha_weighs="cross-entropy",
@@ -79,7 +79,7 @@ _ENTRIES = (
         name="keras_example_2020",
         title="Keras example, first versions",
         parameters=(Parameter("alpha", _ALPHA_ON_CE, 0.1, step=0.001), _temperature("temperature", 3.0)),
-        supervised=rf"\mathtt{{alpha}}\,{_CE}",
+        supervised=rf"\mathtt{{alpha}}\cdot {_CE}",
         distillation=rf"(1-\mathtt{{alpha}})\,{_KL}",
         citation=f"{_KERAS_EXAMPLE}, commit 1da2fde (September 2020)",
         claim="Without T² the soft term fades as 1/T²; its author left it out for simplicity. The first version also "
@@ -96,8 +96,8 @@ _ENTRIES = (
         name="keras",
         title="Keras 3.15: Distiller",
         parameters=_KERAS_PARAMETERS,
-        supervised=rf"s\,{_CE}",
-        distillation=rf"(1-s)\,T^2\,{_KL}",
+        supervised=rf"s\cdot {_CE}",
+        distillation=rf"(1-s)\cdot T^2\,{_KL}",
         citation=_KERAS,
         claim="With s = student_loss_weight, and LogitsDistillation(loss=keras.losses.KLDivergence()): its default is "
         "another loss, the next entry.",
@@ -115,7 +115,7 @@ _ENTRIES = (
         name="keras_default",
         title="Keras 3.15: Distiller, by default",
         parameters=_KERAS_PARAMETERS,
-        supervised=rf"s\,{_CE}",
+        supervised=rf"s\cdot {_CE}",
         distillation=r"(1-s)\sum_k \hat z_t \log\tfrac{\hat z_t}{\hat z_s}",
         citation=_KERAS,
         claim='The default loss="kl_divergence" becomes a function, and only a KLDivergence object gets a softmax and '
@@ -138,8 +138,8 @@ _ENTRIES = (
             Parameter("alpha", _ALPHA_ON_CE, 0.5, default_from="its ImageNet sample"),
             _temperature("temperature", 1.0, "its ImageNet sample"),
         ),
-        supervised=rf"\mathtt{{alpha}}\,{_CE}",
-        distillation=rf"(1-\mathtt{{alpha}})\,T^2\,{_KL}",
+        supervised=rf"\mathtt{{alpha}}\cdot {_CE}",
+        distillation=rf"(1-\mathtt{{alpha}})\cdot T^2\,{_KL}",
         citation="yoshitomo-matsubara/torchdistill, torchdistill/losses/mid_level.py, KDLoss, release 1.1.5 "
         "(the same in 0.3.3 and 1.0.0)",
         claim="At alpha = 0 the bare KL comes back: both factors, 1 − alpha and T², are gone. Its alpha is None by "
@@ -164,8 +164,8 @@ _ENTRIES = (
             ),
             _temperature("kd_T", 4.0),
         ),
-        supervised=rf"\mathtt{{gamma}}\,{_CE}",
-        distillation=rf"\mathtt{{alpha}}\,T^2\,{_KL}",
+        supervised=rf"\mathtt{{gamma}}\cdot {_CE}",
+        distillation=rf"\mathtt{{alpha}}\cdot T^2\,{_KL}",
         citation="HobbitLong/RepDistiller, distiller_zoo/KD.py, helper/loops.py and train_student.py, commit 1143dfe",
         claim="Two free weights: forget gamma and it is 1, so the sum grows. Its beta weighs a third loss, on features, "
         "which is 0 for plain distillation.",
@@ -185,7 +185,7 @@ _ENTRIES = (
             _temperature("temperature", 20.0, "its cnn_distill experiment"),
         ),
         supervised=rf"(1-\mathtt{{alpha}})\,{_CE}",
-        distillation=rf"\mathtt{{alpha}}\,T^2\,\tfrac1K\,{_KL}",
+        distillation=rf"\mathtt{{alpha}}\cdot T^2\,\tfrac1K\,{_KL}",
         citation="haitongli/knowledge-distillation-pytorch, model/net.py, loss_fn_kd, and "
         "experiments/cnn_distill/params.json, commits 862fcd8 and a4890a9",
         claim="KLDivLoss() averages over classes too, so the soft term is K times too small: its issue 48. Many projects "
@@ -202,8 +202,8 @@ _ENTRIES = (
         name="pytorch_tutorial",
         title="PyTorch's tutorial",
         parameters=_TUTORIAL_PARAMETERS,
-        supervised=rf"c\,{_CE}",
-        distillation=rf"s\,T^2\,{_KL}",
+        supervised=rf"c\cdot {_CE}",
+        distillation=rf"s\cdot T^2\,{_KL}",
         citation=f"{_TUTORIAL}, commit c53e7d4",
         claim="With s = soft_target_loss_weight and c = ce_loss_weight, free weights.",
         what_alpha_weighs="both, freely",
@@ -218,9 +218,9 @@ _ENTRIES = (
         name="pytorch_tutorial_2023",
         title="PyTorch's tutorial, first version",
         parameters=_TUTORIAL_PARAMETERS,
-        supervised=rf"c\,{_CE}",
-        distillation=rf"s\,T^2\,{_KL}",
-        other=r"s\,T^2\,H(p_T)",
+        supervised=rf"c\cdot {_CE}",
+        distillation=rf"s\cdot T^2\,{_KL}",
+        other=r"s\cdot T^2\,H(p_T)",
         citation=f"{_TUTORIAL}, commit 035c541 (2023)",
         claim="It had soft cross-entropy, −Σ p·log q, which is KL plus the teacher's entropy: the same gradient, but a "
         "floor above zero. The version that followed computes KL.",
@@ -266,9 +266,9 @@ _ENTRIES = (
                 default_from="supposed here",
             ),
         ),
-        supervised=rf"\mathtt{{alpha\_mlm}}\,{_CE}",
-        distillation=rf"\mathtt{{alpha\_ce}}\,T^2\,{_KL}",
-        other=r"\mathtt{alpha\_cos}\,(1-\cos)",
+        supervised=rf"\mathtt{{alpha\_mlm}}\cdot {_CE}",
+        distillation=rf"\mathtt{{alpha\_ce}}\cdot T^2\,{_KL}",
+        other=r"\mathtt{alpha\_cos}\cdot (1-\cos)",
         citation="huggingface/transformers, examples/research_projects/distillation/distiller.py and train.py, "
         "commits 1607444 and 04591da",
         claim="Free weights that need not sum to one. Its “ce” is the soft term: a KL. The cosine is of hidden states. "
@@ -289,8 +289,8 @@ _ENTRIES = (
             Parameter("weight_kl", "weight of the kl entry.", 0.5, low=0.01, high=2),
             _temperature("temperature", 1.0),
         ),
-        supervised=rf"\tfrac{{c}}{{c+s}}\,{_CE}",
-        distillation=rf"\tfrac{{s}}{{c+s}}\,T^2\,{_KL}",
+        supervised=rf"\tfrac{{c}}{{c+s}}\cdot {_CE}",
+        distillation=rf"\tfrac{{s}}{{c+s}}\cdot T^2\,{_KL}",
         citation="arcee-ai/DistillKit, distillkit/trainer.py, lossfuncs/kl.py and configuration.py, commit b8ed189 (2025)",
         claim="With c and s the weights of cross_entropy and kl. They are divided by their sum: 1 and 1 are the same as "
         "0.5 and 0.5.",
@@ -309,7 +309,7 @@ _ENTRIES = (
         title="DistillKit's script, 2024",
         parameters=(Parameter("alpha", _ALPHA_ON_KD, 0.5), _temperature("temperature", 2.0)),
         supervised=rf"(1-\mathtt{{alpha}})\,{_CE}",
-        distillation=rf"\mathtt{{alpha}}\,T^2\,{_KL}",
+        distillation=rf"\mathtt{{alpha}}\cdot T^2\,{_KL}",
         citation="arcee-ai/DistillKit, distil_logits.py, commits 4b42daa and 09fbb0c",
         claim="Its KL is divided by max_length (4096), padding counted, while CE is a mean over real tokens. The numbers "
         "here are those of a full row without padding.",
