@@ -140,7 +140,7 @@ class Trainer:
         An update costs about three forward passes over its batch, a point one over the test set.
         """
         passes = 3 * self.total_steps * self.batches.shape[-1] / len(self.y_test)
-        count = min(self.total_steps, max(12, min(60, round(0.35 * passes))))
+        count = min(self.total_steps, max(12, min(60, round(0.2 * passes))))
         return frozenset(np.linspace(0, self.total_steps, count + 1).round().astype(int).tolist()[1:])
 
     def step(self) -> None:
