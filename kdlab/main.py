@@ -22,6 +22,7 @@ page = st.navigation(
         st.Page(
             "../pages/soft_targets.py", title="Soft targets", icon=":material/equalizer:", url_path="soft-targets"
         ),
+        st.Page("../pages/loss.py", title="Loss", icon=":material/function:", url_path="loss"),
         st.Page("../pages/distill.py", title="Distill", icon=":material/school:", url_path="distill"),
         st.Page("../pages/runs.py", title="Runs", icon=":material/history:", url_path="runs"),
     ],

@@ -1,0 +1,216 @@
+"""Bars that are dragged: one value a class and a series, moved with the mouse, a finger or the arrow keys.
+
+Like `live_slider`: it answers at most thirty times a second while it is dragged, and what was moved
+lives in the URL, so that a link reproduces the view.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from kdlab.ui.style import ROLES
+from kdlab.ui.tokens import ROLE_INKS
+from kdlab.ui.url_state import adopt, publish, shortened
+
+_HTML = """
+<div class="bars">
+  <div class="head"><span class="keys"></span><button class="reset" type="button">Reset</button></div>
+  <div class="rows" role="group"></div>
+  <div class="notice" role="status" hidden></div>
+</div>
+"""
+_bars = st.components.v2.component(
+    "kdlab.live_bars",
+    html=_HTML,
+    css=Path(__file__).with_name("live_bars.css").read_text(encoding="utf-8"),
+    js=Path(__file__).with_name("live_bars.js").read_text(encoding="utf-8"),
+)
+LIMIT = 12.0
+Moves = tuple[float | None, ...]
+"""One entry a class: where its bar was moved to, None where it stands as it came."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One bar a class: its parameter in the URL, its name and role, and where the bars stand at first (K,)."""
+
+    key: str
+    name: str
+    role: str
+    start: np.ndarray
+
+
+def live_bars(
+    label: str,
+    *,
+    key: str,
+    classes: Sequence[str],
+    series: Sequence[Series],
+    hard_label: int | None = None,
+    label_words: str = "",
+    unit: str = "",
+    pitch: int = 34,
+) -> list[np.ndarray]:
+    """The values of every series now, each (K,), from −limit to limit; limit is `LIMIT`, or what a start needs.
+
+    A moved value is rounded to 0.1; one that was not moved is exactly its start. pitch: pixels a row.
+    The URL holds a series' moves as "_"-joined numbers, empty where nothing was moved. They belong to
+    the classes and starts that they were made on: with other ones they are dropped. What a link holds
+    and does not fit is told under the bars.
+    """
+    limit = bar_limit(*(one.start for one in series))
+    notices = [_adopted(one, key, classes, limit) for one in series]
+    subject = f"{zlib.crc32(repr([_subject(one, classes) for one in series]).encode()):x}"
+    move = _move(key, len(series), len(classes))
+
+    def moved() -> None:
+        move = _move(key, len(series), len(classes))
+        # The browser may still send a move of the bars that were there before.
+        if move is None or move["subject"] != subject:
+            return
+        for one, values in zip(series, move["values"], strict=True):
+            st.session_state[one.key] = moves_between(one.start, values, limit)
+
+    now = [_applied(one.start, st.session_state[one.key]) for one in series]
+    inks = {role: f"light-dark({ROLE_INKS['light'][role]}, {ROLE_INKS['dark'][role]})" for role in ROLES}
+    _bars(
+        key=key,
+        data={
+            "name": label,
+            "classes": list(classes),
+            "series": [
+                {
+                    "name": one.name,
+                    "colour": ROLES[one.role].colour,
+                    "ink": inks[one.role],
+                    "start": one.start.tolist(),
+                    "values": values.tolist(),
+                }
+                for one, values in zip(series, now, strict=True)
+            ],
+            "subject": subject,
+            "seen": move["count"] if move else 0,
+            "limit": limit,
+            "label": -1 if hard_label is None else hard_label,
+            "label_words": label_words,
+            "unit": unit,
+            "pitch": pitch,
+            "notice": " ".join(filter(None, notices)),
+        },
+        on_move_change=moved,
+    )
+    if move is None or move["settled"]:
+        for one in series:
+            publish(one.key, written(st.session_state[one.key]))
+            st.session_state[f"said-{one.key}"] = written(st.session_state[one.key])
+    return now
+
+
+def bar_limit(*starts: np.ndarray) -> float:
+    """How far a bar may go: `LIMIT`, or the next whole number that no start exceeds."""
+    return max(LIMIT, *(math.ceil(np.abs(start).max()) for start in starts))
+
+
+def read_moves(text: str, classes: int, limit: float) -> tuple[Moves, bool] | None:
+    """Moves out of a URL, and whether one had to be cut to the limit; None where the text means none."""
+    parts = text[:400].split("_")
+    if len(parts) != classes:
+        return None
+    try:
+        values = [None if part == "" else float(part) for part in parts]
+    except ValueError:
+        return None
+    if any(value is not None and math.isnan(value) for value in values):
+        return None
+    cut = [None if value is None else _on_grain(value, limit) for value in values]
+    return tuple(cut), any(value is not None and abs(value) > limit for value in values)
+
+
+def written(moves: Moves | None) -> str | None:
+    """Moves as they stand in a URL; None where there are none."""
+    if moves is None or all(value is None for value in moves):
+        return None
+    return "_".join("" if value is None else f"{value:g}" for value in moves)
+
+
+def moves_between(start: np.ndarray, values: Sequence[float], limit: float) -> Moves:
+    """What was moved: values that differ from the start, on the grain of 0.1 and within the limit."""
+    return tuple(
+        None if value == at_first else _on_grain(value, limit)
+        for value, at_first in zip(values, start.tolist(), strict=True)
+    )
+
+
+def _on_grain(value: float, limit: float) -> float:
+    # + 0.0 turns −0.0 into 0.0.
+    return round(min(max(value, -limit), limit), 1) + 0.0
+
+
+def _applied(start: np.ndarray, moves: Moves | None) -> np.ndarray:
+    if moves is None:
+        return start.copy()
+    return np.array([at_first if value is None else value for at_first, value in zip(start, moves, strict=True)])
+
+
+def _subject(one: Series, classes: Sequence[str]) -> tuple[Any, ...]:
+    """What moves belong to."""
+    return (*classes, *one.start.tolist())
+
+
+def _adopted(one: Series, widget: str, classes: Sequence[str], limit: float) -> str:
+    """Sets the session's moves of a series from the URL where it is to; returns a notice."""
+    subject, known = _subject(one, classes), st.session_state.get(f"subject-{one.key}")
+    st.session_state[f"subject-{one.key}"] = subject
+    said = st.session_state.get(f"said-{one.key}")
+    # Another example: what was moved on the one before goes, unless the browser's history brought new moves.
+    if known is not None and known != subject and st.query_params.get(one.key) in (None, said):
+        st.session_state[one.key] = None
+        publish(one.key, None)
+    cut = False
+
+    def read(text: str) -> Moves | None:
+        nonlocal cut
+        found = read_moves(text, len(classes), limit)
+        if found is None:
+            return None
+        moves, cut = found
+        return moves
+
+    rejected = adopt(one.key, None, read, widget=widget)
+    moves = st.session_state[one.key]
+    if moves is not None and len(moves) != len(classes):
+        st.session_state[one.key] = None
+    if rejected is not None:
+        return (
+            f"The link asked for “{shortened(rejected)}” as {one.name.lower()} logits: not {len(classes)} numbers. "
+            "They stand as they came."
+        )
+    return f"The link asked for logits beyond ±{limit:g}; they were cut to it." if cut else ""
+
+
+def _move(name: str, series: int, classes: int) -> dict[str, Any] | None:
+    """What the browser told last, None before the first move or where it is not what our bars send."""
+    state = st.session_state.get(name)
+    move = state.get("move") if state is not None else None
+    match move:
+        case {"values": list() as values, "count": int(), "settled": bool(), "subject": str()} if (
+            len(values) == series and all(_row(row, classes) for row in values)
+        ):
+            return move
+    return None
+
+
+def _row(row: Any, classes: int) -> bool:
+    return (
+        isinstance(row, list)
+        and len(row) == classes
+        and all(isinstance(value, int | float) and math.isfinite(value) for value in row)
+    )

@@ -1,0 +1,190 @@
+"""The loss page's three pictures of one example: the microscope, why T², and the triangle."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from kdlab.core.probability import softmax
+from kdlab.core.simplex import descent, optimum
+from kdlab.ui.charts_loss import pushes, pushes_height, triangle, why_t_squared
+from kdlab.ui.live_bars import Series, live_bars
+from kdlab.ui.live_plot import live_plot
+from kdlab.ui.live_slider import live_slider
+from kdlab.ui.loss_example import LossExample, choose_start, limit_norm, mean_norms, soft_norms
+from kdlab.ui.loss_words import LossAt, formula, loss_at, pull, squared_words
+from kdlab.ui.url_state import adopt, publish
+from kdlab.ui.words import percent
+
+PITCH = 32
+BESIDE_MS = 120  # bars, formula and arrows answer every step of a drag, the figures below them eight times a second
+TEMPERATURES = np.geomspace(0.5, 100, 50)
+DESCENT_STEPS = 60
+
+
+def choose_temperature() -> float:
+    """T of the soft term."""
+    return live_slider(
+        "Temperature T",
+        key="T",
+        min_value=0.5,
+        max_value=20,
+        value=4,
+        step=0.1,
+        scale="log",
+        help="Divides both models' logits before the softmax of the soft term. The supervised term has no T.",
+    )
+
+
+def choose_kd_weight() -> float:
+    """w: the soft term's share."""
+    return live_slider(
+        "KD weight w",
+        key="w",
+        min_value=0,
+        max_value=1,
+        value=0.5,
+        step=0.01,
+        help="Share of the distillation term: 0 learns from the label alone, 1 from the teacher alone.",
+    )
+
+
+def choose_t_squared() -> bool:
+    """Whether the soft term has its factor T²."""
+    adopt("square", True, {"0": False, "1": True}.get)
+    kept = st.toggle("Factor T² in the soft term", key="square")
+    publish("square", None if kept else "0")
+    return kept
+
+
+def choose_logits(example: LossExample, start: str) -> tuple[np.ndarray, np.ndarray]:
+    """The teacher's and the student's logits, as they came or as they were dragged: (K,) each."""
+    teacher, student = live_bars(
+        "Logits of teacher and student",
+        key="logits",
+        classes=example.classes,
+        series=(
+            Series("zt", "Teacher", "teacher", example.teacher),
+            Series("zs", "Student", "soft_targets", example.student(start)),
+        ),
+        hard_label=example.label,
+        label_words="hard label" if example.labelled else "taken as label",
+        unit="logits",
+        pitch=PITCH,
+    )
+    return teacher, student
+
+
+def show_pushes(example: LossExample, now: LossAt) -> None:
+    live_plot(
+        pushes(example.classes, now.supervised_gradient, now.distillation_gradient),
+        key="pushes",
+        height=pushes_height(len(example.classes), PITCH),
+        alt="Where each term pushes each of the student's logits",
+        sentence=pull(now),
+    )
+
+
+def show_t_squared(example: LossExample, teacher: np.ndarray, student: np.ndarray, now: LossAt) -> None:
+    here = np.array([now.temperature])
+    at = tuple(float(soft_norms(student, teacher, example.label, here, on)[0]) for on in (True, False))
+    limit = limit_norm(student, teacher)
+    live_plot(
+        why_t_squared(
+            TEMPERATURES,
+            soft_norms(student, teacher, example.label, TEMPERATURES, True),
+            soft_norms(student, teacher, example.label, TEMPERATURES, False),
+            limit,
+            float(np.linalg.norm(loss_at(student, teacher, example.label, 1.0, 0.0, True).supervised_gradient)),
+            now.temperature,
+            at,
+            now.t_squared,
+        ),
+        key="norms",
+        height=330,
+        alt="Length of the soft term's gradient against temperature, with and without T squared, for this example",
+        title="This example",
+        sentence=squared_words(*at, limit, now.temperature),
+        every_ms=BESIDE_MS,
+    )
+
+
+def show_mean_t_squared(teacher_name: str, now: LossAt) -> None:
+    mean = mean_norms(teacher_name, tuple(TEMPERATURES.tolist()))
+    at = tuple(
+        float(np.interp(np.log(now.temperature), np.log(TEMPERATURES), line))
+        for line in (mean.with_t_squared, mean.without)
+    )
+    swing = mean.with_t_squared[TEMPERATURES >= 1]
+    live_plot(
+        why_t_squared(
+            TEMPERATURES,
+            mean.with_t_squared,
+            mean.without,
+            mean.limit,
+            mean.supervised,
+            now.temperature,
+            at,
+            now.t_squared,
+        ),
+        key="mean-norms",
+        height=330,
+        alt="Mean length of the soft term's gradient against temperature over the test set",
+        title=f"Mean over {mean.examples:,} test examples",
+        sentence=(
+            f"From T = 1 to 100 the pull with T² changes {swing.max() / swing.min():.1f}-fold, without it "
+            f"**{mean.without[TEMPERATURES >= 1].max() / mean.without.min():,.0f}-fold**: a weight w tuned at one "
+            "temperature would mean something else at the next."
+        ),
+        caption="The student knows nothing here: all its logits are 0. Lengths before the weights w and 1 − w.",
+        every_ms=BESIDE_MS,
+    )
+
+
+def show_triangle(example: LossExample, teacher: np.ndarray, student: np.ndarray, now: LossAt) -> None:
+    corners = example.corners
+    names = [example.classes[k] for k in corners]
+    z_t, z_s, label = teacher[corners], student[corners], corners.index(example.label)
+    setting = (now.temperature, now.kd_weight, now.t_squared)
+    best = optimum(z_t, label, *setting)
+    path = softmax(descent(z_s, z_t, label, *setting, steps=DESCENT_STEPS))
+    live_plot(
+        triangle(names, label, z_t, softmax(z_t, now.temperature), best, path, setting),
+        key="triangle",
+        height=460,
+        alt="The loss over all distributions of three classes, its optimum and the student's way down",
+        sentence=triangle_words(names, best, now),
+        every_ms=BESIDE_MS,
+    )
+
+
+def triangle_words(names: list[str], best: np.ndarray, now: LossAt) -> str:
+    """Where the optimum lies."""
+    said = ", ".join(f"{name} {percent(float(share))}" for name, share in zip(names, best, strict=True))
+    if now.kd_weight == 0:
+        return f"With w = 0 only the label counts: the **optimum** is its corner, which no finite logits reach ({said})."
+    if now.kd_weight == 1:
+        return f"With w = 1 only the teacher counts: the **optimum** is its answer at T = 1, at any temperature ({said})."
+    return f"The **optimum** for w = {now.kd_weight:.2f} and T = {now.temperature:g}: {said}."
+
+
+def microscope(example: LossExample) -> tuple[np.ndarray, np.ndarray, LossAt]:
+    """Sliders, formula, bars and arrows. Returns teacher's and student's logits and the loss there."""
+    heat, weight, said = st.columns([1, 1, 2.55], gap="medium")
+    with heat:
+        temperature = choose_temperature()
+    with weight:
+        kd_weight = choose_kd_weight()
+    left, right = st.columns([1.2, 1], gap="medium")
+    with left:
+        start = choose_start()
+    with right:
+        t_squared = choose_t_squared()
+    bars, arrows = st.columns([1.2, 1], gap="medium")
+    with bars:
+        teacher, student = choose_logits(example, start)
+    now = loss_at(student, teacher, example.label, temperature, kd_weight, t_squared)
+    with arrows:
+        show_pushes(example, now)
+    said.html(formula(now))
+    return teacher, student, now

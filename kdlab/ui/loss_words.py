@@ -1,0 +1,190 @@
+"""The loss page's formula and sentences, made from its numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from kdlab.core.hinton import hinton_loss, logit_gradients
+from kdlab.ui.tokens import ROLE_COLOURS, ROLE_INKS
+
+SILENT = 1e-4
+
+
+@dataclass(frozen=True)
+class LossAt:
+    """The loss and its gradient at the present setting, all in nats."""
+
+    temperature: float
+    kd_weight: float
+    t_squared: bool
+    cross_entropy: float
+    kl: float
+    supervised: float
+    distillation: float
+    supervised_gradient: np.ndarray
+    distillation_gradient: np.ndarray
+
+    @property
+    def total(self) -> float:
+        return self.supervised + self.distillation
+
+    @property
+    def cosine(self) -> float | None:
+        """Of the angle between the two gradients; None where one of them is nearly 0."""
+        one, other = self.lengths
+        if min(one, other) < SILENT:
+            return None
+        return float(self.supervised_gradient @ self.distillation_gradient / (one * other))
+
+    @property
+    def lengths(self) -> tuple[float, float]:
+        """Norms of the supervised and the soft term's gradient."""
+        return float(np.linalg.norm(self.supervised_gradient)), float(np.linalg.norm(self.distillation_gradient))
+
+
+def loss_at(
+    student: np.ndarray, teacher: np.ndarray, label: int, temperature: float, kd_weight: float, t_squared: bool
+) -> LossAt:
+    """Everything that the formula and the arrows show. Logits: (K,)."""
+    setting = (student, teacher, label, temperature)
+    terms = hinton_loss(*setting, kd_weight, t_squared)
+    gradients = logit_gradients(*setting, kd_weight, t_squared)
+    return LossAt(
+        temperature=temperature,
+        kd_weight=kd_weight,
+        t_squared=t_squared,
+        cross_entropy=float(hinton_loss(*setting, 0.0).total),
+        kl=float(hinton_loss(*setting, 1.0, t_squared=False).total),
+        supervised=float(terms.supervised),
+        distillation=float(terms.distillation),
+        supervised_gradient=gradients.supervised,
+        distillation_gradient=gradients.distillation,
+    )
+
+
+def number(value: float) -> str:
+    """A loss or a length with about three digits, of steady width."""
+    if value == 0:
+        return "0.00"
+    if value >= 100:
+        return f"{value:,.0f}"
+    if value >= 9.995:
+        return f"{value:.1f}"
+    if value >= 0.0995:
+        return f"{value:.2f}"
+    return f"{value:.3f}" if value >= 0.0005 else "0.000"
+
+
+_STYLE = """<style>
+.kd-formula { display: flex; flex-wrap: wrap; gap: .4rem .55rem; align-items: start; margin: .25rem 0 0;
+  font-size: 1.2rem; font-variant-numeric: tabular-nums; line-height: 1.4; white-space: nowrap; }
+.kd-formula span { display: grid; grid-auto-flow: column; justify-content: center; justify-items: center; column-gap: .35rem; }
+.kd-formula i { grid-row: 1; font-family: "STIX Two Math", "Cambria Math", Georgia, serif; }
+.kd-formula sub, .kd-formula sup { font-size: .68em; line-height: 0; }
+.kd-formula b { grid-row: 2; min-width: 2.5em; text-align: center; font-weight: 650; }
+.kd-formula b.short { min-width: 1.9em; }
+.kd-formula b.dot { min-width: 0; }
+.kd-formula small { display: block; text-align: center; font-size: .95rem; margin-top: .2rem; padding: .3rem .6rem .2rem;
+  border: solid var(--term); border-width: 3px 0 0; border-radius: .25rem .25rem .5rem .5rem;
+  background: color-mix(in srgb, var(--term) 13%, transparent); }
+.kd-formula small strong { font-size: 1.15em; }
+.kd-formula .off { text-decoration: line-through; opacity: .5; }
+.kd-formula .kd-sum small { background: none; opacity: .75; padding: .3rem 0; border-color: transparent; }
+.kd-ce { --term: SUPERVISED; color: light-dark(SUPERVISED_LIGHT, SUPERVISED_DARK); }
+.kd-kl { --term: DISTILLATION; color: light-dark(DISTILLATION_LIGHT, DISTILLATION_DARK); }
+@media (max-width: 40rem) { .kd-formula { font-size: 1.05rem; } .kd-formula b { min-width: 2.3em; } }
+</style>"""
+for _role in ("supervised", "distillation"):
+    for _theme in ("light", "dark"):
+        _STYLE = _STYLE.replace(f"{_role}_{_theme}".upper(), ROLE_INKS[_theme][_role])
+    _STYLE = _STYLE.replace(_role.upper(), ROLE_COLOURS[_role])
+
+
+def _column(symbol: str, value: str, css: str = "") -> str:
+    return f"<i>{symbol}</i><b class='{css}'>{value}</b>"
+
+
+def _between(sign: str) -> str:
+    return _column(sign, sign, "dot")
+
+
+def formula(now: LossAt) -> str:
+    """The loss in symbols, under each its number, under each term its share. HTML."""
+    w, square = now.kd_weight, now.temperature**2
+    factor = f"{square:.3g}" if now.t_squared else "1"
+    squared = "T<sup>2</sup>" if now.t_squared else "<s class='off'>T<sup>2</sup></s>"
+    said = (
+        f"Loss {number(now.total)} nats: supervised {1 - w:.2f} times {number(now.cross_entropy)}, plus distillation "
+        f"{w:.2f} times {factor} times {number(now.kl)}"
+    )
+    hard = _column("(1 − w)", f"{1 - w:.2f}") + _between("·") + _column("CE(q, y)", number(now.cross_entropy))
+    soft = _between("·").join(
+        (
+            _column("w", f"{w:.2f}", "short"),
+            _column(squared, factor, "short"),
+            _column("KL(p<sub>T</sub> ‖ q<sub>T</sub>)", number(now.kl)),
+        )
+    )
+    return (
+        f"{_STYLE}<div class='kd-formula' role='math' aria-label='{escape(said)}'>"
+        f"<div class='kd-sum'><span>{_column('L', number(now.total))}{_between('=')}</span><small>nats</small></div>"
+        f"<div class='kd-ce'><span>{hard}</span><small>supervised <strong>{number(now.supervised)}</strong></small></div>"
+        f"<div><span>{_between('+')}</span></div>"
+        f"<div class='kd-kl'><span>{soft}</span><small>distillation <strong>{number(now.distillation)}</strong></small>"
+        "</div></div>"
+    )
+
+
+def pull(now: LossAt) -> str:
+    """Which term pulls harder, and whether they pull the same way."""
+    hard, soft = now.lengths
+    if max(hard, soft) < SILENT:
+        return "Neither term pulls: the student is where this loss wants it."
+    if soft < SILENT:
+        why = "its weight is 0" if now.kd_weight == 0 else "the student says what the teacher says"
+        return f"Only the **supervised** term pulls ({number(hard)}): the soft term is silent, {why}."
+    if hard < SILENT:
+        why = "its weight is 0" if now.kd_weight == 1 else "the student is sure of the label"
+        return f"Only the **soft** term pulls ({number(soft)}): the supervised term is silent, {why}."
+    stronger, ratio = ("soft", soft / hard) if soft >= hard else ("supervised", hard / soft)
+    if ratio < 1.05:
+        told = "Both terms pull **equally hard**"
+    else:
+        told = f"The **{stronger}** term pulls **{ratio:,.3g} times** as hard as the other"
+    return f"{told} (supervised {number(hard)}, soft {number(soft)}), and {_direction(now.cosine)}."
+
+
+def _direction(cosine: float | None) -> str:
+    assert cosine is not None
+    if cosine > 0.8:
+        way = "both want much the same"
+    elif cosine > 0.2:
+        way = "they partly agree"
+    elif cosine > -0.2:
+        way = "they want unrelated things"
+    else:
+        way = "they work **against each other**"
+    return f"{way} (cosine {cosine:.2f})".replace("-", "−")
+
+
+def squared_words(with_square: float, without: float, limit: float, temperature: float) -> str:
+    """What T² does at this temperature. Lengths of the soft term's gradient, before its weight."""
+    if max(with_square, without) < SILENT and limit < SILENT:
+        return "The student says what the teacher says: there is nothing to pull, at any temperature."
+    times = temperature**2
+    if abs(times - 1) < 0.02:
+        compared = f"At T = 1 the factor is 1: both are **{number(with_square)}**."
+    elif times > 1:
+        compared = (
+            f"At T = {temperature:g} the soft term pulls with **{number(with_square)}**; without T² with "
+            f"**{number(without)}**, {times:,.3g} times weaker."
+        )
+    else:
+        compared = (
+            f"At T = {temperature:g} the soft term pulls with **{number(with_square)}**; without T² with "
+            f"**{number(without)}**, {1 / times:,.3g} times stronger."
+        )
+    return f"{compared} As T grows, with T² it comes to rest at ‖zₛ − zₜ‖/K = **{number(limit)}**; without, it fades."
