@@ -8,6 +8,8 @@ from kdlab.core.convention_terms import Terms
 from kdlab.ui.style import ROLES, Figure
 
 ROW_PIXELS = 62
+READABLE = 0.14
+"""A part of the longest bar below which a number has no room in it."""
 
 
 def loss_bars(rows: Sequence[tuple[str, Terms]], third: str) -> Figure:
@@ -19,6 +21,9 @@ def loss_bars(rows: Sequence[tuple[str, Terms]], third: str) -> Figure:
         ("distillation term", ROLES["distillation"].colour, [terms.distillation for _, terms in rows]),
         (third, ROLES["hard_labels"].colour, [terms.other for _, terms in rows]),
     )
+    ends = [sum(max(part, 0.0) for part in (t.supervised, t.distillation, t.other)) for _, t in rows]
+    lowest = min(min(t.supervised, t.distillation, t.other, 0.0) for _, t in rows)
+    most = max(*ends, 1e-3)
     traces = [
         {
             "type": "bar",
@@ -27,13 +32,17 @@ def loss_bars(rows: Sequence[tuple[str, Terms]], third: str) -> Figure:
             "y": y,
             "width": 0.42,
             "marker": {"color": colour},
+            # Where a number does not fit into its bar it is left out; the hover has it.
+            "text": [f"{value:.3f}" if abs(value) > READABLE * most else "" for value in values],
+            "textposition": "inside",
+            "insidetextanchor": "middle",
+            "textangle": 0,
+            "textfont": {"color": "#14171C", "size": 12},
+            "constraintext": "none",
             "hovertemplate": f"{name}: %{{x:.3f}} nats<extra></extra>",
         }
         for name, colour, values in parts
     ]
-    ends = [sum(max(part, 0.0) for part in (t.supervised, t.distillation, t.other)) for _, t in rows]
-    lowest = min(min(t.supervised, t.distillation, t.other, 0.0) for _, t in rows)
-    most = max(*ends, 1e-3)
     notes = [
         {
             "x": min(0.0, lowest),

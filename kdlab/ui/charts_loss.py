@@ -91,8 +91,9 @@ def pushes(classes: Sequence[str], supervised: np.ndarray, distillation: np.ndar
         },
         "annotations": [
             _head(0.0, "left", "◂ lowers", "@muted"),
-            _head(0.30, "center", "<b>supervised</b>", _HARD.ink),
-            _head(0.66, "center", "<b>distillation</b>", _SOFT.ink),
+            _head(0.29, "center", "<b>supervised</b>", _HARD.ink),
+            _head(0.55, "center", "<b>distillation</b>", _SOFT.ink),
+            _head(0.76, "center", "<b>| both</b>", "@ink"),
             _head(1.0, "right", "raises ▸", "@muted"),
         ],
     }

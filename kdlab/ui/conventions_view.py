@@ -35,17 +35,27 @@ def conventions(
     css = Path(__file__).with_name("conventions.css").read_text(encoding="utf-8")
     st.html(f"<style>.kd-conventions {{ --kd-no: {_ink('supervised')}; }}\n{css}</style>")
     convention = _choose()
+    _under_the_hand(convention, student_logits, teacher_logits, label)
+    _match(convention, temperature, kd_weight, len(classes))
+    st.html(_note(convention))
+    st.html(_table(convention))
+
+
+@st.fragment
+def _under_the_hand(
+    convention: Convention, student_logits: np.ndarray, teacher_logits: np.ndarray, label: int
+) -> None:
+    """What a drag draws again: the settings and the picture, nothing of the words around them."""
     # The picture comes first, so that on a phone it stays in sight of the sliders under it.
     answered, asked = st.columns([1.7, 1], gap="large")
     with asked:
         values = _settings(convention)
-        _match(convention, temperature, kd_weight, len(classes))
     terms = convention.loss(student_logits, teacher_logits, label, values)
-    translation = convention.translate(values, len(classes))
+    translation = convention.translate(values, len(student_logits))
     rows = [(f"<b>{convention.title}</b>", terms)]
     rows += _ours(convention, values, translation, student_logits, teacher_logits, label)
     with answered.container(gap="xsmall"):
-        st.latex(_formula(convention, terms))
+        st.latex(_formula(convention))
         live_plot(
             loss_bars(rows, _third(convention)),
             key="lib-bars",
@@ -53,8 +63,6 @@ def conventions(
             alt="The library's loss beside ours, by term",
             sentence=_sentence(convention, values, translation, rows),
         )
-    st.html(_note(convention))
-    st.html(_table(convention))
 
 
 def _choose() -> Convention:
@@ -156,19 +164,17 @@ def _third(convention: Convention) -> str:
     return "teacher's entropy"
 
 
-def _formula(convention: Convention, terms: Terms) -> str:
-    """Symbols above, their numbers below, each term in its colour."""
+def _formula(convention: Convention) -> str:
+    """Each term in the colour of its bar. Without numbers: to set them anew would cost a drag half its pace."""
     shown = (
-        (convention.supervised, terms.supervised, "supervised"),
-        (convention.distillation, terms.distillation, "distillation"),
-        (convention.other, terms.other, "hard_labels"),
+        (convention.supervised, "supervised"),
+        (convention.distillation, "distillation"),
+        (convention.other, "hard_labels"),
     )
-    parts = [(symbols, number, _ink(role)) for symbols, number, role in shown if symbols]
-    coloured = [rf"\textcolor{{{ink}}}{{{text}}}" for text, _, ink in parts]
+    coloured = [rf"\textcolor{{{_ink(role)}}}{{{symbols}}}" for symbols, role in shown if symbols]
     # A third term goes to a line of its own: three do not fit on a phone.
-    symbols = r" \\ + ".join([" + ".join(coloured[:2]), *coloured[2:]])
-    numbers = " + ".join(rf"\textcolor{{{ink}}}{{{number:.3f}}}" for _, number, ink in parts)
-    return rf"\begin{{gathered}} {symbols} \\ = {numbers} = \mathbf{{{terms.total:.3f}}} \end{{gathered}}"
+    lines = r" \\ {} + ".join([" + ".join(coloured[:2]), *coloured[2:]])
+    return rf"\begin{{gathered}} {lines} \end{{gathered}}"
 
 
 def _ink(role: str) -> str:

@@ -19,9 +19,9 @@ FLOOR = 1e-5
 """A probability of 0 that a visitor typed has no logit; this stands in its place."""
 
 STARTS = {
-    "nothing": "Knows nothing",
-    "wrong": "Sure and wrong",
-    "copy": "Copies the teacher",
+    "nothing": "Student knows nothing",
+    "wrong": "is sure and wrong",
+    "copy": "copies the teacher",
 }
 DEFAULT_START = "nothing"
 

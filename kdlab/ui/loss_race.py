@@ -35,7 +35,7 @@ def race() -> None:
             st.button("Stop", icon=":material/stop:", key="race-stop", on_click=_stop)
         else:
             st.button("Play", icon=":material/play_arrow:", key="race-play", on_click=_play)
-        st.caption("Plain gradient descent on the student's mean and width; all four start alike.")
+        st.caption("Every step goes straight downhill in the student's mean and width; all four start alike.")
     st.fragment(_track, run_every=TICK if playing else None)()
 
 
@@ -122,6 +122,8 @@ def _panels(distance: float, beta: float, students: dict[str, np.ndarray], fits:
         alt="Four students fitted to a teacher with two humps: "
         + "; ".join(f"{name} {'covers both' if fits[name].covers else 'seeks one'}" for name in fits),
         sentence=race_words(fits, beta),
+        caption="astray: share of the student's samples outside the teacher's densest 95 % (the teacher's own: 5 %). "
+        "unsaid: share of the teacher's samples outside the student's densest 95 %.",
     )
 
 

@@ -85,7 +85,7 @@ _STYLE = """<style>
 .kd-formula i { grid-row: 1; font-family: "STIX Two Math", "Cambria Math", Georgia, serif; }
 .kd-formula sub, .kd-formula sup { font-size: .68em; line-height: 0; }
 .kd-formula b { grid-row: 2; min-width: 2.5em; text-align: center; font-weight: 650; }
-.kd-formula b.short { min-width: 1.9em; }
+.kd-formula b.short { min-width: 2.2em; }
 .kd-formula b.dot { min-width: 0; }
 .kd-formula small { display: block; text-align: center; font-size: .95rem; margin-top: .2rem; padding: .3rem .6rem .2rem;
   border: solid var(--term); border-width: 3px 0 0; border-radius: .25rem .25rem .5rem .5rem;

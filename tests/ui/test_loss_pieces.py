@@ -1,0 +1,164 @@
+"""The loss page without a browser: its example, its numbers, its sentences, and what a link may ask for."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from kdlab.core.hinton import logit_gradients
+from kdlab.core.mixture import race
+from kdlab.core.probability import softmax
+from kdlab.core.simplex import optimum, to_plane
+from kdlab.models.catalogue import teacher_logits
+from kdlab.ui.charts_loss import pushes, triangle
+from kdlab.ui.loss_example import MOST_CLASSES, STARTS, example_of, limit_norm, mean_norms, soft_norms
+from kdlab.ui.loss_race import run
+from kdlab.ui.loss_words import formula, loss_at, pull
+from kdlab.ui.subjects import showcase, vector_subject
+from kdlab.ui.subjects import test_subject as subject_of
+
+ROOT = Path(__file__).resolve().parents[2]
+TEACHER, STUDENT = np.array([3.0, 1.0, -1.0, -3.0]), np.array([0.5, -0.5, 1.0, -1.0])
+
+
+@pytest.mark.parametrize("teacher", ["digits", "fashion", "languages"])
+def test_the_example_keeps_the_teacher_s_answer_among_its_likeliest_classes(teacher):
+    logits = teacher_logits(teacher).test
+    for index in showcase(teacher):
+        example = example_of(subject_of(teacher, index))
+        shown = np.sort(logits[index])[::-1][: len(example.classes)].astype(float)
+        assert len(example.classes) <= MOST_CLASSES
+        assert example.teacher.mean() == pytest.approx(0, abs=1e-9)
+        assert example.classes[example.label] == subject_of(teacher, index).classes[subject_of(teacher, index).label]
+        np.testing.assert_allclose(softmax(example.teacher)[:3], softmax(shown)[:3], atol=1e-5)
+        assert example.label in example.corners
+        assert len(set(example.corners)) == 3
+
+
+def test_the_lesson_s_vector_has_its_own_probabilities_and_a_zero_a_floor():
+    example = example_of(vector_subject("0.7, 0.2, 0.1"))
+    np.testing.assert_allclose(softmax(example.teacher), [0.7, 0.2, 0.1])
+    assert np.isfinite(example_of(vector_subject("1, 0, 0")).teacher).all()
+
+
+def test_starts_are_what_they_say():
+    example = example_of(vector_subject("0.7, 0.2, 0.1"))
+    at = {start: loss_at(example.student(start), example.teacher, example.label, 2, 0.5, True) for start in STARTS}
+    assert at["nothing"].cross_entropy == pytest.approx(np.log(3))
+    assert at["copy"].kl == pytest.approx(0, abs=1e-12)
+    assert at["wrong"].cross_entropy > at["nothing"].cross_entropy
+    assert int(example.student("wrong").argmax()) != example.label
+
+
+@pytest.mark.parametrize("t_squared", [True, False])
+def test_the_formula_s_factors_multiply_to_its_terms(t_squared):
+    now = loss_at(STUDENT, TEACHER, 0, 3.0, 0.7, t_squared)
+    assert now.supervised == pytest.approx(0.3 * now.cross_entropy)
+    assert now.distillation == pytest.approx(0.7 * (9 if t_squared else 1) * now.kl)
+    assert now.total == pytest.approx(now.supervised + now.distillation)
+    assert ("class='off'" in formula(now)) is not t_squared
+
+
+def test_the_soft_gradient_comes_to_rest_at_its_limit_and_falls_without_t_squared():
+    hot = np.array([1e4])
+    assert soft_norms(STUDENT, TEACHER, 0, hot, True)[0] == pytest.approx(limit_norm(STUDENT, TEACHER), rel=1e-3)
+    at = np.array([2.0, 50.0])
+    ratio = soft_norms(STUDENT, TEACHER, 0, at, True) / soft_norms(STUDENT, TEACHER, 0, at, False)
+    np.testing.assert_allclose(ratio, at**2)
+    assert limit_norm(STUDENT + 5, TEACHER) == pytest.approx(limit_norm(STUDENT, TEACHER))
+
+
+def test_means_over_the_test_set_are_means_of_single_examples():
+    mean = mean_norms("digits", (2.0, 1e5))
+    z_t = teacher_logits("digits").test
+    zero = np.zeros(z_t.shape[1])
+    alone = [np.linalg.norm(logit_gradients(zero, z, 0, 2.0, 1.0).distillation) for z in z_t]
+    assert mean.with_t_squared[0] == pytest.approx(np.mean(alone), rel=1e-5)
+    assert mean.with_t_squared[1] == pytest.approx(mean.limit, rel=1e-3)
+    assert mean.examples == len(z_t)
+
+
+def test_the_sentence_names_the_term_that_pulls_harder():
+    soft = loss_at(STUDENT, TEACHER, 0, 4.0, 0.95, True)
+    hard = loss_at(STUDENT, TEACHER, 0, 4.0, 0.05, True)
+    assert "**soft** term pulls" in pull(soft)
+    assert "**supervised** term pulls" in pull(hard)
+    assert "its weight is 0" in pull(loss_at(STUDENT, TEACHER, 0, 4.0, 0.0, True))
+    assert "what the teacher says" in pull(loss_at(TEACHER, TEACHER, 0, 4.0, 0.5, True))
+    assert "against each other" in pull(loss_at(TEACHER, -TEACHER, 0, 4.0, 0.5, True))
+
+
+def test_arrows_point_down_the_gradient_and_their_sum_is_marked():
+    now = loss_at(STUDENT, TEACHER, 0, 2.0, 0.5, True)
+    figure = pushes("ABCD", now.supervised_gradient, now.distillation_gradient)
+    bars = [trace["x"] for trace in figure["data"] if trace["type"] == "bar"]
+    assert bars == [(-now.supervised_gradient).tolist(), (-now.distillation_gradient).tolist()]
+    np.testing.assert_allclose(figure["data"][-1]["x"], np.sum(bars, axis=0))
+
+
+def test_the_surface_is_lowest_where_the_optimum_is_marked():
+    z_t, setting = np.array([1.0, 0.2, -1.0]), (2.0, 0.6, True)
+    best = optimum(z_t, 0, *setting)
+    figure = triangle("ABC", 0, z_t, softmax(z_t, 2.0), best, softmax(z_t)[None], setting)
+    heat = figure["data"][0]
+    row, column = np.unravel_index(np.argmin(heat["z"]), np.shape(heat["z"]))
+    assert np.hypot(heat["x"][column] - to_plane(best)[0], heat["y"][row] - to_plane(best)[1]) < 0.03
+
+
+def test_a_race_is_run_once_and_is_the_core_s():
+    assert run(5.0, 0.5, 10) is run(5.0, 0.5, 10)
+    np.testing.assert_array_equal(run(5.0, 0.5, 10)["jsd"].students, race(5.0, 0.5, 10)["jsd"].students)
+
+
+@pytest.fixture
+def loss_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
+    app = AppTest.from_file(str(ROOT / "kdlab" / "main.py"), default_timeout=30).run()
+    return app.switch_page("../pages/loss.py")
+
+
+def _formula(app: AppTest) -> str:
+    shown = next(str(node.proto.body) for node in app.get("html") if "kd-formula" in str(node.proto))
+    return re.search(r"aria-label='([^']*)'", shown)[1]
+
+
+@pytest.mark.parametrize("data", ["digits", "fashion", "languages", "own"])
+def test_the_page_opens_for_all_data(loss_page, data):
+    loss_page.query_params["data"] = data
+    loss_page.run()
+    assert not loss_page.exception
+    assert "nats" in _formula(loss_page)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("zs", "nan_________"), ("zs", "1_2"), ("zt", "text"), ("zt", "9" * 5000), ("start", "asleep"), ("w", "2"), ("square", "x")],
+)
+def test_a_link_that_does_not_fit_gives_the_default(loss_page, key, value):
+    loss_page.run()
+    usual = _formula(loss_page)
+    fresh = AppTest.from_file(str(ROOT / "kdlab" / "main.py"), default_timeout=30).run()
+    fresh = fresh.switch_page("../pages/loss.py")
+    fresh.query_params[key] = value
+    fresh.run()
+    assert not fresh.exception
+    assert _formula(fresh) == usual
+    assert key not in fresh.query_params
+
+
+def test_a_link_that_fits_moves_the_loss_and_is_kept(loss_page):
+    wanted = {"zs": "3.5__-2_______", "w": "0.8", "T": "2.5", "start": "copy", "square": "0"}
+    for key, value in wanted.items():
+        loss_page.query_params[key] = value
+    loss_page.run()
+    assert not loss_page.exception
+    assert {key: loss_page.query_params[key] for key in wanted} == wanted
+    example = example_of(subject_of("fashion", showcase("fashion")[0]))
+    student = example.student("copy")
+    student[[0, 2]] = 3.5, -2
+    now = loss_at(student, example.teacher, example.label, 2.5, 0.8, False)
+    assert f"Loss {now.total:.2f} nats" in _formula(loss_page)
