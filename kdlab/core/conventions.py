@@ -331,9 +331,9 @@ _ENTRIES = (
         ),
         supervised="",
         distillation=_JSD,
-        why_not="At this beta D is no forward KL: no kd_weight gives this loss.",
+        why_not="At this beta it is no forward KL: no kd_weight gives this loss.",
         citation="huggingface/trl, trl/experimental/gkd/gkd_trainer.py, release 1.16.0",
-        claim="No cross-entropy, no T². Both ends of beta are special cases, so the loss jumps there. Earlier releases had "
+        claim="M = βp + (1 − β)q. No cross-entropy, no T². Both ends of beta are special cases, so the loss jumps there. Earlier releases had "
         "a fused path that did read temperature; 1.16.0 has none.",
         what_alpha_weighs="there is none",
         t_squared=False,
@@ -353,7 +353,7 @@ _ENTRIES = (
         ),
         supervised="",
         distillation=_JSD,
-        why_not="At this beta D is no forward KL: no kd_weight gives this loss.",
+        why_not="At this beta it is no forward KL: no kd_weight gives this loss.",
         citation="huggingface/trl, trl/trainer/distillation_trainer.py, release 1.16.0",
         claim="The temperature softens both sides, but there is no T²: the gradient fades as T rises. By default reverse "
         "KL.",
