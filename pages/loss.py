@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from kdlab.ui import soft_target_controls as controls
+from kdlab.ui.conventions_view import conventions
 from kdlab.ui.loss_example import example_of
 from kdlab.ui.loss_race import race
 from kdlab.ui.loss_sections import microscope, show_mean_t_squared, show_t_squared, show_triangle
@@ -46,6 +47,9 @@ def under_the_hand() -> None:
             "T makes the soft target flatter, yet a student that matches it at T also matches the teacher at 1: "
             "both are heated alike."
         )
+    st.header("Conventions", anchor=False)
+    st.write("What your library calls alpha: which term it weighs, whether T² is there, and how it averages.")
+    conventions(student_logits, teacher_logits, example.label, example.classes, now.temperature, now.kd_weight)
 
 
 under_the_hand()
