@@ -39,6 +39,16 @@ def test_every_link_leads_to_its_page(browser_page: Page):
     expect(browser_page.get_by_role("link", name="Runs")).to_be_visible()
 
 
+def test_a_visitor_is_known_by_a_cookie_that_scripts_cannot_read(browser_page: Page):
+    browser_page.goto("/")
+    (cookie,) = [c for c in browser_page.context.cookies() if c["name"] == "kdlab_visitor"]
+    assert cookie["httpOnly"]
+    assert cookie["sameSite"] == "Lax"
+    browser_page.goto("/soft-targets")
+    (kept,) = [c for c in browser_page.context.cookies() if c["name"] == "kdlab_visitor"]
+    assert kept["value"] == cookie["value"]
+
+
 @pytest.mark.parametrize("path", ["/", "/soft-targets", "/soft-targets?data=languages"])
 def test_a_phone_scrolls_down_only(browser_page: Page, path: str):
     browser_page.set_viewport_size({"width": 390, "height": 844})
