@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
             f"--{name.replace('_', '-')}",
             default=field.default,
             metavar=name.upper(),
-            help=f"{field.description} (default: {field.default})".replace("%", "%%"),
+            help=f"{field.description} (default: {getattr(field.default, 'name', field.default)})".replace("%", "%%"),
         )
     run.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
     run.set_defaults(action=_run)

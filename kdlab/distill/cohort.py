@@ -60,7 +60,10 @@ class Group:
 
     def gradients(self, loss: Tensor) -> Tensor:
         """Gradient of ``loss``, a sum over students, in each student's weights: (n, P)."""
-        grads = torch.autograd.grad(loss, list(self.parameters.values()), retain_graph=True)
+        parameters = list(self.parameters.values())
+        if not loss.requires_grad:  # a term that none of these students has
+            return torch.cat([torch.zeros_like(p).reshape(self.size, -1) for p in parameters], dim=1)
+        grads = torch.autograd.grad(loss, parameters, retain_graph=True)
         return torch.cat([g.reshape(self.size, -1) for g in grads], dim=1)
 
     def step(self, loss: Tensor) -> None:

@@ -1,48 +1,35 @@
-"""The two terms of a distillation loss, for every student of a group at once."""
+"""The two terms of a distillation loss, for many students at once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import torch
 from torch import Tensor
+from torch.func import vmap
 from torch.nn.functional import log_softmax
 
-# Far enough from zero that softmax gives exactly one and zeros in float32.
-_CERTAIN = 1e4
+from kdlab.distill.objective_catalogue import Given, Objective
+from kdlab.distill.signals import Signal
 
 
-@dataclass(frozen=True)
-class Terms:
-    """Each student's two terms, unweighted, (n,) nats."""
-
-    supervised: Tensor
-    distillation: Tensor
-
-    def total(self, kd_weight: Tensor) -> Tensor:
-        """(1 − w)·CE + w·T²·KL, (n,)."""
-        return (1 - kd_weight) * self.supervised + kd_weight * self.distillation
+def supervised_term(student_logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy with the labels, mean over rows. (n, B, K), (n, B) → (n,) nats."""
+    log_q = log_softmax(student_logits, dim=-1)
+    return -log_q.gather(-1, labels[..., None]).squeeze(-1).mean(1)
 
 
-def hinton_terms(
-    student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, labelled: int, temperature: Tensor
-) -> Terms:
-    """CE(q, y) over the labelled rows and T²·KL(p_T ‖ q_T) over all rows.
+def distillation_term(
+    objective: Objective, student_logits: Tensor, signal: Signal, labels: Tensor, temperature: Tensor
+) -> Tensor:
+    """The objective of each student, T² and all as the objective says, mean over rows: (n,) nats.
 
-    student_logits, teacher_logits (n, B, K); labels (n, B), of which only the first ``labelled``
-    columns are read; temperature (n,). Means over rows, sums over classes (Hinton, Vinyals and Dean
-    2015, arXiv 1503.02531, eq. 2 and the text below it).
+    student_logits (n, B, K); signal: what the teacher reveals, each part (n, B, …); labels (n, B), the true class
+    or, where no label is known, the teacher's answer; temperature (n,).
     """
-    supervised_log_q = log_softmax(student_logits[:, :labelled], dim=-1)
-    supervised = -supervised_log_q.gather(-1, labels[:, :labelled, None]).squeeze(-1).mean(1)
-    t = temperature[:, None, None]
-    log_p = log_softmax(teacher_logits / t, dim=-1)
-    log_q = log_softmax(student_logits / t, dim=-1)
-    kl = (log_p.exp() * (log_p - log_q)).sum(-1).mean(1)
-    return Terms(supervised, temperature.square() * kl)
 
+    def one(logits: Tensor, parts: Signal, labels: Tensor, temperature: Tensor) -> Tensor:
+        teacher = parts[0] if len(parts) == 1 else parts or None
+        return objective.loss(Given(logits, teacher, labels, temperature))
 
-def answers_as_logits(teacher_logits: Tensor) -> Tensor:
-    """Logits of a teacher that is certain of its likeliest class: at T=1, KL from them is cross-entropy."""
-    certain = torch.full_like(teacher_logits, -_CERTAIN)
-    return certain.scatter(-1, teacher_logits.argmax(-1, keepdim=True), _CERTAIN)
+    if len(student_logits) == 1:
+        alone = one(student_logits[0], tuple(part[0] for part in signal), labels[0], temperature[0])
+        return alone.unsqueeze(0)
+    return vmap(one)(student_logits, signal, labels, temperature)

@@ -3,60 +3,48 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from kdlab.data.registry import get_dataset
+from kdlab.distill.objective_catalogue import Objective, TopKKL
 from kdlab.models.catalogue import TEACHERS, teacher_logits, weights_sha256
 from kdlab.models.checkpoints import load_teacher
 
-Access = Literal["labels", "logits"]
+# What an objective reads of a teacher, row for row of the dataset: (N,) classes, (N, K) logits, or the k
+# likeliest classes' probabilities and numbers, both (N, k). Empty where it reads nothing.
+Signal = tuple[Tensor, ...]
 
 
-@dataclass(frozen=True)
-class TeacherSignal:
-    """A teacher's outputs on its dataset at one level of access.
+def load_logits(teacher: str, cache: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The teacher's logits on its dataset, train (N, K) and test (M, K), float32.
 
-    ``train`` and ``test`` are (N, K) float32 logits, or (N,) classes where only labels are revealed.
-    """
-
-    access: Access
-    classes: int
-    train: np.ndarray
-    test: np.ndarray
-
-    @property
-    def bits_per_query(self) -> float:
-        """How much one answer can tell: log2 K for a label, 32 bits a class for float32 logits."""
-        return math.log2(self.classes) if self.access == "labels" else 32.0 * self.classes
-
-    def labels(self) -> TeacherSignal:
-        """The same teacher as a black box that says only its likeliest class."""
-        if self.access == "labels":
-            return self
-        return TeacherSignal("labels", self.classes, self.train.argmax(-1), self.test.argmax(-1))
-
-
-def load_signal(teacher: str, access: Access, cache: Path) -> TeacherSignal:
-    """The teacher's signal on the whole of its dataset.
-
-    From the logits that come with the teacher; else from ``cache``, keyed by a hash of the teacher's
-    weights and the data; else the teacher answers once, now, and the cache keeps it.
+    From the file that comes with the teacher; else from ``cache``, keyed by a hash of the teacher's weights and
+    the data; else the teacher answers once, now, and the cache keeps it.
     Raises CheckpointError when the teacher itself cannot be loaded.
     """
     try:
         shipped = teacher_logits(teacher)
-        train, test = shipped.train, shipped.test
     except ValueError:
-        train, test = _cached_logits(teacher, cache)
-    signal = TeacherSignal("logits", train.shape[1], train, test)
-    return signal.labels() if access == "labels" else signal
+        return _cached_logits(teacher, cache)
+    return shipped.train, shipped.test
+
+
+def reveal(objective: Objective, logits: Tensor) -> Signal:
+    """What a teacher with these logits (N, K) tells an objective: no more than it needs."""
+    match objective.needs:
+        case "labels":
+            return (logits.argmax(-1),)
+        case "top_k":
+            k = min(objective.k, logits.shape[-1]) if isinstance(objective, TopKKL) else logits.shape[-1]
+            return tuple(torch.topk(torch.softmax(logits, dim=-1), k))
+        case "logits":
+            return (logits,)
+    return ()
 
 
 def _cached_logits(teacher: str, cache: Path) -> tuple[np.ndarray, np.ndarray]:

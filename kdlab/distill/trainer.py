@@ -19,8 +19,8 @@ from kdlab.distill.cohort import Cohort, Group
 from kdlab.distill.device import resolve_device
 from kdlab.distill.evaluation import Scores, concatenate, per_class_accuracy, score
 from kdlab.distill.grouping import group_size
-from kdlab.distill.loss import Terms, answers_as_logits, hinton_terms
-from kdlab.distill.signals import load_signal
+from kdlab.distill.loss import distillation_term, supervised_term
+from kdlab.distill.signals import load_logits, reveal
 
 _TEST_ROWS = 500
 
@@ -29,8 +29,9 @@ _TEST_ROWS = 500
 class Point:
     """What is known after ``step`` updates. Values are nested lists (arms, seeds).
 
-    Losses are means since the last point, in nats and unweighted; gradient norms and their cosine
-    are of the two weighted terms, in the student's weights, on one batch.
+    Losses are means since the last point, in nats and unweighted. The gradient budget is of the two weighted
+    terms, in the student's weights, on one batch: their norms, their cosine, and the share of their sum that
+    is the distillation term's, g_d·g / g·g with g = g_s + g_d (below 0 or above 1 where they oppose each other).
     """
 
     step: int
@@ -53,7 +54,8 @@ class Trainer:
     """Every arm and seed of a run as one cohort.
 
     A step shows each seed's students the same ``batch_size`` labelled and ``batch_size`` unlabelled
-    examples: cross-entropy reads the labelled, distillation reads both.
+    examples: cross-entropy reads the labelled, distillation reads both (an objective without a teacher, the
+    labelled only).
     """
 
     def __init__(
@@ -77,14 +79,14 @@ class Trainer:
         self.arms, self.seeds, self.total_steps, self.epochs = arms, seeds, total_steps, epochs
         data = get_dataset(dataset)
         arrays, self.classes = data.load(), len(data.classes)
-        signal = load_signal(teacher, "logits", cache / "signals")
+        train_logits, test_logits = load_logits(teacher, cache / "signals")
 
         self.x, self.y = self._put(arrays.x_train), self._put(arrays.y_train)
         self.x_test, self.y_test = self._put(arrays.x_test), self._put(arrays.y_test)
-        logits = self._put(signal.train)
-        # (2, N, K): what a teacher says that reveals its logits, and one that reveals only its answer.
-        self.signals = torch.stack([logits, answers_as_logits(logits)])
-        self.teacher_log_p = torch.log_softmax(self._put(signal.test), dim=-1)
+        logits = self._put(train_logits)
+        self.answers = logits.argmax(-1)
+        self.signals = [reveal(arm.objective, logits) for arm in arms]
+        self.teacher_log_p = torch.log_softmax(self._put(test_logits), dim=-1)
 
         drawn = [draw_examples(arrays.y_train, labels, transfer, seed) for seed in range(seeds)]
         parts = [
@@ -110,8 +112,6 @@ class Trainer:
             learning_rate=learning_rate,
             device=self.device,
         )
-        hard = [int(arm.role == "hard_labels") for arm in arms] * seeds
-        self.revealed = torch.tensor(hard, device=self.device)  # which of the two signals a student reads
         self.temperature = torch.tensor([arm.temperature for arm in arms] * seeds, device=self.device)
         self.kd_weight = torch.tensor([arm.kd_weight for arm in arms] * seeds, device=self.device)
         self.step_number = 0
@@ -146,21 +146,41 @@ class Trainer:
     def step(self) -> None:
         """One update of every student."""
         for group, where in zip(self.cohort.groups, self.cohort.slices, strict=True):
-            terms = self._terms(group, where, self.batches[self.step_number])
-            group.step(terms.total(self.kd_weight[where]).sum())
-            self._sums[0, where] += terms.supervised.detach()
-            self._sums[1, where] += terms.distillation.detach()
+            supervised, distillation = self._terms(group, where, self.batches[self.step_number])
+            w = self.kd_weight[where]
+            group.step(((1 - w) * supervised + w * distillation).sum())
+            self._sums[0, where] += supervised.detach()
+            self._sums[1, where] += distillation.detach()
         self._summed += 1
         self.step_number += 1
 
-    def _terms(self, group: Group, where: slice, rows: Tensor) -> Terms:
+    def _terms(self, group: Group, where: slice, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Each student's two terms, unweighted, (n,). Labels only has no second term: it is 0."""
         rows = rows[where]  # (n, B)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             student_logits = group.logits(self.x[rows])
-        teacher_logits = self.signals[self.revealed[where, None], rows]
-        return hinton_terms(
-            student_logits.float(), teacher_logits, self.y[rows], self.labelled, self.temperature[where]
-        )
+        student_logits, known = student_logits.float(), self.labelled
+        labels = torch.cat([self.y[rows[:, :known]], self.answers[rows[:, known:]]], dim=1)
+        supervised = supervised_term(student_logits[:, :known], labels[:, :known])
+        distillation = torch.zeros_like(supervised)
+        for i, arm in enumerate(self.arms):
+            if arm.role == "labels_only":
+                continue
+            # Student s is of arm s % arms: this arm's students in the group are every arms-th from its first.
+            its = slice((i - where.start) % len(self.arms), None, len(self.arms))
+            seen = slice(known) if arm.objective.needs == "none" else slice(None)
+            chosen = rows[its, seen]
+            if not len(chosen):
+                continue
+            signal = tuple(part[chosen] for part in self.signals[i])
+            distillation[its] = distillation_term(
+                arm.objective,
+                student_logits[its, seen],
+                signal,
+                labels[its, seen],
+                self.temperature[where][its],
+            )
+        return supervised, distillation
 
     def steer(self, steering: dict[str, float]) -> None:
         """Moves temperature (of softened arms) and kd_weight (of taught arms) from the next step on."""
@@ -220,22 +240,24 @@ class Trainer:
 
         def terms(group: Group, where: slice, rows: Tensor) -> Tensor:
             with torch.no_grad():
-                found = self._terms(group, where, rows)
-            return torch.stack([found.supervised, found.distillation])
+                return torch.stack(self._terms(group, where, rows))
 
         return self._each_group(terms)
 
     def _gradient_budget(self) -> dict[str, Tensor]:
-        """Norms of the two weighted terms' gradients in each student's weights, and their cosine."""
+        """The two weighted terms' gradients in each student's weights: norms, cosine, the share of their sum."""
 
         def budget(group: Group, where: slice, rows: Tensor) -> Tensor:
-            terms, w = self._terms(group, where, rows), self.kd_weight[where]
-            supervised = group.gradients(((1 - w) * terms.supervised).sum())
-            distillation = group.gradients((w * terms.distillation).sum())
-            cosine = torch.nn.functional.cosine_similarity(supervised, distillation, dim=1)
-            return torch.stack([supervised.norm(dim=1), distillation.norm(dim=1), cosine])
+            supervised, distillation = self._terms(group, where, rows)
+            w = self.kd_weight[where]
+            g_s = group.gradients(((1 - w) * supervised).sum())
+            g_d = group.gradients((w * distillation).sum())
+            total = g_s + g_d
+            share = (g_d * total).sum(1) / total.square().sum(1).clamp(min=1e-30)
+            cosine = torch.nn.functional.cosine_similarity(g_s, g_d, dim=1)
+            return torch.stack([g_s.norm(dim=1), g_d.norm(dim=1), cosine, share])
 
-        names = ("gradient_supervised", "gradient_distillation", "gradient_cosine")
+        names = ("gradient_supervised", "gradient_distillation", "gradient_cosine", "gradient_share")
         return dict(zip(names, self._each_group(budget), strict=True))
 
     def by_arm(self, values: Tensor) -> list[Any]:

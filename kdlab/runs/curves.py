@@ -20,6 +20,7 @@ METRICS = (
     "gradient_supervised",
     "gradient_distillation",
     "gradient_cosine",
+    "gradient_share",
 )
 
 
@@ -86,7 +87,12 @@ def curves(rows: Iterable[tuple[int, str, dict[str, Any]]]) -> Curves | None:
         step=np.array([p["step"] for p in points]),
         epoch=np.array([p["epoch"] for p in points]),
         seconds=np.array([p["seconds"] for p in points]),
-        # A number that was not finite was stored as null.
-        values={name: np.array([p["values"][name] for p in points], dtype=float) for name in METRICS},
+        values={name: _metric(points, name) for name in METRICS},
         marks=tuple(marks),
     )
+
+
+def _metric(points: list[dict[str, Any]], name: str) -> np.ndarray:
+    """(points, arms, seeds); NaN where a number was not finite, or was not yet recorded by an older lab."""
+    shape = np.shape(points[0]["values"]["accuracy"])
+    return np.array([p["values"].get(name, np.full(shape, np.nan)) for p in points], dtype=float)

@@ -131,7 +131,7 @@ def execute(run_id: str, store: Store) -> bool:
 
 def make_trainer(spec: RunSpec) -> Trainer:
     """The trainer of a spec. Raises DeviceError or CheckpointError."""
-    settings = spec.model_dump(exclude={"temperature", "kd_weight"})  # the arms carry them
+    settings = spec.model_dump(exclude={"temperature", "kd_weight", "objective"})  # the arms carry them
     return Trainer(**settings, arms=spec.arms, total_steps=spec.total_steps, cache=home() / "cache")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from kdlab.data.registry import DATASETS
 from kdlab.distill.arms import Arm, three_arms
+from kdlab.distill.objective_catalogue import OBJECTIVES, AnyObjective, ForwardKL
 from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for
 
 
@@ -67,6 +69,11 @@ class RunSpec(BaseModel):
         description="Weight w of the distillation term; the labels' term has 1 − w.",
         json_schema_extra=_control("KD weight", "", 0.01),
     )
+    objective: AnyObjective = Field(
+        ForwardKL(),
+        description="What the distillation term asks of the student.",
+        json_schema_extra=_control("Objective"),
+    )
     epochs: int = Field(
         100,
         ge=1,
@@ -101,6 +108,19 @@ class RunSpec(BaseModel):
         json_schema_extra=_control("Device"),
     )
 
+    @field_validator("objective", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        """An objective may be given by its name alone, or as JSON: {"name": "dkd", "target_weight": 2}."""
+        if not isinstance(value, str):
+            return value
+        if not value.lstrip().startswith("{"):
+            return {"name": value}
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"the objective {value[:40]!r} is not JSON; write its name alone") from error
+
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         _known("dataset", self.dataset, DATASETS)
@@ -132,7 +152,7 @@ class RunSpec(BaseModel):
     @property
     def arms(self) -> tuple[Arm, ...]:
         """The arms that this run compares."""
-        return three_arms(self.temperature, self.kd_weight)
+        return three_arms(self.temperature, self.kd_weight, self.objective)
 
     @property
     def total_steps(self) -> int:
@@ -151,10 +171,15 @@ def explain(error: ValidationError) -> list[str]:
 
 
 def _sentence(fault: Any) -> str:
-    field = ".".join(str(part) for part in fault["loc"])
+    # The objective's own name stands between "objective" and its field: it tells the classes apart.
+    field = ".".join(str(part) for part in fault["loc"] if part not in OBJECTIVES)
     given = repr(fault.get("input"))[:40]
     limits = fault.get("ctx", {})
     match fault["type"]:
+        case "union_tag_invalid" | "union_tag_not_found":
+            return f"There is no such objective; choose one of {', '.join(OBJECTIVES)}."
+        case "extra_forbidden" if "." in field:
+            return f"This objective has no setting called {field.split('.')[-1]!r}."
         case "extra_forbidden":
             return f"A run has no setting called {field!r}; it has {', '.join(RunSpec.model_fields)}."
         case "greater_than_equal":

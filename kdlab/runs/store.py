@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 
 from kdlab.runs.home import home
 from kdlab.runs.spec import RunSpec
@@ -336,6 +337,9 @@ def _sqlite_pragmas(connection: Any, _record: Any) -> None:
 
 
 def _run(row: Any) -> Run:
-    # An older lab's spec may hold a value that is out of range today: the run is still shown as it was.
-    spec = RunSpec.model_construct(**row["spec"])
+    try:
+        spec = RunSpec.model_validate(row["spec"])
+    except ValidationError:
+        # An older lab's spec may hold a value that is out of range today: the run is still shown as it was.
+        spec = RunSpec.model_construct(**row["spec"])
     return Run(**{**row, "spec": spec})

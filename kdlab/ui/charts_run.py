@@ -8,6 +8,7 @@ import numpy as np
 
 from kdlab.core.intervals import Interval, mean_interval
 from kdlab.distill.arms import ROLE_NAMES, Arm
+from kdlab.distill.objective_catalogue import ForwardKL
 from kdlab.runs.comparison import Comparison, in_words
 from kdlab.runs.curves import Curves
 from kdlab.ui.style import ROLES, Figure, Role, direct_label
@@ -65,36 +66,92 @@ def terms(curves: Curves, arms: tuple[Arm, ...]) -> Figure:
     soft, control = _index(arms, "soft_targets"), _index(arms, "labels_only")
     shown = [
         (curves.values["supervised"][:, soft], ROLES["supervised"], "Cross-entropy"),
-        (curves.values["distillation"][:, soft], ROLES["distillation"], "T² · KL"),
+        (curves.values["distillation"][:, soft], ROLES["distillation"], _term(arms[soft])),
         (curves.values["supervised"][:, control], ROLES["labels_only"], "CE, labels only"),
     ]
     return _several(curves, shown, "Loss term, nats", ".2f")
 
 
-def gradient_norms(curves: Curves, arms: tuple[Arm, ...]) -> Figure:
-    """Norms of the soft arm's two weighted terms' gradients, and of labels only as their control."""
+def gradient_budget(curves: Curves, arms: tuple[Arm, ...]) -> Figure:
+    """One picture: the two weighted terms' gradient norms over the epochs, and both as arrows with their sum.
+
+    The norm of labels only is their control. The arrows' angle is the gradients' own, from their cosine.
+    """
     soft, control = _index(arms, "soft_targets"), _index(arms, "labels_only")
     shown = [
         (curves.values["gradient_supervised"][:, soft], ROLES["supervised"], "(1 − w) · CE"),
-        (curves.values["gradient_distillation"][:, soft], ROLES["distillation"], "w · T² · KL"),
+        (curves.values["gradient_distillation"][:, soft], ROLES["distillation"], f"w · {_term(arms[soft])}"),
         (curves.values["gradient_supervised"][:, control], ROLES["labels_only"], "CE, labels only"),
     ]
-    return _several(curves, shown, "Gradient norm", ".2f")
+    figure = _several(curves, shown, "Gradient norm", ".2f")
+    layout = figure["layout"]
+    layout["xaxis"]["domain"] = [0, 0.46]
+    layout["margin"]["r"] = 16
+    cosine = float(np.nanmean(curves.values["gradient_cosine"][-1, soft]))
+    lengths = [float(np.nanmean(values[-1])) for values, *_ in shown[:2]]
+    if not np.isfinite([cosine, *lengths]).all() or max(lengths) == 0:
+        return figure
+    angle = float(np.arccos(np.clip(cosine, -1, 1)))
+    ends = [(lengths[0], 0.0), (lengths[1] * np.cos(angle), lengths[1] * np.sin(angle))]
+    ends.append((ends[0][0] + ends[1][0], ends[1][1]))
+    reach = 1.15 * max(max(abs(x), abs(y)) for x, y in ends)
+    for (x, y), role, name in zip(
+        ends,
+        (ROLES["supervised"], ROLES["distillation"], None),
+        ("supervised", "distillation", "both"),
+        strict=True,
+    ):
+        colour = role.colour if role else "@ink"
+        figure["data"].append(
+            {
+                "x": [0, x],
+                "y": [0, y],
+                "xaxis": "x2",
+                "yaxis": "y2",
+                "mode": "lines+markers",
+                "line": {"color": colour, "width": 3, "dash": "solid" if role else "dot"},
+                "marker": {"symbol": "arrow", "size": [0, 14], "angleref": "previous", "color": colour},
+                "hovertemplate": f"{name} %{{customdata:.3f}}<extra></extra>",
+                "customdata": [float(np.hypot(x, y))] * 2,
+            }
+        )
+        ink = role.ink if role else "@ink"
+        layout["annotations"].append(
+            {
+                "x": float(x),
+                "y": float(y),
+                "xref": "x2",
+                "yref": "y2",
+                "text": name,
+                "showarrow": False,
+                "yshift": 14,
+                "font": {"color": ink, "size": 13},
+            }
+        )
+    bare = {"showgrid": False, "showticklabels": False, "zeroline": True, "zerolinecolor": "@grid"}
+    layout["xaxis2"] = {"domain": [0.66, 1], "anchor": "y2", "range": [-0.3 * reach, reach], **bare}
+    layout["yaxis2"] = {"anchor": "x2", "range": [-0.3 * reach, reach], "scaleanchor": "x2", **bare}
+    return figure
 
 
-def gain_split(found: Comparison) -> Figure:
+def _term(arm: Arm) -> str:
+    return "T² · KL" if isinstance(arm.objective, ForwardKL) else arm.objective.title
+
+
+def gain_split(found: Comparison, taught: str, on_top: str) -> Figure:
     """From labels only to the soft arm in two steps, each with its 95 % interval; the teacher's line above.
 
+    taught: the soft arm's name; on_top: what it adds to the teacher's answers.
     The ends are markers and the steps floating bars: the axis need not start at zero.
     """
     ends = {
         name: found.accuracy[role]
-        for name, role in (("Labels only", "labels_only"), ("Soft targets", "soft_targets"))
+        for name, role in (("Labels only", "labels_only"), (taught, "soft_targets"))
     }
     middle = found.accuracy["hard_labels"].mean
     steps = (
         ("Teacher's<br>answers", ends["Labels only"].mean, found.answers, ROLES["hard_labels"]),
-        ("Softness", middle, found.softness, ROLES["soft_targets"]),
+        (on_top, middle, found.softness, ROLES["soft_targets"]),
     )
     teacher = ROLES["teacher"]
     traces: list[dict[str, Any]] = []
@@ -134,7 +191,7 @@ def gain_split(found: Comparison) -> Figure:
         )
     heights = [label["y"] for label in labels]
     lows = [i.mean if i.n < 2 else i.low for i in ends.values()]
-    names = ["Labels only", *(name for name, *_ in steps), "Soft<br>targets"]
+    names = ["Labels only", *(name for name, *_ in steps), taught.replace(" ", "<br>", 1)]
     return {
         "data": traces,
         "layout": {

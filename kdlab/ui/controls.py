@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 from annotated_types import Ge, Le
+from pydantic.fields import FieldInfo
 
 from kdlab.data.registry import DATASETS
+from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for, teachers_for
 from kdlab.runs.spec import RunSpec
 from kdlab.ui.live_slider import live_slider
-from kdlab.ui.url_state import publish, url_choice
+from kdlab.ui.url_state import adopt, publish, url_choice
 
 
 class Preset(NamedTuple):
@@ -53,39 +55,45 @@ def apply_preset(name: str) -> None:
     values = {field: info.default for field, info in RunSpec.model_fields.items()} | PRESETS[name].values
     values["teacher"] = teachers_for(values["dataset"])[0].name
     for field, value in values.items():
+        default = RunSpec.model_fields[field].default
+        value, default = (getattr(v, "name", v) for v in (value, default))
         st.session_state[field] = value
-        publish(field, None if value == RunSpec.model_fields[field].default else f"{value}")
+        publish(field, None if value == default else f"{value}")
 
 
-def spec_slider(field: str, *, max_value: float | None = None, disabled: bool = False) -> float:
-    """A live slider for a number of the spec. max_value: where the data sets a lower limit."""
-    info = RunSpec.model_fields[field]
-    extra: dict[str, Any] = dict(info.json_schema_extra or {})  # type: ignore[arg-type]
+def field_slider(info: FieldInfo, key: str, *, max_value: float | None = None) -> float:
+    """A live slider for a number of a spec. max_value: where the data sets a lower limit."""
+    extra = _extra(info)
     low = next(float(bound.ge) for bound in info.metadata if isinstance(bound, Ge))  # type: ignore[arg-type]
     high = next(float(bound.le) for bound in info.metadata if isinstance(bound, Le))  # type: ignore[arg-type]
     high = high if max_value is None else max(low + 1, min(high, max_value))
     value = live_slider(
         extra["title"],
-        key=field,
+        key=key,
         min_value=low,
         max_value=high,
         value=min(high, float(info.default)),
-        step=extra["step"],
-        scale=extra["scale"],
+        step=extra.get("step"),
+        scale=extra.get("scale", "linear"),
         help=info.description or "",
-        unit=extra["unit"],
-        disabled=disabled,
+        unit=extra.get("unit", ""),
     )
     return int(value) if info.annotation is int else value
+
+
+def spec_slider(field: str, *, max_value: float | None = None) -> float:
+    """A live slider for a number of the run's spec."""
+    return field_slider(RunSpec.model_fields[field], field, max_value=max_value)
 
 
 def spec_choice(field: str, titles: dict[str, str]) -> str:
     """A select box for a name of the spec. titles: name → what is shown."""
     info = RunSpec.model_fields[field]
-    default = info.default if info.default in titles else next(iter(titles))
+    named = getattr(info.default, "name", info.default)
+    default = named if named in titles else next(iter(titles))
     notice = url_choice(field, titles, default)
     chosen = st.selectbox(
-        dict(info.json_schema_extra or {})["title"],  # type: ignore[arg-type]
+        _extra(info)["title"],
         list(titles),
         format_func=titles.__getitem__,
         key=field,
@@ -96,6 +104,35 @@ def spec_choice(field: str, titles: dict[str, str]) -> str:
         st.caption(notice)
     publish(field, None if chosen == default else chosen)
     return chosen
+
+
+def _switch(info: FieldInfo, key: str) -> bool:
+    """A toggle for a yes or no of a spec."""
+    adopt(key, info.default, {"true": True, "false": False}.get)
+    chosen = st.toggle(_extra(info)["title"], key=key, help=info.description)
+    publish(key, None if chosen == info.default else str(chosen).lower())
+    return chosen
+
+
+def objective_controls() -> dict[str, Any]:
+    """The objective and its own settings, made from what it declares."""
+    # The teacher's answers are an arm of every run, and what needs no teacher is no distillation.
+    offered = {name: cls for name, cls in OBJECTIVES.items() if cls.needs in ("logits", "top_k")} | {
+        "label_smoothing": OBJECTIVES["label_smoothing"]
+    }
+    name = spec_choice("objective", {name: cls.title for name, cls in offered.items()})
+    objective = offered[name]
+    st.caption(f"{objective.what} ${objective.formula}$  \n:small[{objective.paper}]")
+    values: dict[str, Any] = {"name": name}
+    for field, info in objective.model_fields.items():
+        if field != "name":
+            control = _switch if info.annotation is bool else field_slider
+            values[field] = control(info, f"objective_{field}")
+    return values
+
+
+def _extra(info: FieldInfo) -> dict[str, Any]:
+    return dict(info.json_schema_extra or {})  # type: ignore[arg-type]
 
 
 def run_controls() -> dict[str, Any]:
@@ -116,6 +153,8 @@ def run_controls() -> dict[str, Any]:
     values["transfer"] = spec_slider("transfer", max_value=data.train_size - len(data.classes))
     values["temperature"] = spec_slider("temperature")
     values["kd_weight"] = spec_slider("kd_weight")
+    with st.expander("Objective"):
+        values["objective"] = objective_controls()
     with st.expander("Training"):
         for field in ("epochs", "seeds", "learning_rate", "batch_size"):
             values[field] = spec_slider(field)

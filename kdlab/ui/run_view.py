@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 import streamlit as st
 
 from kdlab.data.registry import DATASETS
+from kdlab.distill.arms import Arm
 from kdlab.models.catalogue import STUDENTS, TEACHERS, teacher_card
+from kdlab.runs.curves import Curves
 from kdlab.runs.store import NotYoursError, Run, Store
 from kdlab.ui import charts_run
 from kdlab.ui.identity import visitor_id
@@ -29,9 +32,10 @@ _STATES = {
 def run_title(run: Run) -> str:
     """What a run compared, in a line."""
     spec = run.spec
+    taught = "" if spec.objective.name == "forward_kl" else f"{spec.objective.title}, "
     return (
         f"{DATASETS[spec.dataset].title} · {STUDENTS[spec.student].title} · {spec.labels:,} labels"
-        f" + {spec.transfer:,} unlabelled · T {spec.temperature:g}, w {spec.kd_weight:g}"
+        f" + {spec.transfer:,} unlabelled · {taught}T {spec.temperature:g}, w {spec.kd_weight:g}"
     )
 
 
@@ -165,18 +169,40 @@ def _details(shown: Shown) -> None:
     if losses.open:
         with losses:
             live_plot(
-                charts_run.terms(curves, arms), key="terms", height=280, alt="The two loss terms over the epochs."
+                charts_run.terms(curves, arms),
+                key="terms",
+                height=280,
+                alt="The two loss terms over the epochs.",
             )
-            st.caption("The soft arm's two terms before they are weighted, and the cross-entropy of labels only.")
+            st.caption(
+                "The soft arm's two terms before they are weighted, and the cross-entropy of labels only."
+            )
     if gradients.open:
         with gradients:
             live_plot(
-                charts_run.gradient_norms(curves, arms),
+                charts_run.gradient_budget(curves, arms),
                 key="gradients",
-                height=280,
-                alt="The norms of the two terms' gradients over the epochs.",
+                height=300,
+                alt="The norms of the two terms' gradients over the epochs, and both as arrows with their sum now.",
             )
+            st.markdown(_budget_words(curves, arms))
             st.caption(
-                "Length of each weighted term's gradient in the soft arm's weights, on one batch: "
-                "which of the two pulls the student harder."
+                "The soft arm's weighted terms, in the student's weights, on one batch. Left: how long each gradient "
+                "is. Right: the two now, with the angle between them, and the update that they make together."
             )
+
+
+def _budget_words(curves: Curves, arms: tuple[Arm, ...]) -> str:
+    soft = next(i for i, arm in enumerate(arms) if arm.role == "soft_targets")
+    norms = [
+        float(np.nanmean(curves.values[f"gradient_{t}"][-1, soft])) for t in ("supervised", "distillation")
+    ]
+    cosine, share = (float(np.nanmean(curves.values[f"gradient_{m}"][-1, soft])) for m in ("cosine", "share"))
+    if not np.isfinite([*norms, cosine, share]).all():
+        return "This run was recorded before the lab kept the whole gradient budget."
+    stronger = "distillation" if norms[1] > norms[0] else "supervised"
+    way = "much the same way" if cosine > 0.5 else "against each other" if cosine < -0.1 else "different ways"
+    return (
+        f"The **{stronger}** term pulls harder ({max(norms):.2g} against {min(norms):.2g}); the two pull {way} "
+        f"(cosine {cosine:.2f}). Distillation makes **{share:.0%}** of the gradient step."
+    )

@@ -9,6 +9,7 @@ import streamlit as st
 
 from kdlab.core.intervals import Interval
 from kdlab.data.registry import DATASETS, Dataset
+from kdlab.distill.objective_catalogue import ForwardKL
 from kdlab.runs.comparison import Comparison, compare, in_words
 from kdlab.runs.store import Run
 from kdlab.ui import charts_run
@@ -25,11 +26,11 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
     left, right = st.columns([3, 2], vertical_alignment="center")
     with left:
         live_plot(
-            charts_run.gain_split(found),
+            charts_run.gain_split(found, run.spec.arms[-1].name, _on_top(run)),
             key="gain",
             height=340,
             alt=f"From labels only to soft targets: the teacher's answers {in_words(found.answers)}; "
-            f"softness {in_words(found.softness)}.",
+            f"then {_on_top(run).lower()} {in_words(found.softness)}.",
         )
     with right:
         st.markdown(_sentences(run, found))
@@ -57,17 +58,25 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
 
 
 def _sentences(run: Run, found: Comparison) -> str:
-    spec = run.spec
+    spec, classes = run.spec, len(DATASETS[run.spec.dataset].classes)
+    told = " and ".join(f"{arm.bits_per_query(classes):.3g}" for arm in spec.arms[1:])
     where = "unlabelled data" if spec.transfer else "the labelled data"
     return (
         f"**Distilled against labels only:** {_shown(found.total)}.\n\n"
         f"**The teacher's answers on {where}** gave {_shown(found.answers)}.\n\n"
-        f"**Softness on top of the answers** gave {_shown(found.softness)}.\n\n"
+        f"**{_on_top(run)} on top of the answers** gave {_shown(found.softness)}.\n\n"
         f"The distilled student keeps **{found.kept:.1%}** of the teacher's accuracy "
         f"({found.accuracy['soft_targets'].mean:.1%} of {found.teacher_accuracy:.1%}).\n\n"
         f":small[Paired over {spec.seeds} seeds: other weights, labels and batches each, the same for all arms. "
-        "Intervals are Student's t. An interval that holds zero shows no difference.]"
+        "Intervals are Student's t. An interval that holds zero shows no difference. An answer of the teacher tells "
+        f"the two taught students {told} bits.]"
     )
+
+
+def _on_top(run: Run) -> str:
+    """What the last arm adds to the teacher's answers."""
+    arm = run.spec.arms[-1]
+    return "Softness" if isinstance(arm.objective, ForwardKL) else arm.name
 
 
 def _shown(difference: Interval) -> str:

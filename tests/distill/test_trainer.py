@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ from kdlab.distill import trainer as trainer_module
 from kdlab.distill.arms import three_arms
 from kdlab.distill.cohort import Group, fresh_student
 from kdlab.distill.device import DeviceError, resolve_device
+from kdlab.distill.objective_catalogue import OBJECTIVES, Objective
 from kdlab.distill.trainer import Point, Trainer
 
 SETTINGS: dict[str, Any] = {
@@ -45,8 +47,15 @@ class Recorder:
         return False
 
 
-def make(cache: Path, *, temperature: float = 4.0, kd_weight: float = 0.9, **changes: Any) -> Trainer:
-    return Trainer(**SETTINGS | changes, arms=three_arms(temperature, kd_weight), cache=cache)
+def make(
+    cache: Path,
+    *,
+    temperature: float = 4.0,
+    kd_weight: float = 0.9,
+    objective: Objective | None = None,
+    **changes: Any,
+) -> Trainer:
+    return Trainer(**SETTINGS | changes, arms=three_arms(temperature, kd_weight, objective), cache=cache)
 
 
 def values(points: list[Point]) -> list[dict[str, Any]]:
@@ -121,7 +130,7 @@ def test_gradient_norms_are_those_of_autograd_for_one_student(cache: Path) -> No
     rows = trainer.batches[0][2]
     student = fresh_student("mlp-16", "digits", 0)
     logits = student(trainer.x[rows])
-    teacher = trainer.signals[0][rows]
+    teacher = trainer.signals[2][0][rows]
     kl = torch.nn.functional.kl_div(
         torch.log_softmax(logits / arm.temperature, -1),
         torch.softmax(teacher / arm.temperature, -1),
@@ -131,6 +140,36 @@ def test_gradient_norms_are_those_of_autograd_for_one_student(cache: Path) -> No
     norm = torch.cat([p.grad.flatten() for p in student.parameters()]).norm().item()
     assert point.values["gradient_distillation"][2][0] == pytest.approx(norm, rel=1e-4)
     assert point.values["gradient_distillation"][0][0] == 0
+
+
+def test_the_gradient_budget_adds_up(cache: Path) -> None:
+    trainer = make(cache)
+    train(trainer)
+    values = {name: np.array(tensor) for name, tensor in trainer.measure().values.items()}
+    n_s, n_d = values["gradient_supervised"][2], values["gradient_distillation"][2]
+    dot = n_s * n_d * values["gradient_cosine"][2]
+    expected = (n_d**2 + dot) / (n_s**2 + n_d**2 + 2 * dot)
+    np.testing.assert_allclose(values["gradient_share"][2], expected, rtol=1e-3)
+    assert (values["gradient_share"][0] == 0).all()  # labels only has no second term
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_every_objective_trains_a_student_and_leaves_the_controls_alone(cache: Path, name: str) -> None:
+    plain = make(cache, total_steps=300)
+    other = make(cache, total_steps=300, objective=OBJECTIVES[name]())
+    ends = [train(trainer).points[-1].values["accuracy"] for trainer in (plain, other)]
+    assert ends[0][:2] == ends[1][:2]
+    assert min(ends[1][2]) > 0.3  # chance is 0.1
+
+
+def test_an_objective_without_a_teacher_reads_only_the_labelled_examples(cache: Path) -> None:
+    objective = OBJECTIVES["label_smoothing"]()
+    with_pool, without = (make(cache, objective=objective, transfer=n) for n in (200, 0))
+    assert with_pool.labelled == without.labelled == 32
+    for trainer in (with_pool, without):
+        trainer.answers.fill_(0)  # what the teacher answers must not matter
+    changed = train(with_pool).points[-1].values["accuracy"][2]
+    assert changed == train(make(cache, objective=objective)).points[-1].values["accuracy"][2]
 
 
 def test_points_begin_at_zero_and_end_with_the_last_step(cache: Path) -> None:

@@ -34,6 +34,10 @@ def faults(**values: Any) -> str:
         ({"labels": 9}, "Fashion-MNIST has 10 classes; give at least 10 labels"),
         ({"labels": 6000, "transfer": 1}, "ask for 6,001 examples, but Fashion-MNIST has 6,000"),
         ({"device": "tpu"}, "device must be auto, cpu, cuda"),
+        ({"objective": "mse"}, "no such objective; choose one of forward_kl"),
+        ({"objective": '{"name": "dkd"'}, "is not JSON; write its name alone"),
+        ({"objective": {"name": "dkd", "target_weight": 99}}, "objective.target_weight must be at most 10"),
+        ({"objective": {"name": "dkd", "beta": 1}}, "This objective has no setting called 'beta'"),
         ({"colour": "blue"}, "no setting called 'colour'; it has dataset, teacher"),
     ],
 )
@@ -54,6 +58,13 @@ def test_every_student_and_teacher_of_a_dataset_makes_a_spec(dataset: str) -> No
                 dataset=dataset, teacher=teacher.name, student=student.name, labels=20, transfer=100
             )
             assert RunSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+def test_an_objective_is_named_or_written_as_json_with_its_settings() -> None:
+    assert RunSpec.model_validate({"objective": "reverse_kl"}).objective.title == "Reverse KL"
+    spec = RunSpec.model_validate({"objective": '{"name": "dkd", "target_weight": 2}'})
+    assert spec.arms[2].objective.model_dump()["target_weight"] == 2
+    assert RunSpec.model_validate_json(spec.model_dump_json()) == spec
 
 
 def test_a_spec_cannot_be_changed() -> None:
