@@ -95,12 +95,12 @@ def gradient_budget(curves: Curves, arms: tuple[Arm, ...]) -> Figure:
     ends = [(lengths[0], 0.0), (lengths[1] * np.cos(angle), lengths[1] * np.sin(angle))]
     ends.append((ends[0][0] + ends[1][0], ends[1][1]))
     reach = 1.15 * max(max(abs(x), abs(y)) for x, y in ends)
-    for (x, y), role, name in zip(
-        ends,
-        (ROLES["supervised"], ROLES["distillation"], None),
-        ("supervised", "distillation", "both"),
-        strict=True,
-    ):
+    shown_ends = (
+        ("supervised", ROLES["supervised"], {"yshift": -12}),
+        ("distillation", ROLES["distillation"], {"xanchor": "right", "xshift": -8}),
+        ("both", None, {"xanchor": "left", "xshift": 10}),
+    )
+    for (x, y), (name, role, beside) in zip(ends, shown_ends, strict=True):
         colour = role.colour if role else "@ink"
         figure["data"].append(
             {
@@ -124,12 +124,12 @@ def gradient_budget(curves: Curves, arms: tuple[Arm, ...]) -> Figure:
                 "yref": "y2",
                 "text": name,
                 "showarrow": False,
-                "yshift": 14,
                 "font": {"color": ink, "size": 13},
+                **beside,
             }
         )
     bare = {"showgrid": False, "showticklabels": False, "zeroline": True, "zerolinecolor": "@grid"}
-    layout["xaxis2"] = {"domain": [0.66, 1], "anchor": "y2", "range": [-0.3 * reach, reach], **bare}
+    layout["xaxis2"] = {"domain": [0.66, 1], "anchor": "y2", "range": [-0.5 * reach, reach], **bare}
     layout["yaxis2"] = {"anchor": "x2", "range": [-0.3 * reach, reach], "scaleanchor": "x2", **bare}
     return figure
 
@@ -319,7 +319,7 @@ def costs(profiles: dict[str, dict[str, float]]) -> Figure:
                 "title": {"text": "Student's share of the teacher's cost"},
                 "tickvals": [0.001, 0.01, 0.1, 1],
                 "ticktext": ["0.1 %", "1 %", "10 %", "100 %"],
-                "range": [min(-3.0, float(np.log10(min(shares)))), 0.3],
+                "range": [min(-3.0, float(np.log10(min(shares))) - 0.5), 0.3],
             },
             "yaxis": {"autorange": "reversed", "showgrid": False},
             "shapes": [

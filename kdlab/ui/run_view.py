@@ -130,7 +130,7 @@ def _picture(shown: Shown) -> None:
     arms = run.spec.arms
     teacher = teacher_card(run.spec.teacher)["test_accuracy"]
     means = {arm.role: float(curves.values["accuracy"][-1, i].mean()) for i, arm in enumerate(arms)}
-    said = ", ".join(f"{arm.name.lower()} {means[arm.role]:.1%}" for arm in arms)
+    said = ", ".join(f"{arm.name} {means[arm.role]:.1%}" for arm in arms)
     live_plot(
         charts_run.race(curves, arms, run.spec.epochs, teacher),
         key="race",

@@ -120,12 +120,12 @@ def _gallery(data: Dataset, picked: np.ndarray, before: np.ndarray, after: np.nd
     arrays = data.load()
     with st.container(horizontal=True):
         for n in picked:
-            with st.container(width=130):
+            with st.container(width=112):
                 if arrays.text_test is not None:
                     st.markdown(f"“{arrays.text_test[n]}”")
                 else:
                     image = np.kron(arrays.x_test[n], np.ones((4, 4)))  # whole pixels, not smoothed ones
-                    st.image((255 * (1 - image)).astype(np.uint8), width=96)
+                    st.image((255 * image).astype(np.uint8), width=96)
                 st.caption(
                     f"{data.classes[arrays.y_test[n]]}  \nbefore: {data.classes[before[n]]}  \n"
                     f"after: {data.classes[after[n]]}"

@@ -99,6 +99,15 @@ def test_every_run_is_listed_with_its_owner_and_two_can_be_compared(fresh_store:
     assert all(f"**{run_id[:4]}**" in words(app) for run_id in ids)
 
 
+def test_an_objective_and_its_settings_come_from_the_link_and_are_launched(fresh_store: Path) -> None:
+    app = open_page("distill", objective="dkd", objective_target_weight="2", objective_t_squared="false")
+    assert not app.exception
+    app.button(key="launch").click().run()
+    (run,) = Store().list_runs()
+    objective = run.spec.objective.model_dump()
+    assert (objective["name"], objective["target_weight"], objective["t_squared"]) == ("dkd", 2.0, False)
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_a_run_that_can_be_launched(name: str) -> None:
     preset = PRESETS[name].values
