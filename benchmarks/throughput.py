@@ -162,7 +162,7 @@ def lab(steps: int, folder: Path, *, arms: int = 3, seeds: int = 5, measure: boo
     spec = RunSpec(student=STUDENT, temperature=TEMPERATURE, kd_weight=KD_WEIGHT, batch_size=LABELLED)
     shown = spec.arms[-arms:]
     trainer = Trainer(
-        **spec.model_dump(exclude={"temperature", "kd_weight", "seeds"}),
+        **spec.model_dump(exclude={"temperature", "kd_weight", "objective", "seeds"}),
         arms=shown,
         total_steps=steps,
         seeds=seeds,
