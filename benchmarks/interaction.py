@@ -1,10 +1,11 @@
-"""How the soft-targets page answers a drag, in Chromium, beside a plain Streamlit page as the yardstick.
+"""How the soft-targets and the loss page answer a drag, in Chromium, beside a plain Streamlit page as the yardstick.
 
     python benchmarks/interaction.py [--seconds 4] [--json]
 
 Both pages show the soft targets of one example as bars under a temperature slider: the lab's page with
 `live_slider` and `live_plot` and everything else that it draws, the yardstick with `st.slider` and
-`st.plotly_chart` alone. A state is a change of the bars' outlines between two frames, watched from
+`st.plotly_chart` alone. On the loss page a student's logit is dragged, and the arrows of both terms'
+gradients are watched. A state is a change of the bars' outlines between two frames, watched from
 outside the components. Ends with 1 where a bound is not met.
 """
 
@@ -112,14 +113,14 @@ def _wait_for_warm_worker(home: Path) -> None:
         time.sleep(0.3)
 
 
-def measured(page: Page, address: str, seconds: float) -> dict[str, Any]:
-    """Drags to and fro, stops, lets go; then presses the arrow keys."""
+def measured(page: Page, address: str, seconds: float, handle: str = "") -> dict[str, Any]:
+    """Drags to and fro, stops, lets go; then presses the arrow keys. handle: how the slider's name begins."""
     page.goto(address)
     page.wait_for_selector(".js-plotly-plot .barlayer path")
     page.wait_for_timeout(3000)
     page.evaluate(WATCH)
     page.evaluate("document.querySelector('.js-plotly-plot').sameNode = true")
-    slider = page.get_by_role("slider").first
+    slider = page.get_by_role("slider", name=handle).first
     result = _dragged(page, slider, seconds)
     result["same_node"] = page.evaluate("document.querySelector('.js-plotly-plot').sameNode === true")
     result["key_to_state_ms"] = _keyed(page, slider)
@@ -172,8 +173,19 @@ def _keyed(page: Page, slider: Locator) -> float:
     return round(sorted(waits)[len(waits) // 2], 1)
 
 
+def _bounds(result: dict[str, Any]) -> dict[str, bool]:
+    """What a page must hold."""
+    return {
+        f"at least {AT_LEAST_STATES_A_SECOND} states a second": result["states_a_second"]
+        >= AT_LEAST_STATES_A_SECOND,
+        f"last state within {AT_MOST_MS_AFTER_THE_STOP} ms of the stop": result["states_while_dragging"] > 0
+        and result["last_state_after_stop_ms"] <= AT_MOST_MS_AFTER_THE_STOP,
+        "the chart's node stays": result["same_node"],
+    }
+
+
 def main() -> int:
-    """Measures both pages and prints them side by side."""
+    """Measures the pages and prints them side by side."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--seconds", type=float, default=4.0)
     options.add_argument("--json", action="store_true")
@@ -187,19 +199,22 @@ def main() -> int:
             executable_path=found, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         )
         results = {}
-        for title, script, path in (("lab", ROOT / "app.py", "/soft-targets"), ("yardstick", plain, "/")):
+        visits = {
+            ROOT / "app.py": {"lab": ("/soft-targets", ""), "loss": ("/loss", "Student, ")},
+            plain: {"yardstick": ("/", "")},
+        }
+        for script, visited in visits.items():
             with served(script, folder) as url:
-                page = chromium.new_page(viewport={"width": 1280, "height": 800})
-                results[title] = measured(page, url + path, given.seconds)
-                page.close()
+                for title, (path, handle) in visited.items():
+                    page = chromium.new_page(viewport={"width": 1280, "height": 800})
+                    results[title] = measured(page, url + path, given.seconds, handle)
+                    page.close()
         chromium.close()
     lab, yardstick = results["lab"], results["yardstick"]
     verdicts = {
-        f"at least {AT_LEAST_STATES_A_SECOND} states a second": lab["states_a_second"]
-        >= AT_LEAST_STATES_A_SECOND,
-        f"last state within {AT_MOST_MS_AFTER_THE_STOP} ms of the stop": lab["states_while_dragging"] > 0
-        and lab["last_state_after_stop_ms"] <= AT_MOST_MS_AFTER_THE_STOP,
-        "the chart's node stays": lab["same_node"],
+        f"{what}: {bound}": met
+        for what, result in (("soft targets", lab), ("loss", results["loss"]))
+        for bound, met in _bounds(result).items()
     }
     ratios = {
         "states while dragging, lab to yardstick": f"{lab['states_while_dragging']} : "

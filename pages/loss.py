@@ -6,7 +6,7 @@ import streamlit as st
 
 from kdlab.ui import soft_target_controls as controls
 from kdlab.ui.conventions_view import conventions
-from kdlab.ui.loss_example import example_of
+from kdlab.ui.loss_example import example_of, forget_moves_of_another_example, remember_example
 from kdlab.ui.loss_race import race
 from kdlab.ui.loss_sections import microscope, show_mean_t_squared, show_t_squared, show_triangle
 
@@ -15,11 +15,13 @@ st.write(
     "A student is pulled by two teachers at once: the **label** and the **soft targets**. "
     "Drag the bars and watch the formula, term by term."
 )
+forget_moves_of_another_example()
 teacher = controls.choose_teacher()
 if teacher is not None:
     controls.choose_example(teacher)
 subject = controls.choose_subject(teacher)
 example = example_of(subject)
+remember_example()
 
 
 @st.fragment

@@ -128,11 +128,13 @@ export default function ({ data, parentElement, setStateValue }) {
   find(".notice").hidden = !data.notice || state.moved;
   find(".notice").textContent = data.notice;
 
-  // An answer to an earlier move must not pull a bar back: only one that has seen every move counts.
-  if (rebuilt || (state.held === null && data.seen >= state.count)) {
-    if (!rebuilt || data.seen > state.count) state.count = data.seen;
+  // An answer to an earlier move must not pull a bar back: only one that has seen every move counts, also
+  // the move that still waits to be told.
+  if (rebuilt || (state.held === null && !state.timer && data.seen >= state.count)) {
     clearTimeout(state.timer);
+    if (rebuilt) clearTimeout(state.settling);
     state.timer = 0;
+    state.count = Math.max(state.count, data.seen);
     state.values = data.series.map((one) => [...one.values]);
     lanes.forEach(show);
     offerReset();

@@ -62,13 +62,14 @@ def live_bars(
     """The values of every series now, each (K,), from −limit to limit; limit is `LIMIT`, or what a start needs.
 
     A moved value is rounded to 0.1; one that was not moved is exactly its start. pitch: pixels a row.
-    The URL holds a series' moves as "_"-joined numbers, empty where nothing was moved. They belong to
-    the classes and starts that they were made on: with other ones they are dropped. What a link holds
-    and does not fit is told under the bars.
+    The URL holds a series' moves as "_"-joined numbers, empty where nothing was moved. What a link holds
+    and does not fit is told under the bars. Moves stay until `forget_moves`: whoever shows other classes
+    or starts calls it.
     """
     limit = bar_limit(*(one.start for one in series))
-    notices = [_adopted(one, key, classes, limit) for one in series]
-    subject = f"{zlib.crc32(repr([_subject(one, classes) for one in series]).encode()):x}"
+    notices = [_adopted(one, key, len(classes), limit) for one in series]
+    shown = repr((list(classes), [one.start.tolist() for one in series]))
+    subject = f"{zlib.crc32(shown.encode()):x}"
     move = _move(key, len(series), len(classes))
 
     def moved() -> None:
@@ -110,8 +111,14 @@ def live_bars(
     if move is None or move["settled"]:
         for one in series:
             publish(one.key, written(st.session_state[one.key]))
-            st.session_state[f"said-{one.key}"] = written(st.session_state[one.key])
     return now
+
+
+def forget_moves(*keys: str) -> None:
+    """Lets the bars of these series stand as they came, before they are shown."""
+    for key in keys:
+        st.session_state[key] = None
+        publish(key, None)
 
 
 def bar_limit(*starts: np.ndarray) -> float:
@@ -160,25 +167,13 @@ def _applied(start: np.ndarray, moves: Moves | None) -> np.ndarray:
     return np.array([at_first if value is None else value for at_first, value in zip(start, moves, strict=True)])
 
 
-def _subject(one: Series, classes: Sequence[str]) -> tuple[Any, ...]:
-    """What moves belong to."""
-    return (*classes, *one.start.tolist())
-
-
-def _adopted(one: Series, widget: str, classes: Sequence[str], limit: float) -> str:
+def _adopted(one: Series, widget: str, classes: int, limit: float) -> str:
     """Sets the session's moves of a series from the URL where it is to; returns a notice."""
-    subject, known = _subject(one, classes), st.session_state.get(f"subject-{one.key}")
-    st.session_state[f"subject-{one.key}"] = subject
-    said = st.session_state.get(f"said-{one.key}")
-    # Another example: what was moved on the one before goes, unless the browser's history brought new moves.
-    if known is not None and known != subject and st.query_params.get(one.key) in (None, said):
-        st.session_state[one.key] = None
-        publish(one.key, None)
     cut = False
 
     def read(text: str) -> Moves | None:
         nonlocal cut
-        found = read_moves(text, len(classes), limit)
+        found = read_moves(text, classes, limit)
         if found is None:
             return None
         moves, cut = found
@@ -186,11 +181,11 @@ def _adopted(one: Series, widget: str, classes: Sequence[str], limit: float) -> 
 
     rejected = adopt(one.key, None, read, widget=widget)
     moves = st.session_state[one.key]
-    if moves is not None and len(moves) != len(classes):
+    if moves is not None and len(moves) != classes:
         st.session_state[one.key] = None
     if rejected is not None:
         return (
-            f"The link asked for “{shortened(rejected)}” as {one.name.lower()} logits: not {len(classes)} numbers. "
+            f"The link asked for “{shortened(rejected)}” as {one.name.lower()} logits: not {classes} numbers. "
             "They stand as they came."
         )
     return f"The link asked for logits beyond ±{limit:g}; they were cut to it." if cut else ""

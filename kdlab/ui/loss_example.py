@@ -10,6 +10,7 @@ import streamlit as st
 
 from kdlab.core.hinton import logit_gradients
 from kdlab.models.catalogue import teacher_logits
+from kdlab.ui.live_bars import forget_moves
 from kdlab.ui.subjects import Subject, dataset_of
 from kdlab.ui.url_state import publish, url_choice
 
@@ -72,6 +73,25 @@ def example_of(subject: Subject) -> LossExample:
     )
 
 
+_ASKED = ("data", "teacher", "example", "text", "p")
+_SHOWN = "loss-shown"
+
+
+def forget_moves_of_another_example() -> None:
+    """Drops what was dragged where the visitor has since picked another example, here or on another page.
+
+    Call it before the example is chosen. When the browser's history brings another example, its moves come along.
+    """
+    shown = st.session_state.get(_SHOWN, {})
+    if any(st.session_state.get(key, value) != value for key, value in shown.items()):
+        forget_moves("zt", "zs")
+
+
+def remember_example() -> None:
+    """Notes which example the bars belong to. Call it once the example is chosen."""
+    st.session_state[_SHOWN] = {key: st.session_state.get(key, "") for key in _ASKED}
+
+
 def choose_start() -> str:
     """Where the student stands before it is dragged."""
     notice = url_choice("start", STARTS, DEFAULT_START)
@@ -81,6 +101,8 @@ def choose_start() -> str:
         key="start",
         format_func=STARTS.get,
         required=True,
+        on_change=forget_moves,
+        args=("zs",),
         label_visibility="collapsed",
         wrap=True,
     )
