@@ -272,7 +272,7 @@ def triangle(
         {
             **_scatter(way, "lines+markers", _said(classes, path, "student, step", count=True)),
             "line": {"color": student.colour, "width": 2.5},
-            "marker": {"color": student.colour, "size": [12] + [4.5] * (len(way) - 1)},
+            "marker": {"color": student.colour, "size": [12] + [4.5] * (len(way) - 1), "line": {"width": 0}},
         }
     )
     teacher = ROLES["teacher"]

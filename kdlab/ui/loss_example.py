@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from kdlab.core.hinton import logit_gradients
+from kdlab.core.probability import softmax
 from kdlab.models.catalogue import teacher_logits
 from kdlab.ui.live_bars import forget_moves
 from kdlab.ui.subjects import Subject, dataset_of
@@ -112,16 +113,14 @@ def choose_start() -> str:
     return start
 
 
-def soft_norms(
-    student: np.ndarray, teacher: np.ndarray, label: int, temperatures: np.ndarray, t_squared: bool
-) -> np.ndarray:
-    """Length of the soft term's gradient, before its weight, at each temperature: (n,)."""
-    return np.array(
-        [
-            np.linalg.norm(logit_gradients(student, teacher, label, t, 1.0, t_squared).distillation)
-            for t in temperatures.tolist()
-        ]
-    )
+def soft_norms(student: np.ndarray, teacher: np.ndarray, temperatures: np.ndarray, t_squared: bool) -> np.ndarray:
+    """‖T²·(q_T − p_T)/T‖, or without T²: the soft term's gradient before its weight. Logits (K,); result (n,).
+
+    All temperatures at once, as a drag needs it.
+    """
+    heat = temperatures[:, None]
+    gaps = np.linalg.norm(softmax(student, heat) - softmax(teacher, heat), axis=1)
+    return gaps * temperatures if t_squared else gaps / temperatures
 
 
 @dataclass(frozen=True)

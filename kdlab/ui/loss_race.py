@@ -140,7 +140,7 @@ def race_words(fits: dict[str, mixture.Fit], beta: float) -> str:
     ]
     told.append(
         f"As a language model: the forward-KL student says {percent(forward.astray)} of the time what the teacher "
-        f"would hardly say (reverse KL: {percent(reverse.astray)}); the reverse-KL student never says "
+        f"would hardly say (reverse KL: {percent(reverse.astray)}); the reverse-KL student hardly ever says "
         f"{percent(reverse.unsaid)} of what the teacher would (forward KL: {percent(forward.unsaid)})."
     )
     return " ".join(told)

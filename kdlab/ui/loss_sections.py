@@ -16,7 +16,8 @@ from kdlab.ui.loss_words import LossAt, formula, loss_at, pull, squared_words
 from kdlab.ui.url_state import adopt, publish
 from kdlab.ui.words import percent
 
-PITCH = 32
+PITCH, WIDE_PITCH = 32, 44  # pixels a row, the wider where there are few
+FEW = 5
 BESIDE_MS = 120  # bars, formula and arrows answer every step of a drag, the figures below them eight times a second
 TEMPERATURES = np.geomspace(0.5, 100, 50)
 DESCENT_STEPS = 60
@@ -70,36 +71,38 @@ def choose_logits(example: LossExample, start: str) -> tuple[np.ndarray, np.ndar
         hard_label=example.label,
         label_words="hard label" if example.labelled else "taken as label",
         unit="logits",
-        pitch=PITCH,
+        pitch=pitch(example),
     )
     return teacher, student
+
+
+def pitch(example: LossExample) -> int:
+    """Height of a class's row, the same for bars and arrows."""
+    return WIDE_PITCH if len(example.classes) <= FEW else PITCH
 
 
 def show_pushes(example: LossExample, now: LossAt) -> None:
     live_plot(
         pushes(example.classes, now.supervised_gradient, now.distillation_gradient),
         key="pushes",
-        height=pushes_height(len(example.classes), PITCH),
+        height=pushes_height(len(example.classes), pitch(example)),
         alt="Where each term pushes each of the student's logits",
         sentence=pull(now),
+        caption=f"The {len(example.classes)} likeliest of {len(example.classes) + example.left_out} classes; every softmax "
+        "here is over these."
+        if example.left_out
+        else "",
     )
 
 
 def show_t_squared(example: LossExample, teacher: np.ndarray, student: np.ndarray, now: LossAt) -> None:
-    here = np.array([now.temperature])
-    at = tuple(float(soft_norms(student, teacher, example.label, here, on)[0]) for on in (True, False))
-    limit = limit_norm(student, teacher)
+    # The present temperature goes along at the end.
+    heat = np.append(TEMPERATURES, now.temperature)
+    on, off = (soft_norms(student, teacher, heat, t_squared) for t_squared in (True, False))
+    at, limit = (float(on[-1]), float(off[-1])), limit_norm(student, teacher)
+    hard = np.linalg.norm(softmax(student) - np.eye(len(student))[example.label])
     live_plot(
-        why_t_squared(
-            TEMPERATURES,
-            soft_norms(student, teacher, example.label, TEMPERATURES, True),
-            soft_norms(student, teacher, example.label, TEMPERATURES, False),
-            limit,
-            float(np.linalg.norm(loss_at(student, teacher, example.label, 1.0, 0.0, True).supervised_gradient)),
-            now.temperature,
-            at,
-            now.t_squared,
-        ),
+        why_t_squared(TEMPERATURES, on[:-1], off[:-1], limit, float(hard), now.temperature, at, now.t_squared),
         key="norms",
         height=330,
         alt="Length of the soft term's gradient against temperature, with and without T squared, for this example",

@@ -65,11 +65,18 @@ def test_the_formula_s_factors_multiply_to_its_terms(t_squared):
 
 def test_the_soft_gradient_comes_to_rest_at_its_limit_and_falls_without_t_squared():
     hot = np.array([1e4])
-    assert soft_norms(STUDENT, TEACHER, 0, hot, True)[0] == pytest.approx(limit_norm(STUDENT, TEACHER), rel=1e-3)
+    assert soft_norms(STUDENT, TEACHER, hot, True)[0] == pytest.approx(limit_norm(STUDENT, TEACHER), rel=1e-3)
     at = np.array([2.0, 50.0])
-    ratio = soft_norms(STUDENT, TEACHER, 0, at, True) / soft_norms(STUDENT, TEACHER, 0, at, False)
+    ratio = soft_norms(STUDENT, TEACHER, at, True) / soft_norms(STUDENT, TEACHER, at, False)
     np.testing.assert_allclose(ratio, at**2)
     assert limit_norm(STUDENT + 5, TEACHER) == pytest.approx(limit_norm(STUDENT, TEACHER))
+
+
+@pytest.mark.parametrize("t_squared", [True, False])
+def test_lengths_of_the_soft_gradient_are_those_of_the_loss_s_gradient(t_squared):
+    heat = np.array([0.5, 1.0, 3.0, 40.0])
+    alone = [np.linalg.norm(logit_gradients(STUDENT, TEACHER, 0, t, 1.0, t_squared).distillation) for t in heat]
+    np.testing.assert_allclose(soft_norms(STUDENT, TEACHER, heat, t_squared), alone)
 
 
 def test_means_over_the_test_set_are_means_of_single_examples():
