@@ -12,7 +12,7 @@ from kdlab.data.registry import DATASETS, Dataset
 from kdlab.distill.objective_catalogue import ForwardKL
 from kdlab.runs.comparison import Comparison, compare, in_words
 from kdlab.runs.store import Run
-from kdlab.ui import charts_run
+from kdlab.ui import charts_result
 from kdlab.ui.live_plot import live_plot
 
 _EXAMPLES = 8
@@ -26,7 +26,7 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
     left, right = st.columns([3, 2], vertical_alignment="center")
     with left:
         live_plot(
-            charts_run.gain_split(found, run.spec.arms[-1].name, _on_top(run)),
+            charts_result.gain_split(found, run.spec.arms[-1].name, _on_top(run)),
             key="gain",
             height=340,
             alt=f"From labels only to soft targets: the teacher's answers {in_words(found.answers)}; "
@@ -41,7 +41,7 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
     if classes.open:
         with classes:
             live_plot(
-                charts_run.per_class(run.result, data.classes),
+                charts_result.per_class(run.result, data.classes),
                 key="classes",
                 height=90 + 32 * len(data.classes),
                 alt="Accuracy of every class for each arm and the teacher.",
@@ -86,7 +86,7 @@ def _shown(difference: Interval) -> str:
 
 def _price(result: dict[str, Any], found: Comparison) -> None:
     live_plot(
-        charts_run.costs(result["profiles"]),
+        charts_result.costs(result["profiles"]),
         key="costs",
         height=240,
         alt="Parameters, memory, FLOPs and latency of the student as shares of the teacher's.",
