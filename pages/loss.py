@@ -9,7 +9,9 @@ from kdlab.ui.conventions_view import conventions
 from kdlab.ui.loss_example import example_of, forget_moves_of_another_example, remember_example
 from kdlab.ui.loss_race import race
 from kdlab.ui.loss_sections import microscope, show_mean_t_squared, show_t_squared, show_triangle
+from kdlab.ui.loss_words import FORMULA_STYLE
 
+st.html(FORMULA_STYLE)
 st.title("Loss")
 st.write(
     "A student is pulled by two teachers at once: the **label** and the **soft targets**. "
@@ -43,7 +45,7 @@ def under_the_hand() -> None:
         words.markdown(
             "Every point is one answer that a student may give for these three classes; a corner is full "
             "certainty. Bright is a low loss.\n\n"
-            "- **Green**: the student, and its way in 60 steps of gradient descent.\n"
+            "- **Green**: the student, and its way in 40 steps of gradient descent.\n"
             "- **Blue squares**: the teacher, open at T = 1, filled at T.\n"
             "- **Star**: the optimum. Move **w**: it slides from the label's corner to the teacher.\n\n"
             "T makes the soft target flatter, yet a student that matches it at T also matches the teacher at 1: "

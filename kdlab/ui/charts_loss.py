@@ -216,8 +216,9 @@ def why_t_squared(
     return {"data": traces, "layout": layout}
 
 
-_ACROSS = np.linspace(0, 1, 49)
-_UP = np.linspace(0, HEIGHT, 43)
+_ACROSS = np.linspace(0, 1, 45)
+_UP = np.linspace(0, HEIGHT, 39)
+_FULL = 1000  # the rim of the surface: whole numbers make a shorter message than fractions
 _PLANE = np.maximum(from_plane(np.stack(np.meshgrid(_ACROSS, _UP), axis=-1)), 2e-3)
 _SHARES = _PLANE / _PLANE.sum(axis=-1, keepdims=True)
 
@@ -248,11 +249,11 @@ def triangle(
             "type": "contour",
             "x": _ACROSS.round(4).tolist(),
             "y": _UP.round(4).tolist(),
-            "z": np.minimum(rise, top).round(3).tolist(),
+            "z": (np.minimum(rise / top, 1) * _FULL).astype(int).tolist(),
             "zmin": 0,
-            "zmax": top,
+            "zmax": _FULL,
             "autocontour": False,
-            "contours": {"start": top / 12, "end": top * 0.999, "size": top / 12, "coloring": "heatmap"},
+            "contours": {"start": _FULL / 12, "end": _FULL - 1, "size": _FULL / 12, "coloring": "heatmap"},
             "line": {"color": "@grid", "width": 1},
             "colorscale": [[0, "rgba(240,200,60,0.75)"], [0.3, "rgba(150,150,160,0.32)"], [1, "rgba(120,125,140,0.08)"]],
             "showscale": False,

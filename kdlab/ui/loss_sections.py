@@ -20,7 +20,7 @@ PITCH, WIDE_PITCH = 32, 44  # pixels a row, the wider where there are few
 FEW = 5
 BESIDE_MS = 120  # bars, formula and arrows answer every step of a drag, the figures below them eight times a second
 TEMPERATURES = np.geomspace(0.5, 100, 50)
-DESCENT_STEPS = 60
+DESCENT_STEPS = 40
 
 
 def choose_temperature() -> float:

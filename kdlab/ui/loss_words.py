@@ -78,7 +78,7 @@ def number(value: float) -> str:
     return f"{value:.3f}" if value >= 0.0005 else "0.000"
 
 
-_STYLE = """<style>
+FORMULA_STYLE = """<style>
 .kd-formula { display: flex; flex-wrap: wrap; gap: .4rem .55rem; align-items: start; margin: .25rem 0 0;
   font-size: 1.2rem; font-variant-numeric: tabular-nums; line-height: 1.4; white-space: nowrap; }
 .kd-formula span { display: grid; grid-auto-flow: column; justify-content: center; justify-items: center; column-gap: .35rem; }
@@ -97,10 +97,11 @@ _STYLE = """<style>
 .kd-kl { --term: DISTILLATION; color: light-dark(DISTILLATION_LIGHT, DISTILLATION_DARK); }
 @media (max-width: 40rem) { .kd-formula { font-size: 1.05rem; } .kd-formula b { min-width: 2.3em; } }
 </style>"""
+"""Stands on the page once: a style sheet that came with every state of a drag would restyle the whole page."""
 for _role in ("supervised", "distillation"):
     for _theme in ("light", "dark"):
-        _STYLE = _STYLE.replace(f"{_role}_{_theme}".upper(), ROLE_INKS[_theme][_role])
-    _STYLE = _STYLE.replace(_role.upper(), ROLE_COLOURS[_role])
+        FORMULA_STYLE = FORMULA_STYLE.replace(f"{_role}_{_theme}".upper(), ROLE_INKS[_theme][_role])
+    FORMULA_STYLE = FORMULA_STYLE.replace(_role.upper(), ROLE_COLOURS[_role])
 
 
 def _column(symbol: str, value: str, css: str = "") -> str:
@@ -129,7 +130,7 @@ def formula(now: LossAt) -> str:
         )
     )
     return (
-        f"{_STYLE}<div class='kd-formula' role='math' aria-label='{escape(said)}'>"
+        f"<div class='kd-formula' role='math' aria-label='{escape(said)}'>"
         f"<div class='kd-sum'><span>{_column('L', number(now.total))}{_between('=')}</span><small>nats</small></div>"
         f"<div class='kd-ce'><span>{hard}</span><small>supervised <strong>{number(now.supervised)}</strong></small></div>"
         f"<div><span>{_between('+')}</span></div>"
