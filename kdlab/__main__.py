@@ -44,9 +44,11 @@ def _parser() -> argparse.ArgumentParser:
     for name, field in RunSpec.model_fields.items():
         run.add_argument(
             f"--{name.replace('_', '-')}",
-            default=field.default,
+            default=argparse.SUPPRESS,
             metavar=name.upper(),
-            help=f"{field.description} (default: {getattr(field.default, 'name', field.default)})".replace("%", "%%"),
+            help=f"{field.description} (default: {getattr(field.default, 'name', field.default)})".replace(
+                "%", "%%"
+            ),
         )
     run.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
     run.set_defaults(action=_run)
@@ -57,7 +59,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        spec = RunSpec.model_validate({name: getattr(options, name) for name in RunSpec.model_fields})
+        given = vars(options)
+        spec = RunSpec.model_validate({name: given[name] for name in RunSpec.model_fields if name in given})
     except ValidationError as error:
         print(*explain(error), sep="\n", file=sys.stderr)
         return 2
@@ -73,7 +76,11 @@ def _run(options: argparse.Namespace) -> int:
     if run is None or run.result is None:
         print((run and run.message) or "The run was stopped.", file=sys.stderr)
         return 1
-    print(json.dumps(_report(run_id, spec, run.result)) if options.json else _sentences(run_id, run.result))
+    print(
+        json.dumps(_report(run_id, spec, run.result))
+        if options.json
+        else _sentences(run_id, spec, run.result)
+    )
     return 0
 
 
@@ -88,7 +95,7 @@ def _report(run_id: str, spec: RunSpec, result: dict[str, Any]) -> dict[str, Any
     return {"run": run_id, "spec": spec.model_dump(), "arms": arms} | {key: result[key] for key in rest}
 
 
-def _sentences(run_id: str, result: dict[str, Any]) -> str:
+def _sentences(run_id: str, spec: RunSpec, result: dict[str, Any]) -> str:
     from kdlab.runs.comparison import compare, in_words
 
     found = compare(result)
@@ -97,8 +104,9 @@ def _sentences(run_id: str, result: dict[str, Any]) -> str:
     lines += [
         f"  {arm['name']:<18} accuracy {found.accuracy[arm['role']].mean:.3f}" for arm in result["arms"]
     ]
-    lines += [f"Answers on unlabelled data: {in_words(found.answers)}"]
-    lines += [f"Softness on top: {in_words(found.softness)}"]
+    where = "unlabelled data" if spec.transfer else "the labelled data"
+    lines += [f"The teacher's answers on {where}: {in_words(found.answers)}"]
+    lines += [f"{spec.arms[-1].name} on top of them: {in_words(found.softness)}"]
     return "\n".join(lines)
 
 

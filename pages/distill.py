@@ -10,13 +10,14 @@ from kdlab.runs.store import StoreError
 from kdlab.ui.controls import PRESETS, apply_preset, run_controls
 from kdlab.ui.identity import visitor_id
 from kdlab.ui.lab_store import lab_store
+from kdlab.ui.run_on_show import put_on_show, run_on_show
 from kdlab.ui.run_source import answers_of
 from kdlab.ui.run_view import live_view
 from kdlab.ui.steering import steer
 from kdlab.ui.verdict import verdict
 
 store = lab_store()
-run_id = st.query_params.get("run")
+run_id = run_on_show(store)
 
 st.title("Distill")
 st.markdown(
@@ -30,7 +31,7 @@ def launch(spec: RunSpec) -> None:
     if store is None:
         return
     try:
-        st.query_params["run"] = store.enqueue(spec, visitor_id())
+        put_on_show(store.enqueue(spec, visitor_id()))
     except StoreError as error:
         st.session_state["launch-fault"] = str(error)
 
@@ -59,8 +60,8 @@ def controls() -> None:
         st.rerun()  # the whole page: the run on show is another
     if spec is not None:
         st.caption(
-            f"{len(spec.arms) * spec.seeds} students × {spec.total_steps:,} steps. While your run goes on, "
-            "temperature and KD weight act on it."
+            f"{len(spec.arms) * spec.seeds} students × {spec.total_steps:,} steps. While a run of yours with this "
+            "dataset, student and objective goes on, temperature and KD weight act on it."
         )
 
 
@@ -76,11 +77,17 @@ with right:
         st.error(fault, icon=":material/error:")
     if run_id and store is not None and store.get(run_id) is None:
         st.info("The run in this link is not in this lab's store (any more). Here is a recorded one.")
+    again = st.container(horizontal=True, horizontal_alignment="right")
     shown = live_view(run_id, store)
 
 if shown.run.result is not None and not shown.moving:
     verdict(shown.run, answers_of(shown))
 if shown.run.state in ("lost", "failed", "cancelled") and store is not None:
-    st.button(
-        "Run again", icon=":material/restart_alt:", key="again", on_click=launch, args=(shown.run.spec,)
+    again.button(
+        "Run again",
+        icon=":material/restart_alt:",
+        key="again",
+        help="Launches the run on show once more, with its own settings.",
+        on_click=launch,
+        args=(shown.run.spec,),
     )

@@ -22,13 +22,19 @@ if store is None:
 
 runs = store.list_runs()
 whose = st.segmented_control(
-    "Whose", ["All", "Yours", "Others'"], default="All", key="whose", label_visibility="collapsed"
+    "Whose",
+    ["All", "Yours", "Others'"],
+    default="All",
+    key="whose",
+    label_visibility="collapsed",
+    bind="query-params",
 )
 yours = visitor_id()
 if whose in ("Yours", "Others'"):
     runs = [run for run in runs if (run.owner == yours) == (whose == "Yours")]
 if not runs:
-    st.info("No run yet. Launch one on the Distill page; it appears here with its curves and its student.")
+    none = "No run yet." if whose not in ("Yours", "Others'") else "None of these yet."
+    st.info(f"{none} Launch one on the Distill page; it appears here with its curves and its student.")
     st.page_link("../pages/distill.py", label="To Distill", icon=":material/rocket_launch:")
 
 comparison = st.container()
@@ -47,6 +53,8 @@ with comparison:
             height=380,
             alt="Test accuracies of the two runs over their epochs.",
         )
+        if len({run.spec.dataset for run, _ in drawn}) > 1:
+            st.info("These runs are on different data: their accuracies do not compare.")
         st.markdown("  \n".join(f"**{run.id[:4]}** {run_title(run)}" for run in ticked))
     elif len(ticked) > 2:
         st.info("Two at a time: untick one to compare the others.")

@@ -115,6 +115,7 @@ class Trainer:
         self.temperature = torch.tensor([arm.temperature for arm in arms] * seeds, device=self.device)
         self.kd_weight = torch.tensor([arm.kd_weight for arm in arms] * seeds, device=self.device)
         self.step_number = 0
+        self.waited = 0.0  # seconds that a listener has held the training; they are no training time
         self._started = time.perf_counter()
         self._sums = torch.zeros(2, count, device=self.device)
         self._summed = 0
@@ -210,7 +211,7 @@ class Trainer:
         return Point(
             step=self.step_number,
             epoch=self.epochs * self.step_number / self.total_steps,
-            seconds=time.perf_counter() - self._started,
+            seconds=time.perf_counter() - self._started - self.waited,
             values={name: self.by_arm(tensor) for name, tensor in values.items()},
         )
 

@@ -28,6 +28,7 @@ METRICS = (
 class Mark:
     """A change that the visitor made while the run went on."""
 
+    step: int
     epoch: float
     temperature: float
     kd_weight: float
@@ -58,7 +59,7 @@ class Curves:
         )
 
     def table(self, arms: tuple[Arm, ...]) -> pd.DataFrame:
-        """One row a point, arm and seed."""
+        """One row a point, arm and seed, with the temperature and kd_weight that held then."""
         points, n_arms, seeds = self.values["accuracy"].shape
         p, a, s = (i.ravel() for i in np.indices((points, n_arms, seeds)))
         roles = np.array([arm.role for arm in arms])
@@ -69,7 +70,17 @@ class Curves:
             "arm": roles[a],
             "seed": s,
         }
-        return pd.DataFrame(where | {name: values.ravel() for name, values in self.values.items()})
+        held = {name: self._held(arms, name)[p, a] for name in ("temperature", "kd_weight")}
+        return pd.DataFrame(where | held | {name: values.ravel() for name, values in self.values.items()})
+
+    def _held(self, arms: tuple[Arm, ...], name: str) -> np.ndarray:
+        """(points, arms): an arm's setting at each point; a mark moves it for the arms that it acts on."""
+        held = np.array([[getattr(arm, name) for arm in arms]] * len(self), dtype=float)
+        for mark in self.marks:
+            for i, arm in enumerate(arms):
+                if arm.role == "soft_targets" or (arm.role == "hard_labels" and name == "kd_weight"):
+                    held[self.step > mark.step, i] = getattr(mark, name)
+        return held
 
 
 def curves(rows: Iterable[tuple[int, str, dict[str, Any]]]) -> Curves | None:
@@ -80,7 +91,9 @@ def curves(rows: Iterable[tuple[int, str, dict[str, Any]]]) -> Curves | None:
         if kind == "point":
             points.append(payload)
         else:
-            marks.append(Mark(payload["epoch"], payload["temperature"], payload["kd_weight"]))
+            if marks and marks[-1].step == payload["step"]:
+                marks.pop()  # moved again before the next step: only the last has acted
+            marks.append(Mark(**payload))
     if not points:
         return None
     return Curves(

@@ -28,6 +28,7 @@ from kdlab.runs.store import Store, StoreError
 _FLUSH_EVERY = 0.2  # seconds: at most five writes a second
 _LOOK_EVERY = 0.1  # seconds between looks at what the visitor asks
 _BEAT_EVERY = 1.0
+_SETTLED = 0.5  # seconds without a change before steering acts
 
 
 class Cancelled(Exception):
@@ -48,6 +49,7 @@ class _Reporter:
         self._flushed = self._looked = 0.0
         self._steering: dict[str, float] = {}
         self._seen_steering: dict[str, float] = {}
+        self._seen_at = 0.0
         self._paused = False
 
     def point(self, point: Point) -> None:
@@ -66,20 +68,23 @@ class _Reporter:
             return False
         while True:
             self._looked = time.monotonic()
-            command = self._obey(trainer)
-            if command == "step":
-                return True
-            if not self._paused:
-                return False
-            if self._waiting:
-                with contextlib.suppress(StoreError):
+            command = ""
+            # What the store refuses now (locked, full) it may take at the next look.
+            with contextlib.suppress(StoreError):
+                command = self._obey(trainer)
+                if self._paused and self._waiting:
                     self.flush(trainer.step_number)  # a paused run shows all that it has
+            if command == "step" or not self._paused:
+                trainer.waited += time.monotonic() - now
+                return command == "step"
             time.sleep(0.03)
 
     def _obey(self, trainer: Trainer) -> str:
         command, steering = self._store.control(self._run_id)
-        # Seen twice: a slider that is still being dragged would leave a mark at every look.
-        settled, self._seen_steering = steering == self._seen_steering, steering
+        if steering != self._seen_steering:
+            self._seen_steering, self._seen_at = steering, time.monotonic()
+        # A slider that is still being dragged would leave a mark at every look.
+        settled = time.monotonic() - self._seen_at >= _SETTLED or command in ("resume", "step")
         if settled and steering != self._steering:
             self._steering = steering
             trainer.steer(steering)
@@ -118,7 +123,7 @@ def execute(run_id: str, store: Store) -> bool:
             started = time.perf_counter()
             trainer = make_trainer(spec)
             trainer.train(reporter)
-            result = _result(run_id, spec, trainer, time.perf_counter() - started)
+            result = _result(run_id, spec, trainer, time.perf_counter() - started - trainer.waited)
             reporter.flush(trainer.step_number)
             return store.finish(run_id, "done", result=result)
         except Exception as error:  # noqa: BLE001 - whatever ends a run, its row must say so

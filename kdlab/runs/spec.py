@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from kdlab.data.registry import DATASETS
 from kdlab.distill.arms import Arm, three_arms
 from kdlab.distill.objective_catalogue import OBJECTIVES, AnyObjective, ForwardKL
-from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for
+from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for, teachers_for
 
 
 def _control(title: str, unit: str = "", step: float | None = None, scale: str = "linear") -> dict[str, Any]:
@@ -107,6 +107,18 @@ class RunSpec(BaseModel):
         description="Where it trains: auto takes CUDA, then MPS, then the CPU.",
         json_schema_extra=_control("Device"),
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fitting_defaults(cls, values: Any) -> Any:
+        """A dataset that is named alone brings its teacher and the smallest student that reads it."""
+        if isinstance(values, dict) and values.get("dataset") in DATASETS:
+            name = values["dataset"]
+            fitting = {"teacher": teachers_for(name)[0].name}
+            if STUDENTS[cls.model_fields["student"].default].kind != DATASETS[name].kind:
+                fitting["student"] = students_for(name)[0].name
+            return fitting | values
+        return values
 
     @field_validator("objective", mode="before")
     @classmethod

@@ -148,7 +148,7 @@ def per_class(result: dict[str, Any], classes: tuple[str, ...]) -> Figure:
         "data": traces,
         "layout": {
             "xaxis": {"title": {"text": "Accuracy on the class"}, "tickformat": _PERCENT},
-            "yaxis": {"autorange": "reversed", "showgrid": False},
+            "yaxis": {"type": "category", "autorange": "reversed", "showgrid": False},
             "shapes": rails,
             "showlegend": True,
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
@@ -158,7 +158,7 @@ def per_class(result: dict[str, Any], classes: tuple[str, ...]) -> Figure:
 
 _COSTS = (
     ("parameters", "Parameters", "", ",.0f"),
-    ("memory_mib", "Memory", "MiB", ".2f"),
+    ("memory_mib", "Memory", "MiB", ".2g"),
     ("flops", "FLOPs an example", "", ",.0f"),
     ("latency_ms", "Latency, one example", "ms", ".3f"),
 )
@@ -169,18 +169,17 @@ def costs(profiles: dict[str, dict[str, float]]) -> Figure:
     teacher, student = profiles["teacher"], profiles["student"]
     rows = [(title, unit, form, teacher[key], student[key]) for key, title, unit, form in _COSTS]
     shares = [s / t for *_, t, s in rows]
-    words = [
-        f"{'1/' if t >= s else ''}{max(t / s, s / t):,.1f}{'' if t >= s else '×'} · "
-        f"{format(t, form)} → {format(s, form)} {unit}".strip()
-        for _, unit, form, t, s in rows
+    names = [
+        f"{title}<br>{format(t, form)} → {format(s, form)} {unit}".strip() for title, unit, form, t, s in rows
     ]
+    words = [f"{'1/' if t >= s else ''}{max(t / s, s / t):,.1f}{'' if t >= s else '×'}" for *_, t, s in rows]
     return {
         "data": [
             {
                 "type": "bar",
                 "orientation": "h",
                 "x": shares,
-                "y": [row[0] for row in rows],
+                "y": names,
                 "marker": {"color": ROLES["soft_targets"].colour},
                 "text": words,
                 "textposition": "auto",

@@ -39,7 +39,7 @@ def race(curves: Curves, arms: tuple[Arm, ...], epochs: int, teacher_accuracy: f
             "xaxis": {"title": {"text": "Epochs"}, "range": [0, epochs * 1.01], "fixedrange": False},
             "yaxis": {"title": {"text": "Test accuracy"}, "tickformat": _PERCENT, "range": [low, 1.0]},
             "margin": {"r": 150},
-            "annotations": _spread_labels(ends, epochs, low, 1.0) + _mark_labels(curves),
+            "annotations": _spread_labels(ends, epochs, low, 1.0) + _mark_labels(curves, epochs),
             "shapes": _mark_lines(curves),
             "dragmode": "zoom",
         },
@@ -262,7 +262,14 @@ def _mark_lines(curves: Curves) -> list[dict[str, Any]]:
     ]
 
 
-def _mark_labels(curves: Curves) -> list[dict[str, Any]]:
+def _mark_labels(curves: Curves, epochs: int) -> list[dict[str, Any]]:
+    """Of marks that stand close together only the last is named."""
+    marks = curves.marks
+    named = [
+        mark
+        for i, mark in enumerate(marks)
+        if i + 1 == len(marks) or marks[i + 1].epoch - mark.epoch > 0.12 * epochs
+    ]
     return [
         {
             "x": mark.epoch,
@@ -274,7 +281,7 @@ def _mark_labels(curves: Curves) -> list[dict[str, Any]]:
             "xshift": 4,
             "font": {"color": "@muted", "size": 12},
         }
-        for i, mark in enumerate(curves.marks)
+        for i, mark in enumerate(named)
     ]
 
 

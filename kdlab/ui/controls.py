@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -13,6 +14,7 @@ from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for, teachers_for
 from kdlab.runs.spec import RunSpec
 from kdlab.ui.live_slider import live_slider
+from kdlab.ui.steering import forget_rudder
 from kdlab.ui.url_state import adopt, publish, url_choice
 
 
@@ -52,27 +54,54 @@ PRESETS: dict[str, Preset] = {
 
 def apply_preset(name: str) -> None:
     """Sets every control to the preset's value; for a button's callback."""
-    values = {field: info.default for field, info in RunSpec.model_fields.items()} | PRESETS[name].values
-    values["teacher"] = teachers_for(values["dataset"])[0].name
-    for field, value in values.items():
-        default = RunSpec.model_fields[field].default
-        value, default = (getattr(v, "name", v) for v in (value, default))
-        st.session_state[field] = value
-        publish(field, None if value == default else f"{value}")
+    set_controls(RunSpec.model_validate(PRESETS[name].values))
 
 
-def field_slider(info: FieldInfo, key: str, *, max_value: float | None = None) -> float:
-    """A live slider for a number of a spec. max_value: where the data sets a lower limit."""
+def set_controls(spec: RunSpec) -> None:
+    """Sets every control to the spec's value, before the controls are shown."""
+    default = RunSpec()
+    for field in RunSpec.model_fields:
+        if field != "objective":
+            _set(field, getattr(spec, field), getattr(default, field))
+    _set("objective", spec.objective.name, default.objective.name)
+    for field, info in type(spec.objective).model_fields.items():
+        if field != "name":
+            _set(f"objective_{field}", getattr(spec.objective, field), info.default)
+    forget_rudder()
+
+
+def _set(key: str, value: Any, default: Any) -> None:
+    st.session_state[key] = value
+    text = (
+        str(value).lower()
+        if isinstance(value, bool)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
+    publish(key, None if value == default else text)
+
+
+def names_settings(parameters: Iterable[str]) -> bool:
+    """Whether a URL's parameters say how the controls stand."""
+    return any(name in RunSpec.model_fields or name.startswith("objective_") for name in parameters)
+
+
+def field_slider(
+    info: FieldInfo, key: str, *, min_value: float | None = None, max_value: float | None = None
+) -> float:
+    """A live slider for a number of a spec. min_value, max_value: where the data narrows its range."""
     extra = _extra(info)
     low = next(float(bound.ge) for bound in info.metadata if isinstance(bound, Ge))  # type: ignore[arg-type]
     high = next(float(bound.le) for bound in info.metadata if isinstance(bound, Le))  # type: ignore[arg-type]
+    low = low if min_value is None else max(low, min_value)
     high = high if max_value is None else max(low + 1, min(high, max_value))
     value = live_slider(
         extra["title"],
         key=key,
         min_value=low,
         max_value=high,
-        value=min(high, float(info.default)),
+        value=min(high, max(low, float(info.default))),
         step=extra.get("step"),
         scale=extra.get("scale", "linear"),
         help=info.description or "",
@@ -81,9 +110,9 @@ def field_slider(info: FieldInfo, key: str, *, max_value: float | None = None) -
     return int(value) if info.annotation is int else value
 
 
-def spec_slider(field: str, *, max_value: float | None = None) -> float:
+def spec_slider(field: str, **limits: float) -> float:
     """A live slider for a number of the run's spec."""
-    return field_slider(RunSpec.model_fields[field], field, max_value=max_value)
+    return field_slider(RunSpec.model_fields[field], field, **limits)
 
 
 def spec_choice(field: str, titles: dict[str, str]) -> str:
@@ -140,17 +169,14 @@ def run_controls() -> dict[str, Any]:
     values: dict[str, Any] = {}
     values["dataset"] = spec_choice("dataset", {name: data.title for name, data in DATASETS.items()})
     data = DATASETS[values["dataset"]]
-    left, right = st.columns(2)
-    with left:
-        values["teacher"] = spec_choice(
-            "teacher", {t.name: TEACHERS[t.name].title for t in teachers_for(data.name)}
-        )
-    with right:
-        values["student"] = spec_choice(
-            "student", {s.name: STUDENTS[s.name].title for s in students_for(data.name)}
-        )
-    values["labels"] = spec_slider("labels", max_value=data.train_size)
-    values["transfer"] = spec_slider("transfer", max_value=data.train_size - len(data.classes))
+    values["teacher"] = spec_choice(
+        "teacher", {t.name: TEACHERS[t.name].title for t in teachers_for(data.name)}
+    )
+    values["student"] = spec_choice(
+        "student", {s.name: STUDENTS[s.name].title for s in students_for(data.name)}
+    )
+    values["labels"] = spec_slider("labels", min_value=len(data.classes), max_value=data.train_size)
+    values["transfer"] = spec_slider("transfer", max_value=data.train_size - values["labels"])
     values["temperature"] = spec_slider("temperature")
     values["kd_weight"] = spec_slider("kd_weight")
     with st.expander("Objective"):

@@ -28,7 +28,7 @@ def run_row(run: Run, store: Store) -> bool:
             )
         with words:
             st.markdown(
-                f"**{run_title(run)}**  \n{state_words(run)} · {_owner(run)} · {_when(run)}  \n{_result(run)}"
+                f"**{run_title(run)}** :small[{run.id[:4]}]  \n{state_words(run)} · {_owner(run)} · {_when(run)}  \n{_result(run)}"
             )
         with buttons, st.container(horizontal=True, horizontal_alignment="right"):
             if st.button("Open", key=f"open-{run.id}", icon=":material/open_in_full:"):
@@ -37,7 +37,7 @@ def run_row(run: Run, store: Store) -> bool:
                 _downloads(run, store)
                 if run.owner == visitor_id() and not run.active:
                     st.button(
-                        "Delete",
+                        "Delete for good",
                         key=f"delete-{run.id}",
                         icon=":material/delete:",
                         on_click=_delete,
@@ -54,7 +54,10 @@ def _downloads(run: Run, store: Store) -> None:
     st.download_button(
         "Points (CSV)", points, f"kdlab-{run.id}.csv", "text/csv", key=f"csv-{run.id}", on_click="ignore"
     )
-    spec = json.dumps(run.spec.model_dump(), indent=2)
+    steered = (
+        {"steered": run.steering} if run.steering else {}
+    )  # then the spec alone does not give the run again
+    spec = json.dumps(run.spec.model_dump() | steered, indent=2)
     st.download_button(
         "Spec (JSON)",
         spec,

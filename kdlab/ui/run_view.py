@@ -16,6 +16,7 @@ from kdlab.ui import charts_run
 from kdlab.ui.identity import visitor_id
 from kdlab.ui.live_plot import live_plot
 from kdlab.ui.run_source import Shown, recorded, start_replay, stored
+from kdlab.ui.steering import held
 
 POLL = 0.4  # seconds between two looks at the store
 _STATES = {
@@ -32,10 +33,12 @@ _STATES = {
 def run_title(run: Run) -> str:
     """What a run compared, in a line."""
     spec = run.spec
+    now = held(run)
+    steered = f", steered to T {now['temperature']:g}, w {now['kd_weight']:g}" if run.steering else ""
     taught = "" if spec.objective.name == "forward_kl" else f"{spec.objective.title}, "
     return (
         f"{DATASETS[spec.dataset].title} · {STUDENTS[spec.student].title} · {spec.labels:,} labels"
-        f" + {spec.transfer:,} unlabelled · {taught}T {spec.temperature:g}, w {spec.kd_weight:g}"
+        f" + {spec.transfer:,} unlabelled · {taught}T {spec.temperature:g}, w {spec.kd_weight:g}{steered}"
     )
 
 
@@ -67,11 +70,14 @@ def _fetch(run_id: str | None, store: Store | None) -> Shown:
 
 def _progress(shown: Shown, store: Store | None) -> None:
     run = shown.run
-    words, buttons = st.columns([3, 2], vertical_alignment="center")
+    words, buttons = st.columns([3, 2.4], vertical_alignment="center")
     with words:
         if shown.recorded:
             when = time.strftime("%-d %B %Y", time.gmtime(run.ended or 0))
-            st.markdown(f"**A run recorded on {when}**  \n:small[{run_title(run)}]")
+            st.markdown(
+                f"**A run recorded on {when}**, with the lab's default settings. Launch for yours.  \n"
+                f":small[{run_title(run)}]"
+            )
         else:
             st.markdown(f"**{state_words(run)}** · {_time_words(shown, store)}  \n:small[{run_title(run)}]")
     with buttons, st.container(horizontal=True, horizontal_alignment="right"):
@@ -107,13 +113,15 @@ def _time_words(shown: Shown, store: Store | None) -> str:
     if run.state == "queued" and store is not None:
         queue = store.queue()
         place = queue.index(run.id) + 1 if run.id in queue else 1
-        return f"place {place} of {len(queue)} in the queue; your others keep their order"
+        return f"place {place} of {len(queue)} in the queue; it starts when those before it have ended"
     if shown.curves is None or run.started is None:
         return "the first point is on its way"
     spent = float(shown.curves.seconds[-1])
     if run.active and shown.share > 0.02:
-        left = spent * (1 - shown.share) / shown.share
-        return f"step {run.step:,} of {run.steps:,}, {'paused' if run.state == 'paused' else f'about {left:.0f} s left'}"
+        left = (
+            "" if run.state == "paused" else f", about {spent * (1 - shown.share) / shown.share:.0f} s left"
+        )
+        return f"step {run.step:,} of {run.steps:,}{left}"
     if run.result is None:
         return f"step {run.step:,} of {run.steps:,}"
     result = run.result
@@ -137,10 +145,7 @@ def _picture(shown: Shown) -> None:
         height=380,
         alt=f"Test accuracy over the epochs. At epoch {curves.epoch[-1]:.0f}: {said}; the teacher {teacher:.1%}.",
     )
-    st.markdown(
-        f"At epoch {curves.epoch[-1]:.0f}: {said}. Lines are means of {run.spec.seeds} students, bands the mean's "
-        "95 % intervals; all see the same batches."
-    )
+    st.markdown(f"At epoch {curves.epoch[-1]:.0f}: {said}. {_lines_are(run.spec.seeds)}")
     _details(shown)
 
 
@@ -187,9 +192,16 @@ def _details(shown: Shown) -> None:
             )
             st.markdown(_budget_words(curves, arms))
             st.caption(
-                "The soft arm's weighted terms, in the student's weights, on one batch. Left: how long each gradient "
-                "is. Right: the two now, with the angle between them, and the update that they make together."
+                "The soft arm's two weighted terms, as gradients in its own weights on one batch, and for comparison "
+                "that of labels only in its weights. Left: how long each is. Right: the soft arm's two now, with the "
+                "angle between them, and what they make together."
             )
+
+
+def _lines_are(seeds: int) -> str:
+    if seeds == 1:
+        return "Each line is one student: with one seed nothing is said of chance."
+    return f"Lines are means of {seeds} students, bands the mean's 95 % intervals; all see the same batches."
 
 
 def _budget_words(curves: Curves, arms: tuple[Arm, ...]) -> str:

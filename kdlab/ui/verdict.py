@@ -11,6 +11,7 @@ from kdlab.core.intervals import Interval
 from kdlab.data.registry import DATASETS, Dataset
 from kdlab.distill.objective_catalogue import ForwardKL
 from kdlab.runs.comparison import Comparison, compare, in_words
+from kdlab.runs.recorded import OWNER
 from kdlab.runs.store import Run
 from kdlab.ui import charts_result
 from kdlab.ui.live_plot import live_plot
@@ -23,6 +24,11 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
     assert run.result is not None
     found = compare(run.result)
     st.subheader("What this run shows")
+    if run.steering:
+        st.info(
+            "Temperature or KD weight was moved while this run went on: its settings alone do not give these numbers.",
+            icon=":material/tune:",
+        )
     left, right = st.columns([3, 2], vertical_alignment="center")
     with left:
         live_plot(
@@ -48,7 +54,7 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
             )
     if price.open:
         with price:
-            _price(run.result, found)
+            _price(run, found)
     if changed.open:
         with changed:
             if answers is None:
@@ -63,13 +69,21 @@ def _sentences(run: Run, found: Comparison) -> str:
     where = "unlabelled data" if spec.transfer else "the labelled data"
     return (
         f"**Distilled against labels only:** {_shown(found.total)}.\n\n"
-        f"**The teacher's answers on {where}** gave {_shown(found.answers)}.\n\n"
-        f"**{_on_top(run)} on top of the answers** gave {_shown(found.softness)}.\n\n"
+        f"**The teacher's answers on {where}:** {_shown(found.answers)}.\n\n"
+        f"**{_on_top(run)} on top of the answers:** {_shown(found.softness)}.\n\n"
         f"The distilled student keeps **{found.kept:.1%}** of the teacher's accuracy "
         f"({found.accuracy['soft_targets'].mean:.1%} of {found.teacher_accuracy:.1%}).\n\n"
-        f":small[Paired over {spec.seeds} seeds: other weights, labels and batches each, the same for all arms. "
-        "Intervals are Student's t. An interval that holds zero shows no difference. An answer of the teacher tells "
-        f"the two taught students {told} bits.]"
+        f":small[{_paired(spec.seeds)} Each number is rounded by itself. An answer of the teacher tells the two taught "
+        f"students {told} bits.]"
+    )
+
+
+def _paired(seeds: int) -> str:
+    if seeds == 1:
+        return "One seed tells nothing of chance: run at least two for an interval."
+    return (
+        f"Paired over {seeds} seeds: other weights, labels and batches each, the same for all arms. Intervals are "
+        "Student's t; one that holds zero shows no difference."
     )
 
 
@@ -84,7 +98,9 @@ def _shown(difference: Interval) -> str:
     return words if difference.holds_zero else f"**{words}**"
 
 
-def _price(result: dict[str, Any], found: Comparison) -> None:
+def _price(run: Run, found: Comparison) -> None:
+    result: dict[str, Any] = run.result or {}
+    when = "Measured when the run was recorded," if run.owner == OWNER else "Measured here"
     live_plot(
         charts_result.costs(result["profiles"]),
         key="costs",
@@ -93,7 +109,7 @@ def _price(result: dict[str, Any], found: Comparison) -> None:
     )
     teacher, student = result["profiles"]["teacher"], result["profiles"]["student"]
     st.markdown(
-        f"Measured here on {result['device']['name']}: the student answers {student['throughput']:,.0f} examples a "
+        f"{when} on {result['device']['name']}: the student answers {student['throughput']:,.0f} examples a "
         f"second in batches of 256, the teacher {teacher['throughput']:,.0f}, and keeps {found.kept:.1%} of its accuracy."
     )
 

@@ -105,3 +105,19 @@ def test_a_damaged_teacher_fails_the_run_with_a_message(
     assert run.state == "failed"
     assert "digits.safetensors" in run.message
     assert "Traceback" not in run.message
+
+
+def test_the_table_says_which_temperature_and_weight_held_at_each_point(store: Store) -> None:
+    run_id = claimed(store)
+    reporter = module._Reporter(store, run_id)
+    reporter.point(point(0))
+    for temperature in (5.0, 6.0):  # moved twice before the next step: the last acts
+        reporter._add("mark", {"step": 0, "epoch": 0.0, "temperature": temperature, "kd_weight": 0.4})
+    reporter.point(point(1))
+    reporter.flush(1)
+    found = curves(store.points(run_id))
+    assert found is not None
+    assert len(found.marks) == 1
+    table = found.table(RunSpec(seeds=1).arms)
+    assert table["temperature"].tolist() == [1.0, 1.0, 2.0, 1.0, 1.0, 6.0]
+    assert table["kd_weight"].tolist() == [0.0, 0.9, 0.9, 0.0, 0.4, 0.4]

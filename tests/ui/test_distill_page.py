@@ -117,3 +117,50 @@ def test_every_preset_is_a_run_that_can_be_launched(name: str) -> None:
     app.button(key=f"preset-{name}").click().run()
     assert not app.exception
     assert not app.button(key="launch").disabled
+
+
+def at_work(spec: RunSpec, owner: str) -> str:
+    store = Store()
+    run_id = store.enqueue(spec, owner, state="running")
+    store.add_points(run_id, recorded_run()[1][:3], step=10)
+    return run_id
+
+
+def test_a_preset_prepares_the_next_run_and_does_not_steer_this_one(fresh_store: Path) -> None:
+    app = open_page("distill")
+    app.button(key="launch").click().run()
+    store = Store()
+    (run,) = store.list_runs()
+    store.claim(run.id)
+    store.add_points(run.id, recorded_run()[1][:3], step=10)
+    app.run()
+    app.button(key="preset-High temperature").click().run()
+    app.button(key="preset-Digits").click().run()
+    assert store.get(run.id).steering == {}  # type: ignore[union-attr]
+
+
+def test_a_run_opened_by_its_id_sets_the_controls_to_its_settings(fresh_store: Path) -> None:
+    spec = RunSpec(dataset="digits", labels=80, transfer=100, temperature=8.0, epochs=30)
+    app = open_page("distill", run=at_work(spec, "someone"))
+    assert not app.exception
+    app.button(key="launch").click().run()
+    (copy,) = Store().list_runs(states=("queued",))
+    assert copy.spec == spec
+
+
+def test_a_visitor_who_comes_back_finds_the_run_again(fresh_store: Path) -> None:
+    app = open_page("distill", run=at_work(SPEC, "someone"))
+    app.switch_page("../pages/home.py").run()
+    app.query_params.clear()
+    app.switch_page("../pages/distill.py").run()
+    assert "A run recorded on" not in words(app)
+
+
+def test_a_steered_run_says_that_its_settings_alone_do_not_give_its_numbers(fresh_store: Path) -> None:
+    run_id = at_work(RunSpec(), "someone")
+    store = Store()
+    store.steer(run_id, "someone", {"temperature": 6.6, "kd_weight": 0.9})
+    store.finish(run_id, "done", result=recorded_run()[0].result)
+    said = words(open_page("distill", run=run_id))
+    assert "steered to T 6.6, w 0.9" in said
+    assert "its settings alone do not give these numbers" in said

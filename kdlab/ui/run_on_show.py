@@ -1,0 +1,40 @@
+"""Which run the Distill page shows: the one in the address, else the one that this visit showed last."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from kdlab.runs.store import Store, StoreError
+from kdlab.ui.controls import names_settings, set_controls
+from kdlab.ui.steering import held
+
+_PARAMETER = "run"
+_LAST = "run-shown-last"
+
+
+def put_on_show(run_id: str) -> None:
+    """Shows this run from now on; the controls stay as they are."""
+    st.query_params[_PARAMETER] = run_id
+    st.session_state[_LAST] = run_id
+
+
+def run_on_show(store: Store | None) -> str | None:
+    """The run's id, None for the recorded one. Call it before the controls are drawn.
+
+    A run that comes on show with nothing said of the settings brings its own: the controls stand as it does.
+    """
+    last = st.session_state.get(_LAST)
+    run_id = st.query_params.get(_PARAMETER)
+    if run_id is None and last is not None and not names_settings(st.query_params):
+        run_id = last  # the visitor comes back from another page
+        st.query_params[_PARAMETER] = run_id
+    if run_id is None or store is None or run_id == last:
+        return run_id
+    st.session_state[_LAST] = run_id
+    try:
+        run = store.get(run_id)
+    except StoreError:
+        return run_id
+    if run is not None and not names_settings(st.query_params):
+        set_controls(run.spec.model_copy(update=held(run)))
+    return run_id
