@@ -124,7 +124,7 @@ def test_a_finished_run_says_what_it_shows_and_can_be_taken_away(browser_page: P
         with page.expect_download() as download:
             page.get_by_role("button", name=name).click()
         taken[name] = download.value.path().read_bytes()
-    assert taken["Points (CSV)"].startswith(b"step,epoch,seconds,arm,seed,accuracy")
+    assert taken["Points (CSV)"].startswith(b"step,epoch,seconds,arm,seed,temperature,kd_weight,accuracy")
     assert json.loads(taken["Spec (JSON)"])["dataset"] == "digits"
     from safetensors.torch import load
 
