@@ -43,8 +43,8 @@ def under_the_hand() -> None:
         with picture:
             show_triangle(example, teacher_logits, student_logits, now)
         words.markdown(
-            "Every point is one answer that a student may give for these three classes; a corner is full "
-            "certainty. Bright is a low loss.\n\n"
+            "Every point is one answer that a student may give if there were only these three classes; a corner "
+            "is full certainty. Bright is a low loss.\n\n"
             "- **Green**: the student, and its way in 40 steps of gradient descent.\n"
             "- **Blue squares**: the teacher, open at T = 1, filled at T.\n"
             "- **Star**: the optimum. Move **w**: it slides from the label's corner to the teacher.\n\n"

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from kdlab.ui.page_frame import projector
 from kdlab.ui.style import ROLES
 from kdlab.ui.tokens import ROLE_INKS
 from kdlab.ui.url_state import adopt, publish, shortened
@@ -103,7 +104,7 @@ def live_bars(
             "label": -1 if hard_label is None else hard_label,
             "label_words": label_words,
             "unit": unit,
-            "pitch": pitch,
+            "pitch": round(pitch * 1.2) if projector() else pitch,  # as live_plot does
             "notice": " ".join(filter(None, notices)),
         },
         on_move_change=moved,

@@ -18,7 +18,8 @@ from kdlab.ui.words import percent
 
 PITCH, WIDE_PITCH = 32, 44  # pixels a row, the wider where there are few
 FEW = 5
-BESIDE_MS = 120  # bars, formula and arrows answer every step of a drag, the figures below them eight times a second
+BESIDE_MS = 120  # bars, formula and arrows answer every step of a drag, the triangle eight times a second
+BELOW_MS = 240  # and the curves over T, which a drag of the bars hardly moves, four times
 TEMPERATURES = np.geomspace(0.5, 100, 50)
 DESCENT_STEPS = 40
 
@@ -108,7 +109,7 @@ def show_t_squared(example: LossExample, teacher: np.ndarray, student: np.ndarra
         alt="Length of the soft term's gradient against temperature, with and without T squared, for this example",
         title="This example",
         sentence=squared_words(*at, limit, now.temperature),
-        every_ms=BESIDE_MS,
+        every_ms=BELOW_MS,
     )
 
 
@@ -140,7 +141,7 @@ def show_mean_t_squared(teacher_name: str, now: LossAt) -> None:
             "temperature would mean something else at the next."
         ),
         caption="The student knows nothing here: all its logits are 0. Lengths before the weights w and 1 − w.",
-        every_ms=BESIDE_MS,
+        every_ms=BELOW_MS,
     )
 
 
