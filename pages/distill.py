@@ -38,6 +38,7 @@ def launch(spec: RunSpec) -> None:
 
 def controls() -> None:
     """The settings; a drag reruns only this."""
+    button = st.container()  # above the settings, so that it is seen without scrolling
     values = run_controls()
     try:
         spec = RunSpec.model_validate(values)
@@ -47,7 +48,7 @@ def controls() -> None:
             st.warning(sentence, icon=":material/tune:")
     if store is not None and run_id and spec is not None:
         steer(store, run_id, spec)
-    pressed = st.button(
+    pressed = button.button(
         "Launch",
         type="primary",
         icon=":material/rocket_launch:",

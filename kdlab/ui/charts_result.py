@@ -62,7 +62,9 @@ def gain_split(found: Comparison, taught: str, on_top: str) -> Figure:
             }
         )
         labels.append(
-            _plain_label(place, _top(start + interval.mean, interval), f"{100 * interval.mean:+.1f}", role)
+            _plain_label(
+                place, max(start, _top(start + interval.mean, interval)), f"{100 * interval.mean:+.1f}", role
+            )
         )
     heights = [label["y"] for label in labels]
     lows = [i.mean if i.n < 2 else i.low for i in ends.values()]

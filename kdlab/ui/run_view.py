@@ -70,7 +70,10 @@ def _fetch(run_id: str | None, store: Store | None) -> Shown:
 
 def _progress(shown: Shown, store: Store | None) -> None:
     run = shown.run
-    words, buttons = st.columns([3, 2.4], vertical_alignment="center")
+    held_here = run.active and store is not None and run.owner == visitor_id()
+    words, buttons = st.columns(
+        [3, 2.4] if held_here or shown.recorded else [9, 1], vertical_alignment="center"
+    )
     with words:
         if shown.recorded:
             when = time.strftime("%-d %B %Y", time.gmtime(run.ended or 0))
@@ -85,7 +88,7 @@ def _progress(shown: Shown, store: Store | None) -> None:
             if st.button("Replay", icon=":material/replay:", key="replay"):
                 start_replay()
                 st.rerun()
-        elif run.active and store is not None and run.owner == visitor_id():
+        elif held_here and store is not None:
             _hold_buttons(run, store)
     if shown.moving:
         st.progress(min(1.0, shown.share))
