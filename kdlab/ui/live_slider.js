@@ -87,8 +87,9 @@ export default function ({ data, parentElement, setStateValue }) {
   input.disabled = data.disabled;
   Object.assign(input, scale.range);
 
-  // An answer to an earlier move must not pull the thumb back: only one that has seen every move counts.
-  if (!slider.held && data.seen >= slider.count) {
+  // An answer to an earlier move must not pull the thumb back: only one that has seen every move counts, also
+  // the move that still waits to be told.
+  if (!slider.held && !slider.timer && data.seen >= slider.count) {
     slider.count = data.seen;
     input.value = scale.toPosition(data.value);
     show(data.value);

@@ -59,6 +59,25 @@ def test_keys_move_the_slider_by_its_grain_and_to_its_ends(browser_page: Page):
     expect(bars).to_contain_text("T = 20")
 
 
+def test_a_late_answer_does_not_take_back_a_key_that_waits_to_be_told(browser_page: Page):
+    slider, bars = _open(browser_page)
+    # The first key is told at once; the second one's own timer is stretched until the first one's answer has come.
+    slider.evaluate(
+        """async (node) => {
+          const press = (key) => node.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+          press("Home");
+          await new Promise((told) => setTimeout(told, 5));
+          const real = window.setTimeout;
+          window.setTimeout = (call, ms, ...rest) => real(call, ms < 40 ? 5000 : ms + 2000, ...rest);
+          press("End");
+          window.setTimeout = real;
+        }"""
+    )
+    expect(browser_page).to_have_url(re.compile(r"[?&]T=20($|&)"))
+    expect(slider).to_have_attribute("aria-valuetext", "20.0")
+    expect(bars).to_contain_text("T = 20")
+
+
 def test_the_back_button_brings_the_value_of_before(browser_page: Page):
     slider, _ = _open(browser_page)
     slider.press("End")
