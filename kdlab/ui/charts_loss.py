@@ -13,6 +13,8 @@ from kdlab.ui.style import ROLES, Figure, direct_label
 _HARD, _SOFT = ROLES["supervised"], ROLES["distillation"]
 HEAD, FOOT = 28, 44
 """Pixels above and below the rows of `pushes`: as much as above and below the bars beside it."""
+OFF = 0.21
+"""How far from the middle of its row a term's arrow lies."""
 _SPANS = (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
 
 
@@ -21,57 +23,63 @@ def pushes_height(classes: int, pitch: int) -> int:
     return HEAD + FOOT + classes * pitch
 
 
-def pushes(classes: Sequence[str], supervised: np.ndarray, distillation: np.ndarray) -> Figure:
-    """Where each term pushes each logit: minus its gradient (K,), one row a class, and the sum of both."""
+def pushes(
+    classes: Sequence[str], supervised: np.ndarray, distillation: np.ndarray, pitch: int
+) -> Figure:
+    """Where each term pushes each logit: minus its gradient (K,), one row a class, and the sum of both.
+
+    pitch: pixels a row.
+    """
     size, total = len(classes), -(supervised + distillation)
     longest = max(np.abs(supervised).max(), np.abs(distillation).max(), np.abs(total).max())
     span = next((s for s in _SPANS if longest <= 0.92 * s), _SPANS[-1])
-    traces: list[dict[str, Any]] = []
-    for role, gradient, off in ((_HARD, supervised, -0.21), (_SOFT, distillation, 0.21)):
-        push = -gradient
-        rows = [k + off for k in range(size)]
-        traces.append(
-            {
-                "type": "bar",
-                "orientation": "h",
-                "y": rows,
-                "x": push.tolist(),
-                "width": 0.16,
-                "marker": {"color": role.colour},
-                "customdata": list(classes),
-                "hovertemplate": f"%{{customdata}}, {role.name.lower()}: %{{x:.3f}}<extra></extra>",
-            }
-        )
-        seen = np.flatnonzero(np.abs(push) > 0.012 * span)
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": push[seen].tolist(),
-                "y": [rows[k] for k in seen],
-                "marker": {
-                    "color": role.colour,
-                    "size": 12,
-                    "symbol": ["triangle-right" if push[k] > 0 else "triangle-left" for k in seen],
-                },
-                "hoverinfo": "skip",
-                "cliponaxis": False,
-            }
-        )
-    traces.append(
+    rows = np.concatenate([np.arange(size) - OFF, np.arange(size) + OFF])
+    push = -np.concatenate([supervised, distillation])
+    roles = [_HARD] * size + [_SOFT] * size
+    seen = np.flatnonzero(np.abs(push) > 0.012 * span)
+    # Few traces and no annotations: a drag draws this at every step.
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "y": rows.tolist(),
+            "x": push.tolist(),
+            "width": 0.16,
+            "marker": {"color": [role.colour for role in roles]},
+            "customdata": [f"{name}, {role.name.lower()}" for name, role in zip([*classes] * 2, roles, strict=True)],
+            "hovertemplate": "%{customdata}: %{x:.3f}<extra></extra>",
+        },
         {
             "type": "scatter",
             "mode": "markers",
-            "x": total.tolist(),
-            "y": list(range(size)),
-            "marker": {"symbol": "line-ns", "size": 20, "line": {"color": "@ink", "width": 2}},
-            "customdata": list(classes),
-            "hovertemplate": "%{customdata}, both: %{x:.3f}<extra></extra>",
-        }
-    )
+            "x": [*push[seen].tolist(), *total.tolist()],
+            "y": [*rows[seen].tolist(), *range(size)],
+            "marker": {
+                "opacity": 1,
+                "color": [roles[k].colour for k in seen] + ["@ink"] * size,
+                "size": [12] * len(seen) + [20] * size,
+                "symbol": ["triangle-right" if push[k] > 0 else "triangle-left" for k in seen] + ["line-ns"] * size,
+                "line": {"color": "@ink", "width": [0] * len(seen) + [2] * size},
+            },
+            "customdata": [""] * len(seen) + [f"{name}, both: {x:.3f}" for name, x in zip(classes, total, strict=True)],
+            "hovertemplate": "%{customdata}<extra></extra>",
+            "cliponaxis": False,
+        },
+        {
+            "type": "scatter",
+            "mode": "text",
+            "x": [-0.98 * span, -0.36 * span, 0.22 * span, 0.56 * span, 0.98 * span],
+            "y": [-0.5 - HEAD / pitch / 2] * 5,
+            "text": ["◂ lowers", "<b>supervised</b>", "<b>distillation</b>", "<b>| both</b>", "raises ▸"],
+            "textposition": ["middle right", "middle center", "middle center", "middle center", "middle left"],
+            "textfont": {"color": ["@muted", _HARD.ink, _SOFT.ink, "@ink", "@muted"], "size": 13},
+            "hoverinfo": "skip",
+            "cliponaxis": False,
+        },
+    ]
     layout = {
         "barmode": "overlay",
-        "margin": {"l": 8, "r": 10, "t": HEAD, "b": FOOT, "autoexpand": True},
+        "margin": {"l": 8, "r": 10, "t": 0, "b": FOOT},
         "xaxis": {
             "range": [-span, span],
             "nticks": 7,
@@ -82,37 +90,15 @@ def pushes(classes: Sequence[str], supervised: np.ndarray, distillation: np.ndar
             "fixedrange": True,
         },
         "yaxis": {
-            "range": [size - 0.5, -0.5],
+            "range": [size - 0.5, -0.5 - HEAD / pitch],
             "tickvals": list(range(size)),
             "ticktext": list(classes),
             "tickfont": {"color": "@ink", "size": 14},
             "showgrid": False,
             "fixedrange": True,
         },
-        "annotations": [
-            _head(0.0, "left", "◂ lowers", "@muted"),
-            _head(0.29, "center", "<b>supervised</b>", _HARD.ink),
-            _head(0.55, "center", "<b>distillation</b>", _SOFT.ink),
-            _head(0.76, "center", "<b>| both</b>", "@ink"),
-            _head(1.0, "right", "raises ▸", "@muted"),
-        ],
     }
     return {"data": traces, "layout": layout}
-
-
-def _head(x: float, anchor: str, text: str, ink: str) -> dict[str, Any]:
-    return {
-        "x": x,
-        "y": 1,
-        "xref": "paper",
-        "yref": "paper",
-        "xanchor": anchor,
-        "yanchor": "bottom",
-        "yshift": 4,
-        "text": text,
-        "showarrow": False,
-        "font": {"color": ink, "size": 13},
-    }
 
 
 def why_t_squared(
@@ -273,7 +259,7 @@ def triangle(
         {
             **_scatter(way, "lines+markers", _said(classes, path, "student, step", count=True)),
             "line": {"color": student.colour, "width": 2.5},
-            "marker": {"color": student.colour, "size": [12] + [4.5] * (len(way) - 1), "line": {"width": 0}},
+            "marker": {"opacity": 1, "color": student.colour, "size": [12] + [4.5] * (len(way) - 1), "line": {"width": 0}},
         }
     )
     teacher = ROLES["teacher"]

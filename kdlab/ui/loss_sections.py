@@ -84,7 +84,7 @@ def pitch(example: LossExample) -> int:
 
 def show_pushes(example: LossExample, now: LossAt) -> None:
     live_plot(
-        pushes(example.classes, now.supervised_gradient, now.distillation_gradient),
+        pushes(example.classes, now.supervised_gradient, now.distillation_gradient, pitch(example)),
         key="pushes",
         height=pushes_height(len(example.classes), pitch(example)),
         alt="Where each term pushes each of the student's logits",

@@ -46,7 +46,9 @@ def _points(figure: Locator) -> list[list[float]]:
 
 
 def _arrows(figure: Locator) -> list[list[float]]:
-    return _rested(figure).evaluate("node => node._fullData.filter((t) => t.type === 'bar').map((t) => [...t.x])")
+    return _rested(figure).evaluate(
+        "node => node._fullData.filter((t) => t.type === 'bar').map((t) => [...t.x])"
+    )
 
 
 def _bar(page: Page, name: str) -> Locator:
@@ -124,7 +126,9 @@ def test_keys_move_a_bar_and_another_example_forgets_it(browser_page: Page):
     expect(bar).to_have_attribute("aria-valuetext", "12.0")
     expect(browser_page).to_have_url(re.compile(r"[?&]zt=12_{9}"))
     expect(_formula(browser_page)).not_to_have_attribute("aria-label", said)
-    browser_page.get_by_role("group", name="Examples", exact=True).get_by_role("button", name="Sneaker").first.click()
+    browser_page.get_by_role("group", name="Examples", exact=True).get_by_role(
+        "button", name="Sneaker"
+    ).first.click()
     expect(_bar(browser_page, "Student, Sneaker")).to_have_attribute("aria-valuetext", ZERO)
     expect(browser_page).not_to_have_url(re.compile("zt="))
     # The link changed twice, once for the example and once for the bars.
@@ -150,11 +154,11 @@ def test_the_optimum_slides_from_the_label_to_the_teacher_as_the_weight_moves(br
 
 def test_without_t_squared_the_soft_term_fades(browser_page: Page):
     arrows = _open(browser_page)
-    soft = _arrows(arrows)[1][0]
+    soft = _arrows(arrows)[0][10]
     browser_page.get_by_text("Factor T² in the soft term").click()
     expect(_formula(browser_page)).to_have_attribute("aria-label", re.compile(r"0.50 times 1 times"))
     expect(browser_page).to_have_url(re.compile("square=0"))
-    assert _arrows(arrows)[1][0] == pytest.approx(soft / 16, rel=1e-6)
+    assert _arrows(arrows)[0][10] == pytest.approx(soft / 16, rel=1e-6)
 
 
 def test_values_of_a_link_that_do_not_fit_are_told_and_huge_ones_are_cut(browser_page: Page):
@@ -194,7 +198,9 @@ def test_a_finger_drags_a_bar_at_phone_width(browser: Browser, app_server):
     touch = context.new_cdp_session(page)
     touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
     for step in range(1, 16):
-        touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x + 4 * step, "y": y}]})
+        touch.send(
+            "Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x + 4 * step, "y": y}]}
+        )
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     expect(page).to_have_url(re.compile("zs="))
     assert float(bar.get_attribute("aria-valuenow") or 0) > 2

@@ -23,7 +23,11 @@ def test_gradients_are_those_of_finite_differences(name, student):
     divergence, log_p, h = DIVERGENCES[name], mixture.log_teacher(4.0), 1e-5
     student = np.array(student)
     numeric = [
-        (mixture.value(divergence, log_p, student + h * e) - mixture.value(divergence, log_p, student - h * e)) / (2 * h)
+        (
+            mixture.value(divergence, log_p, student + h * e)
+            - mixture.value(divergence, log_p, student - h * e)
+        )
+        / (2 * h)
         for e in np.eye(2)
     ]
     np.testing.assert_allclose(mixture.gradient(divergence, log_p, student), numeric, atol=1e-6)

@@ -48,7 +48,9 @@ def test_without_the_teacher_the_optimum_is_the_label_and_small_weights_lead_the
     assert shares[-1] > 0.99
 
 
-@pytest.mark.parametrize(("temperature", "kd_weight", "t_squared"), [(1, 0.5, True), (4, 0.3, True), (4, 0.7, False)])
+@pytest.mark.parametrize(
+    ("temperature", "kd_weight", "t_squared"), [(1, 0.5, True), (4, 0.3, True), (4, 0.7, False)]
+)
 def test_the_optimum_is_where_a_general_minimiser_ends(temperature, kd_weight, t_squared):
     z_t, label = np.array([2.0, 1.5, -0.5]), 1
 

@@ -34,7 +34,9 @@ def test_only_moved_bars_are_written_and_rounded():
     assert written(moves_between(START, [8.613, 3.14159, -0.04], LIMIT)) == "_3.1_0"
 
 
-@pytest.mark.parametrize("text", ["", "1_2", "1_2_3_4", "a_b_c", "nan__", "1_nan_2", "1,2,3", "_" * 5000, "9" * 5000])
+@pytest.mark.parametrize(
+    "text", ["", "1_2", "1_2_3_4", "a_b_c", "nan__", "1_nan_2", "1,2,3", "_" * 5000, "9" * 5000]
+)
 def test_a_link_that_does_not_fit_is_refused(text):
     assert read_moves(text, 3, LIMIT) is None
 

@@ -33,7 +33,10 @@ def test_the_example_keeps_the_teacher_s_answer_among_its_likeliest_classes(teac
         shown = np.sort(logits[index])[::-1][: len(example.classes)].astype(float)
         assert len(example.classes) <= MOST_CLASSES
         assert example.teacher.mean() == pytest.approx(0, abs=1e-9)
-        assert example.classes[example.label] == subject_of(teacher, index).classes[subject_of(teacher, index).label]
+        assert (
+            example.classes[example.label]
+            == subject_of(teacher, index).classes[subject_of(teacher, index).label]
+        )
         np.testing.assert_allclose(softmax(example.teacher)[:3], softmax(shown)[:3], atol=1e-5)
         assert example.label in example.corners
         assert len(set(example.corners)) == 3
@@ -47,7 +50,10 @@ def test_the_lesson_s_vector_has_its_own_probabilities_and_a_zero_a_floor():
 
 def test_starts_are_what_they_say():
     example = example_of(vector_subject("0.7, 0.2, 0.1"))
-    at = {start: loss_at(example.student(start), example.teacher, example.label, 2, 0.5, True) for start in STARTS}
+    at = {
+        start: loss_at(example.student(start), example.teacher, example.label, 2, 0.5, True)
+        for start in STARTS
+    }
     assert at["nothing"].cross_entropy == pytest.approx(np.log(3))
     assert at["copy"].kl == pytest.approx(0, abs=1e-12)
     assert at["wrong"].cross_entropy > at["nothing"].cross_entropy
@@ -75,7 +81,9 @@ def test_the_soft_gradient_comes_to_rest_at_its_limit_and_falls_without_t_square
 @pytest.mark.parametrize("t_squared", [True, False])
 def test_lengths_of_the_soft_gradient_are_those_of_the_loss_s_gradient(t_squared):
     heat = np.array([0.5, 1.0, 3.0, 40.0])
-    alone = [np.linalg.norm(logit_gradients(STUDENT, TEACHER, 0, t, 1.0, t_squared).distillation) for t in heat]
+    alone = [
+        np.linalg.norm(logit_gradients(STUDENT, TEACHER, 0, t, 1.0, t_squared).distillation) for t in heat
+    ]
     np.testing.assert_allclose(soft_norms(STUDENT, TEACHER, heat, t_squared), alone)
 
 
@@ -101,10 +109,10 @@ def test_the_sentence_names_the_term_that_pulls_harder():
 
 def test_arrows_point_down_the_gradient_and_their_sum_is_marked():
     now = loss_at(STUDENT, TEACHER, 0, 2.0, 0.5, True)
-    figure = pushes("ABCD", now.supervised_gradient, now.distillation_gradient)
-    bars = [trace["x"] for trace in figure["data"] if trace["type"] == "bar"]
-    assert bars == [(-now.supervised_gradient).tolist(), (-now.distillation_gradient).tolist()]
-    np.testing.assert_allclose(figure["data"][-1]["x"], np.sum(bars, axis=0))
+    bars, marks, _ = pushes("ABCD", now.supervised_gradient, now.distillation_gradient, 32)["data"]
+    down = np.array(bars["x"]).reshape(2, 4)
+    np.testing.assert_array_equal(down, [-now.supervised_gradient, -now.distillation_gradient])
+    np.testing.assert_allclose(marks["x"][-4:], down.sum(axis=0))
 
 
 def test_the_surface_is_lowest_where_the_optimum_is_marked():
@@ -143,7 +151,15 @@ def test_the_page_opens_for_all_data(loss_page, data):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("zs", "nan_________"), ("zs", "1_2"), ("zt", "text"), ("zt", "9" * 5000), ("start", "asleep"), ("w", "2"), ("square", "x")],
+    [
+        ("zs", "nan_________"),
+        ("zs", "1_2"),
+        ("zt", "text"),
+        ("zt", "9" * 5000),
+        ("start", "asleep"),
+        ("w", "2"),
+        ("square", "x"),
+    ],
 )
 def test_a_link_that_does_not_fit_gives_the_default(loss_page, key, value):
     loss_page.run()
