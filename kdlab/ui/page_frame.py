@@ -7,6 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from kdlab.ui.url_state import publish, went_back_or_forward
+
 _PROJECTOR = "projector"
 
 
@@ -19,7 +21,10 @@ def projector() -> bool:
 
 
 def frame() -> None:
-    """Puts the lab's style sheet on the page."""
+    """Puts the lab's style sheet on the page, and the projector view into its address."""
+    # An address set in answer to the back button would be a new one, from which the button leads back here.
+    if projector() and not went_back_or_forward():
+        publish(_PROJECTOR, "1")
     css = Path(__file__).with_name("page_frame.css").read_text(encoding="utf-8")
     larger = "html { font-size: 135% !important; }" if projector() else ""
     st.html(f"<style>{css}\n{larger}</style>")

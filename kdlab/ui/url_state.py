@@ -22,7 +22,7 @@ def adopt(key: str, default: T, parse: Callable[[str], T | None], *, widget: str
     is another. Returns the text that did not fit and was replaced by the default, shortened for a notice.
     """
     on_show = key in st.session_state and st.session_state.get(widget or key) is not None
-    if on_show and not _went_back_or_forward():
+    if on_show and not went_back_or_forward():
         return None
     # Another page has stripped the URL since the control was last shown: what it said then still holds.
     text = st.query_params.get(key, None if on_show else st.session_state.get(_memory(key)))
@@ -64,6 +64,7 @@ def _memory(key: str) -> str:
     return f"url-{key}"
 
 
-def _went_back_or_forward() -> bool:
+def went_back_or_forward() -> bool:
+    """Whether this run answers the browser's back or forward button."""
     context = get_script_run_ctx(suppress_warning=True)
     return context is not None and context.is_history_navigation
