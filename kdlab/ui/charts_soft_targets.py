@@ -15,6 +15,8 @@ _LABEL = ROLES["hard_labels"]
 LABEL_HAS_ROOM = 0.8
 BRIGHTEST = 0.2
 """The mean probability at which a cell of the class map has its full colour, at every temperature."""
+WHITE_TO_BLACK, BLACK_TO_WHITE = 0.6, 0.85
+"""Parts of the full colour from which a cell's number turns black on a dark ground, white on a light one."""
 
 
 def bars_height(classes: int) -> int:
@@ -162,7 +164,9 @@ def entropy_curve(
 
 
 def _beside_rising_curve(along: float, height: float) -> dict[str, Any]:
-    """Where a label by a point of a rising curve is free: below right, near the right edge above left."""
+    """Where a label by a point of a rising curve is free: below right, near the axis and the right edge above left."""
+    if height <= 0.12 and along > 0.17:
+        return {"xanchor": "right", "xshift": 10, "yshift": 20}
     if along < 0.78:
         return {"xanchor": "left", "xshift": 12, "yshift": -14 if height > 0.12 else 20}
     return {"xanchor": "right", "xshift": -8 if height < 0.85 else 4, "yshift": 16 if height < 0.85 else -24}
@@ -202,16 +206,6 @@ def class_map(classes: Sequence[str], similarity: np.ndarray, chosen: tuple[int,
         "hovertemplate": "%{customdata}: %{z:.1%}<extra></extra>",
         "hoverongaps": False,
     }
-    if not small:
-        heat["text"] = [
-            [
-                "" if i == j or similarity[i, j] < 0.005 else f"{similarity[i, j] * 100:.0f}"
-                for j in range(size)
-            ]
-            for i in range(size)
-        ]
-        heat["texttemplate"] = "%{text}"
-        heat["textfont"] = {"size": 12}
     row, column = chosen
     frame = {
         "type": "rect",
@@ -239,4 +233,25 @@ def class_map(classes: Sequence[str], similarity: np.ndarray, chosen: tuple[int,
         "yaxis": {**axis, "range": [size - 0.5, -0.5], "title": {"text": "true class"}},
         "shapes": [frame],
     }
-    return {"data": [heat], "layout": layout}
+    return {"data": [heat] if small else [heat, _cell_numbers(similarity)], "layout": layout}
+
+
+def _cell_numbers(similarity: np.ndarray) -> dict[str, Any]:
+    """Percent on the cells that have any, each in an ink that stands off its cell in both themes."""
+    told = (similarity >= 0.005) & ~np.eye(len(similarity), dtype=bool)
+    rows, columns = np.nonzero(told)
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": columns.tolist(),
+        "y": rows.tolist(),
+        "text": [f"{p * 100:.0f}" for p in similarity[told]],
+        "textfont": {"color": [cell_ink(p) for p in similarity[told]], "size": 12},
+        "hoverinfo": "skip",
+    }
+
+
+def cell_ink(mean_probability: float) -> str:
+    """The ink on a cell of the class map, at least 4.5 to 1 against its colour: a token, or black for both themes."""
+    part = mean_probability / BRIGHTEST
+    return "@extreme" if part < WHITE_TO_BLACK else "#000" if part < BLACK_TO_WHITE else "@opposite"

@@ -39,6 +39,8 @@ function themeTokens(node) {
     "@faint": `rgba(${r},${g},${b},0.35)`,
     "@grid": `rgba(${r},${g},${b},0.13)`,
     "@ground": ground,
+    "@extreme": dark ? "#fff" : "#000", // the ends of lightness, for words on a coloured cell
+    "@opposite": dark ? "#000" : "#fff",
     "@panel": read("--st-secondary-background-color"),
     "@font": read("--st-font") || "sans-serif",
   };
