@@ -15,9 +15,9 @@ from kdlab.ui import soft_target_controls as controls
 from kdlab.ui.charts_soft_targets import BRIGHTEST, bars_height, class_map, entropy_curve, soft_target_bars
 from kdlab.ui.live_plot import live_plot
 from kdlab.ui.live_slider import live_slider
-from kdlab.ui.soft_target_notes import beside_the_bars, heated
+from kdlab.ui.soft_target_notes import beside_the_bars, cell_words, heated, strongest_pair
 from kdlab.ui.subjects import Subject, dataset_of
-from kdlab.ui.words import hint, percent
+from kdlab.ui.words import hint
 
 TEMPERATURES = np.geomspace(0.5, 20, 120)
 BESIDE_MS = 200  # the bars are drawn at every step of a drag, the figures below them five times a second
@@ -63,9 +63,10 @@ def show_below(subject: Subject, temperature: float, soft_targets: np.ndarray) -
     if teacher is not None:
         show_dark_knowledge(teacher, temperature, right)
     else:
-        right.subheader("The same answer, heated", anchor=False)
-        right.markdown(heated(subject))
-        right.caption("The order of the classes never changes; how loud the lower ones are does.")
+        with right.container(key="heated"):
+            st.subheader("The same answer, heated", anchor=False)
+            st.markdown(heated(subject))
+            st.caption("The order of the classes never changes; how loud the lower ones are does.")
 
 
 def show_answer(subject: Subject, soft_targets: np.ndarray, temperature: float) -> None:
@@ -80,7 +81,7 @@ def show_answer(subject: Subject, soft_targets: np.ndarray, temperature: float) 
         key="bars",
         height=bars_height(len(names)),
         alt="Hard label and soft targets by class",
-        sentence=hint(subject.classes, soft_targets, subject.label),
+        sentence=hint(subject.classes, soft_targets, subject.label, subject.soft_targets(1.0)),
     )
 
 
@@ -104,9 +105,8 @@ def show_dark_knowledge(teacher: str, temperature: float, beside: DeltaGenerator
     soft_targets = softmax(logits, temperature)
     similarity = class_similarity(soft_targets, labels)
     at_one = class_similarity(softmax(logits), labels)
-    cell = controls.choose_cell(classes, controls.strongest_pair(at_one))
+    cell = controls.choose_cell(classes, strongest_pair(at_one))
     controls.show_cell(teacher, cell, soft_targets)
-    one, other = controls.strongest_pair(similarity)
     with beside:
         live_plot(
             class_map(classes, similarity, cell),
@@ -115,8 +115,7 @@ def show_dark_knowledge(teacher: str, temperature: float, beside: DeltaGenerator
             alt="Mean soft targets by true class",
             title="Dark knowledge: what the teacher finds alike",
             every_ms=BESIDE_MS,
-            sentence=f"When the truth is **{classes[one]}**, the teacher gives **{classes[other]}** "
-            f"{percent(similarity[one, other])} on average at T = {temperature:g}: no other pair is closer.",
+            sentence=cell_words(classes, similarity, cell, temperature),
             caption="Each row: the test examples of one class, and the mean probability they give the others, in "
             f"percent; full colour is {BRIGHTEST:.0%} or more. Click a cell for the examples behind it.",
             on_click=partial(controls.set_cell, classes),

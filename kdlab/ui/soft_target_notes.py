@@ -41,6 +41,30 @@ def _facts(subject: Subject, soft_targets: np.ndarray) -> str:
     return f'<dl class="kd-facts">{"".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)}</dl>'
 
 
+def strongest_pair(similarity: np.ndarray) -> tuple[int, int]:
+    """The true class and the other class with the largest mean soft target. similarity: (K, K)."""
+    row, column = np.unravel_index(np.nanargmax(similarity - 2 * np.eye(len(similarity))), similarity.shape)
+    return int(row), int(column)
+
+
+def cell_words(
+    classes: Sequence[str], similarity: np.ndarray, cell: tuple[int, int], temperature: float
+) -> str:
+    """The framed cell of the class map as a sentence, and whether another pair is closer. Markdown."""
+    one, other = cell
+    said = (
+        f"When the truth is **{classes[one]}**, the teacher gives **{classes[other]}** "
+        f"{percent(similarity[cell])} on average at T = {temperature:g}"
+    )
+    closest = strongest_pair(similarity)
+    if cell == closest:
+        return f"{said}: no other pair is closer."
+    return (
+        f"{said}. The closest pair at this temperature: {classes[closest[0]]}, seen as {classes[closest[1]]}, "
+        f"{percent(similarity[closest])}."
+    )
+
+
 def heated(subject: Subject, temperatures: Sequence[float] = (1, 2, 4, 10, 20)) -> str:
     """The soft targets at a few temperatures as a Markdown table."""
     head = "| T | " + " | ".join(subject.classes) + " |\n|" + "---|" * (len(subject.classes) + 1)

@@ -78,7 +78,25 @@ def vector_subject(text: str) -> Subject:
 
     Raises ValueError in words for the visitor.
     """
-    parts = [part for part in re.split(r"[\s,;\[\]]+", text[:400]) if part]
+    numbers = read_numbers(text)
+    return Subject(
+        classes=tuple(LETTERS[: len(numbers)]),
+        answer=numbers / numbers.sum(),
+        is_logits=False,
+        label=int(numbers.argmax()),
+    )
+
+
+def read_numbers(text: str) -> np.ndarray:
+    """Two to sixteen numbers, one a class, as they were typed: "0.7, 0.2", "70 %; 20 %", "0,7 0,2".
+
+    A comma is a decimal one where spaces or semicolons part the numbers. Raises ValueError in words for the visitor.
+    """
+    parts = [part for part in re.split(r"[\s;]+", re.sub(r"[\[\]()%]+", " ", text[:400])) if part.strip(",")]
+    if _decimal_commas(parts):
+        parts = [part.rstrip(",").replace(",", ".") for part in parts]
+    else:
+        parts = [number for part in parts for number in part.split(",") if number]
     if not 2 <= len(parts) <= len(LETTERS):
         raise ValueError(f"Give two to {len(LETTERS)} numbers, one a class, such as 0.7, 0.2, 0.1.")
     try:
@@ -87,12 +105,16 @@ def vector_subject(text: str) -> Subject:
         raise ValueError("These are not all numbers. Write them such as 0.7, 0.2, 0.1.") from None
     if not np.isfinite(numbers).all() or numbers.min() < 0 or not 0 < numbers.max() < 1e9:
         raise ValueError("Probabilities are 0 or more, at least one is above 0, and none is huge.")
-    return Subject(
-        classes=tuple(LETTERS[: len(parts)]),
-        answer=numbers / numbers.sum(),
-        is_logits=False,
-        label=int(numbers.argmax()),
-    )
+    return numbers
+
+
+def _decimal_commas(parts: list[str]) -> bool:
+    """Whether commas stand for decimal points: "0,5 0,3", and "0,5, 0,3" where every number begins with 0."""
+    if len(parts) < 2:
+        return False
+    if all(re.fullmatch(r"0?,\d+,?", part) for part in parts):
+        return True
+    return "," in "".join(parts) and all(re.fullmatch(r"\d+|\d*,\d+", part) for part in parts)
 
 
 def dataset_of(teacher: str) -> Dataset:

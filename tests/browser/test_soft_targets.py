@@ -28,7 +28,7 @@ def _view(page: Page) -> dict[str, str | None]:
         "temperature": page.get_by_role("slider").get_attribute("aria-valuetext"),
         "facts": page.locator(".kd-facts").inner_text(),
         "picture": page.locator(".kd-portrait").get_attribute("src"),
-        "hint": page.get_by_text("The other classes share").inner_text(),
+        "hint": page.get_by_text("together have").inner_text(),
         "behind": page.get_by_role("group", name="Examples behind the cell").inner_text(),
         "bars": page.get_by_role("img", name="Hard label and soft targets").inner_text(),
     }
@@ -42,11 +42,13 @@ def test_the_page_teaches_without_a_click_and_heat_moves_all_of_it(browser_page:
         assert box
         assert box["y"] + box["height"] <= 800
     facts = browser_page.locator(".kd-facts")
-    warm_facts, warm_bars = facts.inner_text(), bars.inner_text()
+    warm_facts = facts.inner_text()
+    expect(bars).to_contain_text("T = 4")
     slider.press("End")
     expect(browser_page.get_by_text("the hint is nearly lost")).to_be_visible()
-    assert facts.inner_text() != warm_facts
-    assert bars.inner_text() != warm_bars
+    # The sentence, the facts and the bars are drawn one after the other.
+    expect(bars).to_contain_text("T = 20")
+    expect(facts).not_to_have_text(warm_facts, use_inner_text=True)
     slider.press("Home")
     expect(browser_page.get_by_text(re.compile("times likelier"))).to_be_visible()
     expect(bars).to_contain_text("T = 0.5")
@@ -135,3 +137,14 @@ def test_the_lessons_vectors_and_ones_own(browser_page: Page):
     expect(browser_page.get_by_text("These are not all numbers")).to_be_visible()
     browser_page.get_by_label("The teacher's probabilities").fill("1 1 1 1")
     expect(browser_page.locator(".kd-facts")).to_contain_text("2.00 of 2.00 bits")
+    browser_page.get_by_label("The teacher's probabilities").fill("0,5 0,3 0,2")
+    expect(browser_page.get_by_text("Read as 3 classes: 0.5; 0.3; 0.2.")).to_be_visible()
+    heads = [
+        browser_page.get_by_role("heading", name=name)
+        for name in ("How undecided", "The same answer, heated")
+    ]
+    tops = [(head.bounding_box() or {"y": float("nan")})["y"] for head in heads]
+    assert tops[0] == pytest.approx(tops[1], abs=1.5)
+    browser_page.get_by_text("Fashion-MNIST").first.click()
+    expect(browser_page.locator(".kd-portrait")).to_be_visible()
+    expect(browser_page).not_to_have_url(re.compile(r"[?&]p="))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +12,13 @@ import pytest
 from kdlab.core.probability import entropy, softmax
 from kdlab.core.similarity import class_similarity
 from kdlab.models.catalogue import TEACHERS, teacher_logits
-from kdlab.ui.charts_soft_targets import class_map, entropy_curve, soft_target_bars
+from kdlab.models.train_teachers import language_examples
+from kdlab.ui.charts_soft_targets import BRIGHTEST, cell_ink, class_map, entropy_curve, soft_target_bars
+from kdlab.ui.soft_target_controls import OVERLAP
+from kdlab.ui.soft_target_notes import cell_words, strongest_pair
 from kdlab.ui.style import ROLES, styled
 from kdlab.ui.subjects import behind_cell, dataset_of, showcase, test_subject, vector_subject
+from kdlab.ui.tokens import ROLE_INKS
 
 # The fixture name of a function that pytest must not take for a test.
 test_subject.__test__ = False
@@ -49,6 +55,14 @@ def test_examples_behind_a_cell_are_of_its_row_and_strongest_first():
         ("[.7 .2 .1]", [0.7, 0.2, 0.1]),
         ("7;2;1", [0.7, 0.2, 0.1]),
         ("0.99,0.01", [0.99, 0.01]),
+        ("0,7 0,2 0,1", [0.7, 0.2, 0.1]),
+        ("0,7;0,2;0,1", [0.7, 0.2, 0.1]),
+        ("0,7, 0,2, 0,1", [0.7, 0.2, 0.1]),
+        ("7, 2,1", [0.7, 0.2, 0.1]),
+        ("1,5 1 2,5", [0.3, 0.2, 0.5]),
+        ("70%, 20%, 10%", [0.7, 0.2, 0.1]),
+        ("70 % 20 % 10 %", [0.7, 0.2, 0.1]),
+        ("0,5,0,3,0,2", [0, 0.5, 0, 0.3, 0, 0.2]),
     ],
 )
 def test_a_vector_is_read_and_divided_by_its_sum(text, expected):
@@ -111,6 +125,58 @@ def test_class_map_leaves_the_diagonal_out_and_frames_the_chosen_cell():
     assert cells[9, 5] == similarity[9, 5]
     frame = figure["layout"]["shapes"][0]
     assert (frame["x0"], frame["y0"]) == (4.5, 8.5)
+
+
+def _contrast(one: np.ndarray, other: np.ndarray) -> float:
+    """WCAG 2.1's contrast of two sRGB colours, channels from 0 to 255."""
+    channels = np.stack((one, other)) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    low, high = sorted(linear @ [0.2126, 0.7152, 0.0722])
+    return (high + 0.05) / (low + 0.05)
+
+
+def _channels(colour: str) -> np.ndarray:
+    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], dtype=float)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_numbers_on_the_class_map_stand_off_every_cell(theme):
+    config = tomllib.loads(
+        (Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text(encoding="utf-8")
+    )
+    panel = _channels(config["theme"][theme]["secondaryBackgroundColor"])
+    full = _channels(ROLE_INKS[theme]["teacher"])
+    black, white = np.zeros(3), np.full(3, 255.0)
+    extreme, opposite = (white, black) if theme == "dark" else (black, white)
+    inks = {"@extreme": extreme, "@opposite": opposite, "#000": black}
+    for part in np.linspace(0, 1.2, 241):
+        cell = panel + (full - panel) * min(part, 1)
+        assert _contrast(inks[cell_ink(part * BRIGHTEST)], cell) >= 4.5, part
+
+
+def test_the_map_speaks_of_the_framed_cell_and_of_a_closer_pair():
+    similarity = np.array([[0.7, 0.2, 0.1], [0.3, 0.6, 0.1], [0.1, 0.1, 0.8]])
+    assert strongest_pair(similarity) == (1, 0)
+    said = cell_words("ABC", similarity, (1, 0), 4)
+    assert (
+        said
+        == "When the truth is **B**, the teacher gives **A** 30 % on average at T = 4: no other pair is closer."
+    )
+    said = cell_words("ABC", similarity, (0, 1), 4)
+    assert said.startswith("When the truth is **A**, the teacher gives **B** 20 % on average at T = 4. ")
+    assert said.endswith("B, seen as A, 30 %.")
+
+
+def test_what_is_told_of_test_snippets_inside_training_text_is_counted():
+    arrays = dataset_of("languages").load()
+    train, test = arrays.text_train or (), arrays.text_test or ()
+    lines = "\n".join(train)
+    assert not set(train) & set(test)
+    assert f"{sum(text in lines for text in test)} of {len(test):,} test snippets" in OVERLAP["languages"]
+    taught = {row.tobytes() for row in language_examples()[0].numpy()}
+    met = [text for text, row in zip(test, arrays.x_test, strict=True) if row.tobytes() in taught]
+    assert f"{len(met)} of the test ones among them, mostly one or two words" in OVERLAP["languages"]
+    assert sum(len(text.split()) <= 2 for text in met) > len(met) * 0.7
 
 
 def test_style_fills_in_and_never_overrides():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kdlab.core.probability import soften
-from kdlab.ui.words import hint, percent, second_to_third, times_likelier
+from kdlab.ui.words import hint, percent, read_as, second_to_third, times_likelier
 
 CLOTHES = ("Shirt", "T-shirt", "Coat", "Bag")
 
@@ -29,8 +29,40 @@ def test_hint_of_two_classes_compares_those():
 def test_hint_is_faint_when_cold_audible_when_warm_and_lost_when_hot():
     sharp = np.array([0.995, 0.004, 0.001])
     assert "hardly hears" in hint("ABC", sharp)
-    assert "loud enough" in hint("ABC", soften(sharp, 4))
-    assert "nearly lost" in hint("ABC", soften(sharp, 100))
+    assert "loud enough" in hint("ABC", soften(sharp, 4), at_one=sharp)
+    assert "nearly lost" in hint("ABC", soften(sharp, 100), at_one=sharp)
+
+
+@pytest.mark.parametrize("p", [[0.5, 0.5], [1 / 3, 1 / 3, 1 / 3]])
+@pytest.mark.parametrize("temperature", [0.5, 1, 20])
+def test_no_heat_is_blamed_for_classes_that_were_alike_before(p, temperature):
+    said = hint("ABC"[: len(p)], soften(p, temperature), at_one=np.array(p))
+    assert "hot" not in said
+    assert "no hint to hear" in said
+
+
+def test_what_a_student_could_hear_is_told_of_all_classes_but_the_first():
+    assert "All classes but Shirt together have 50 %: loud" in hint(CLOTHES, np.array([0.5, 0.31, 0.1, 0.09]))
+    assert "Yet all classes but Shirt together have 0.5 %: a student hardly" in hint(
+        CLOTHES, np.array([0.995, 0.003, 0.001, 0.001])
+    )
+    assert "The other class has 24 %: loud" in hint("AB", np.array([0.76, 0.24]))
+    assert "Yet the other class has 0.8 %" in hint("AB", np.array([0.992, 0.008]))
+
+
+def test_a_tie_is_called_a_tie():
+    said = hint(CLOTHES, np.array([0.424, 0.416, 0.11, 0.05]), label=0)
+    assert said.startswith(
+        "**Shirt** and **T-shirt** tie, 42 % to 42 %; T-shirt is **3.8 times likelier than** Coat."
+    )
+    assert hint("AB", np.array([0.5, 0.5])).startswith("**A** and **B** tie, 50 % to 50 %. ")
+    assert "tie" not in hint(CLOTHES, np.array([0.43, 0.41, 0.11, 0.05]))
+
+
+def test_the_lessons_sharp_vector_is_hardly_heard_until_it_is_heated():
+    sharp = np.array([0.99, 0.01])
+    assert "hardly hears" in hint("AB", sharp, at_one=sharp)
+    assert "loud enough" in hint("AB", soften(sharp, 4), at_one=sharp)
 
 
 def test_the_lessons_vector_is_still_audible_at_temperature_four():
@@ -47,6 +79,11 @@ def test_ratios_without_a_third_class_are_said_so():
     assert second_to_third(np.array([1.0, 0, 0])) is None
     assert "nothing else" in hint("ABC", np.array([1.0, 0, 0]))
     assert "more than a million" in hint("ABC", np.array([0.6, 0.4, 0]))
+
+
+def test_a_typed_vector_is_read_back_with_what_was_done_to_it():
+    assert read_as(np.array([0.5, 0.3, 0.2])) == "Read as 3 classes: 0.5; 0.3; 0.2."
+    assert read_as(np.array([70.0, 20, 10])) == "Read as 3 classes: 70; 20; 10. Divided by their sum, 100."
 
 
 @pytest.mark.parametrize(
