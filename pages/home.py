@@ -1,10 +1,10 @@
-"""Home: what distillation is, shown on one real example, and the way through the lab."""
+"""Home: what distillation is, shown on one example on which its teacher hesitates, and the way through the lab."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from kdlab.ui.home_pieces import WAY, answer_card, device_line, strongest
+from kdlab.ui.home_pieces import WAY, answer_card, device_line, picked_for_doubt, strongest
 from kdlab.ui.pipeline import pipeline
 from kdlab.ui.subjects import showcase, test_subject
 from kdlab.ui.words import hint
@@ -31,6 +31,7 @@ with told:
 with shown:
     st.html(answer_card(example))
     st.markdown(hint(example.classes, example.soft_targets(1.0), example.label))
+    st.caption(picked_for_doubt(TEACHER))
 
 st.subheader("1 · Core components")
 pipeline(example.picture, example.classes[example.label or 0], strongest(example, TEMPERATURE, 6))

@@ -1,4 +1,4 @@
-"""What the home page is made of: one real answer of a teacher, the way through the lab, the device."""
+"""What the home page is made of: one answer of a teacher that hesitates of a teacher, the way through the lab, the device."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import html
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
+from kdlab.core.probability import softmax
+from kdlab.models.catalogue import teacher_logits
 from kdlab.runs.home import HomeError, home
 from kdlab.ui.subjects import Subject
 from kdlab.ui.words import percent
@@ -50,7 +53,7 @@ WAY = (
         SOFT_TARGETS,
         "Heat a sharp teacher",
         ":material/device_thermostat:",
-        {"data": "own", "p": "0.99, 0.01"},
+        {"data": "own", "p": "0.99, 0.01", "T": "1"},
     ),
     Stop(
         "Black box and white box",
@@ -76,6 +79,20 @@ def answer_card(subject: Subject, most: int = 4) -> str:
         f'<figure class="kd-answer"><img src="{subject.picture}" alt="{label}, 28 by 28 pixels">'
         f'<div><p>The label says</p><p class="kd-said">{label}</p></div>'
         f"<div><p>The teacher says</p><dl>{rows}</dl></div></figure>"
+    )
+
+
+SURE = 0.9
+"""Above this probability of its first class a teacher is sure."""
+
+
+@cache
+def picked_for_doubt(teacher: str) -> str:
+    """Why this example: how seldom the teacher hesitates so."""
+    sure = float((softmax(teacher_logits(teacher).test).max(axis=1) > SURE).mean())
+    return (
+        "A test example picked because the teacher hesitates: "
+        f"for {percent(sure)} of all test examples it gives one class more than {percent(SURE)}."
     )
 
 

@@ -13,7 +13,7 @@ LINKS = {
     "Start with soft targets": (r"/soft-targets$", "Soft targets"),
     "Look at soft targets": (r"/soft-targets$", "Soft targets"),
     "Launch a distillation": (r"/distill", "Distill"),
-    "Heat a sharp teacher": (r"/soft-targets\?.*data=own", "Soft targets"),
+    "Heat a sharp teacher": (r"/soft-targets\?(?=.*data=own)(?=.*p=0\.99)(?=.*T=1$|.*T=1&)", "Soft targets"),
     "Compare what is revealed": (r"/distill", "Distill"),
 }
 
@@ -23,6 +23,7 @@ def test_home_shows_a_real_answer_the_pipeline_and_the_device(browser_page: Page
     answer = browser_page.locator(".kd-answer")
     expect(answer).to_contain_text("The label says")
     expect(answer.locator("dl")).to_contain_text("%")
+    expect(browser_page.get_by_text("picked because the teacher hesitates")).to_be_visible()
     expect(
         browser_page.get_by_role("img", name=re.compile("Examples go to a large teacher")).first
     ).to_be_visible()
@@ -47,6 +48,21 @@ def test_a_visitor_is_known_by_a_cookie_that_scripts_cannot_read(browser_page: P
     browser_page.goto("/soft-targets")
     (kept,) = [c for c in browser_page.context.cookies() if c["name"] == "kdlab_visitor"]
     assert kept["value"] == cookie["value"]
+
+
+def test_the_projector_view_stays_in_the_address_and_lets_the_back_button_through(browser_page: Page):
+    browser_page.goto("/?projector=1")
+    expect(browser_page.get_by_role("heading", level=1)).to_be_visible()
+    for name in ("Soft targets", "Loss"):
+        browser_page.get_by_role("link", name=name, exact=True).first.click()
+        expect(browser_page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+        expect(browser_page).to_have_url(re.compile(r"[?&]projector=1"))
+    for _ in range(6):
+        if not re.search(r"/(loss|soft-targets)", browser_page.url):
+            break
+        browser_page.go_back()
+        browser_page.wait_for_timeout(700)
+    expect(browser_page).to_have_url(re.compile(r":\d+/\?projector=1$"))
 
 
 @pytest.mark.parametrize("path", ["/", "/soft-targets", "/soft-targets?data=languages"])
