@@ -12,54 +12,18 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from pydantic import ValidationError
 
 from kdlab.runs.home import home
+from kdlab.runs.schema import StoreError, open_schema, points_table, runs_table, sqlite_pragmas
 from kdlab.runs.spec import RunSpec
 
-SCHEMA_VERSION = 1
 ACTIVE = ("queued", "running", "paused")
 AT_WORK = ("running", "paused")
 LOST_AFTER = 8.0  # seconds without a heartbeat; workers beat every second
-
-_metadata = sa.MetaData()
-_meta = sa.Table(
-    "meta", _metadata, sa.Column("key", sa.String, primary_key=True), sa.Column("value", sa.String)
-)
-_runs = sa.Table(
-    "runs",
-    _metadata,
-    sa.Column("id", sa.String, primary_key=True),
-    sa.Column("owner", sa.String, nullable=False, index=True),
-    sa.Column("state", sa.String, nullable=False, index=True),
-    sa.Column("spec", sa.JSON, nullable=False),
-    sa.Column("created", sa.Float, nullable=False),
-    sa.Column("started", sa.Float),
-    sa.Column("ended", sa.Float),
-    sa.Column("heartbeat", sa.Float),
-    sa.Column("step", sa.Integer, nullable=False, default=0),
-    sa.Column("steps", sa.Integer, nullable=False, default=0),
-    sa.Column("message", sa.String, nullable=False, default=""),
-    sa.Column("command", sa.String, nullable=False, default=""),
-    sa.Column("steering", sa.JSON, nullable=False, default=dict),
-    sa.Column("result", sa.JSON),
-)
-_points = sa.Table(
-    "points",
-    _metadata,
-    sa.Column("run_id", sa.String, sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("kind", sa.String, nullable=False),
-    sa.Column("payload", sa.JSON, nullable=False),
-)
-
-
-class StoreError(Exception):
-    """The store cannot be read or written; the message says why and what to do next."""
 
 
 class NotYoursError(Exception):
@@ -95,55 +59,11 @@ class Store:
 
     def __init__(self, url: str | None = None) -> None:
         url = url or os.environ.get("KDLAB_DATABASE_URL") or f"sqlite:///{home() / 'lab.sqlite'}"
-        self.set_aside: Path | None = None
         self._engine = sa.create_engine(url, connect_args={"timeout": 15} if url.startswith("sqlite") else {})
         if self._engine.dialect.name == "sqlite":
-            sa.event.listen(self._engine, "connect", _sqlite_pragmas)
+            sa.event.listen(self._engine, "connect", sqlite_pragmas)
         with self._plain_errors():
-            self._open()
-
-    def _open(self) -> None:
-        version = self._version()
-        if version is not None and version > SCHEMA_VERSION:
-            raise StoreError(
-                "The lab's store was written by a newer KD Lab. Update this one, or name another folder in "
-                "KDLAB_HOME; the store was left as it is."
-            )
-        if version is not None and version < SCHEMA_VERSION:
-            self._put_aside(version)
-        _metadata.create_all(self._engine)
-        if version != SCHEMA_VERSION:
-            # Another process may have opened the same empty store a moment ago.
-            with contextlib.suppress(sa.exc.IntegrityError), self._engine.begin() as connection:
-                connection.execute(_meta.insert().values(key="schema", value=str(SCHEMA_VERSION)))
-
-    def _version(self) -> int | None:
-        """The schema's version; None in an empty database, 0 in one from before versions were kept."""
-        tables = sa.inspect(self._engine).get_table_names()
-        if not tables:
-            return None
-        if "meta" not in tables:
-            return 0
-        with self._engine.connect() as connection:
-            value = connection.scalar(sa.select(_meta.c.value).where(_meta.c.key == "schema"))
-        return int(value or 0)
-
-    def _put_aside(self, version: int) -> None:
-        database = self._engine.url.database
-        if self._engine.dialect.name != "sqlite" or not database or database == ":memory:":
-            raise StoreError(
-                "The database in KDLAB_DATABASE_URL was written by an older KD Lab. Name an empty database there; "
-                "the old one was left as it is."
-            )
-        # Folding the write-ahead log in first: only then is the one file all of it.
-        with self._engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._engine.dispose()
-        old = Path(database)
-        self.set_aside = old.with_name(
-            f"{old.stem}-version-{version}-{time.strftime('%Y%m%d-%H%M%S')}{old.suffix}"
-        )
-        old.rename(self.set_aside)
+            self.set_aside = open_schema(self._engine)
 
     # ------------------------------------------------------------------ runs
 
@@ -154,7 +74,7 @@ class Store:
         at_work = {"started": now, "heartbeat": now} if state == "running" else {}
         with self._write() as connection:
             connection.execute(
-                _runs.insert().values(
+                runs_table.insert().values(
                     id=run_id,
                     owner=owner,
                     state=state,
@@ -173,14 +93,14 @@ class Store:
 
     def get(self, run_id: str) -> Run | None:
         with self._read() as connection:
-            row = connection.execute(_runs.select().where(_runs.c.id == run_id)).mappings().first()
+            row = connection.execute(runs_table.select().where(runs_table.c.id == run_id)).mappings().first()
         return _run(row) if row else None
 
     def list_runs(self, *, states: Iterable[str] | None = None, limit: int = 500) -> list[Run]:
         """Newest first."""
-        query = _runs.select().order_by(_runs.c.created.desc()).limit(limit)
+        query = runs_table.select().order_by(runs_table.c.created.desc()).limit(limit)
         if states is not None:
-            query = query.where(_runs.c.state.in_(tuple(states)))
+            query = query.where(runs_table.c.state.in_(tuple(states)))
         with self._read() as connection:
             return [_run(row) for row in connection.execute(query).mappings()]
 
@@ -206,17 +126,17 @@ class Store:
         ]
         with self._write() as connection:
             if rows:
-                connection.execute(_points.insert(), rows)
+                connection.execute(points_table.insert(), rows)
             connection.execute(
-                _runs.update().where(_runs.c.id == run_id).values(step=step, heartbeat=time.time())
+                runs_table.update().where(runs_table.c.id == run_id).values(step=step, heartbeat=time.time())
             )
 
     def points(self, run_id: str, after: int = -1) -> list[tuple[int, str, dict[str, Any]]]:
         """Rows with a number above ``after``, in order."""
         query = (
-            sa.select(_points.c.number, _points.c.kind, _points.c.payload)
-            .where(_points.c.run_id == run_id, _points.c.number > after)
-            .order_by(_points.c.number)
+            sa.select(points_table.c.number, points_table.c.kind, points_table.c.payload)
+            .where(points_table.c.run_id == run_id, points_table.c.number > after)
+            .order_by(points_table.c.number)
         )
         with self._read() as connection:
             return [tuple(row) for row in connection.execute(query)]
@@ -225,13 +145,15 @@ class Store:
 
     def beat(self, run_id: str) -> None:
         with self._write() as connection:
-            connection.execute(_runs.update().where(_runs.c.id == run_id).values(heartbeat=time.time()))
+            connection.execute(
+                runs_table.update().where(runs_table.c.id == run_id).values(heartbeat=time.time())
+            )
 
     def control(self, run_id: str) -> tuple[str, dict[str, Any]]:
         """The command that waits for the worker and the arms' steering."""
         with self._read() as connection:
             row = connection.execute(
-                sa.select(_runs.c.command, _runs.c.steering).where(_runs.c.id == run_id)
+                sa.select(runs_table.c.command, runs_table.c.steering).where(runs_table.c.id == run_id)
             ).first()
         return (row[0], row[1] or {}) if row else ("cancel", {})
 
@@ -239,8 +161,8 @@ class Store:
         """The worker has done ``command``; a newer one stays."""
         self._move(run_id, AT_WORK, state=state)
         with self._write() as connection:
-            same = (_runs.c.id == run_id) & (_runs.c.command == command)
-            connection.execute(_runs.update().where(same).values(command=""))
+            same = (runs_table.c.id == run_id) & (runs_table.c.command == command)
+            connection.execute(runs_table.update().where(same).values(command=""))
 
     def finish(
         self, run_id: str, state: str, *, message: str = "", result: dict[str, Any] | None = None
@@ -275,14 +197,14 @@ class Store:
         if command == "cancel" and self._move(run_id, ("queued",), state="cancelled", ended=time.time()):
             return
         with self._write() as connection:
-            at_work = (_runs.c.id == run_id) & _runs.c.state.in_(AT_WORK)
-            connection.execute(_runs.update().where(at_work).values(command=command))
+            at_work = (runs_table.c.id == run_id) & runs_table.c.state.in_(AT_WORK)
+            connection.execute(runs_table.update().where(at_work).values(command=command))
 
     def steer(self, run_id: str, owner: str, steering: dict[str, float]) -> None:
         """Sets temperature and kd_weight for the rest of a run at work. Raises NotYoursError."""
         self._own(run_id, owner)
         with self._write() as connection:
-            connection.execute(_runs.update().where(_runs.c.id == run_id).values(steering=steering))
+            connection.execute(runs_table.update().where(runs_table.c.id == run_id).values(steering=steering))
 
     def delete(self, run_id: str, owner: str) -> None:
         """Deletes an ended run of one's own, points included. Raises NotYoursError."""
@@ -290,8 +212,8 @@ class Store:
         if run is None or run.active:
             return
         with self._write() as connection:
-            connection.execute(_points.delete().where(_points.c.run_id == run_id))
-            connection.execute(_runs.delete().where(_runs.c.id == run_id))
+            connection.execute(points_table.delete().where(points_table.c.run_id == run_id))
+            connection.execute(runs_table.delete().where(runs_table.c.id == run_id))
 
     def _own(self, run_id: str, owner: str) -> Run | None:
         run = self.get(run_id)
@@ -305,9 +227,9 @@ class Store:
 
     def _move(self, run_id: str, states: tuple[str, ...], **values: Any) -> bool:
         """Changes a run only while it is in one of ``states``: the database decides a race."""
-        where = (_runs.c.id == run_id) & _runs.c.state.in_(states)
+        where = (runs_table.c.id == run_id) & runs_table.c.state.in_(states)
         with self._write() as connection:
-            return connection.execute(_runs.update().where(where).values(**values)).rowcount > 0
+            return connection.execute(runs_table.update().where(where).values(**values)).rowcount > 0
 
     @contextlib.contextmanager
     def _read(self) -> Iterator[sa.Connection]:
@@ -328,12 +250,6 @@ class Store:
                 f"The lab's store could not be used ({error.orig}). Nothing that was saved is lost. Free some space "
                 "or make the folder writable, or name another folder in KDLAB_HOME, and try again."
             ) from error
-
-
-def _sqlite_pragmas(connection: Any, _record: Any) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA foreign_keys=ON")
 
 
 def _run(row: Any) -> Run:

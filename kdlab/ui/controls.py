@@ -175,10 +175,10 @@ def run_controls() -> dict[str, Any]:
     values["student"] = spec_choice(
         "student", {s.name: STUDENTS[s.name].title for s in students_for(data.name)}
     )
-    values["labels"] = spec_slider("labels", min_value=len(data.classes), max_value=data.train_size)
-    values["transfer"] = spec_slider("transfer", max_value=data.train_size - values["labels"])
     values["temperature"] = spec_slider("temperature")
     values["kd_weight"] = spec_slider("kd_weight")
+    values["labels"] = spec_slider("labels", min_value=len(data.classes), max_value=data.train_size)
+    values["transfer"] = spec_slider("transfer", max_value=data.train_size - values["labels"])
     with st.expander("Objective"):
         values["objective"] = objective_controls()
     with st.expander("Training"):

@@ -1,0 +1,103 @@
+"""The store's tables, and how a database comes to have them."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+SCHEMA_VERSION = 1
+
+_metadata = sa.MetaData()
+_meta = sa.Table(
+    "meta", _metadata, sa.Column("key", sa.String, primary_key=True), sa.Column("value", sa.String)
+)
+runs_table = sa.Table(
+    "runs",
+    _metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("owner", sa.String, nullable=False, index=True),
+    sa.Column("state", sa.String, nullable=False, index=True),
+    sa.Column("spec", sa.JSON, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("started", sa.Float),
+    sa.Column("ended", sa.Float),
+    sa.Column("heartbeat", sa.Float),
+    sa.Column("step", sa.Integer, nullable=False, default=0),
+    sa.Column("steps", sa.Integer, nullable=False, default=0),
+    sa.Column("message", sa.String, nullable=False, default=""),
+    sa.Column("command", sa.String, nullable=False, default=""),
+    sa.Column("steering", sa.JSON, nullable=False, default=dict),
+    sa.Column("result", sa.JSON),
+)
+points_table = sa.Table(
+    "points",
+    _metadata,
+    sa.Column("run_id", sa.String, sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("payload", sa.JSON, nullable=False),
+)
+
+
+class StoreError(Exception):
+    """The store cannot be read or written; the message says why and what to do next."""
+
+
+def open_schema(engine: sa.Engine) -> Path | None:
+    """Makes the tables where there are none. A SQLite store of an older version is put aside whole: its new path.
+
+    Raises StoreError for a store that is newer, or older and no file of ours to move.
+    """
+    version, aside = _version(engine), None
+    if version is not None and version > SCHEMA_VERSION:
+        raise StoreError(
+            "The lab's store was written by a newer KD Lab. Update this one, or name another folder in "
+            "KDLAB_HOME; the store was left as it is."
+        )
+    if version is not None and version < SCHEMA_VERSION:
+        aside = _put_aside(engine, version)
+    _metadata.create_all(engine)
+    if version != SCHEMA_VERSION:
+        # Another process may have opened the same empty store a moment ago.
+        with contextlib.suppress(sa.exc.IntegrityError), engine.begin() as connection:
+            connection.execute(_meta.insert().values(key="schema", value=str(SCHEMA_VERSION)))
+    return aside
+
+
+def _version(engine: sa.Engine) -> int | None:
+    """The schema's version; None in an empty database, 0 in one from before versions were kept."""
+    tables = sa.inspect(engine).get_table_names()
+    if not tables:
+        return None
+    if "meta" not in tables:
+        return 0
+    with engine.connect() as connection:
+        value = connection.scalar(sa.select(_meta.c.value).where(_meta.c.key == "schema"))
+    return int(value) if value else None  # another process is making the tables at this moment
+
+
+def _put_aside(engine: sa.Engine, version: int) -> Path:
+    database = engine.url.database
+    if engine.dialect.name != "sqlite" or not database or database == ":memory:":
+        raise StoreError(
+            "The database in KDLAB_DATABASE_URL was written by an older KD Lab. Name an empty database there; "
+            "the old one was left as it is."
+        )
+    # Folding the write-ahead log in first: only then is the one file all of it.
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    old = Path(database)
+    aside = old.with_name(f"{old.stem}-version-{version}-{time.strftime('%Y%m%d-%H%M%S')}{old.suffix}")
+    old.rename(aside)
+    return aside
+
+
+def sqlite_pragmas(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA foreign_keys=ON")
