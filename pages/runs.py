@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from kdlab.runs.comparison import between_runs, in_words
 from kdlab.runs.curves import curves
 from kdlab.ui import charts_run
 from kdlab.ui.identity import visitor_id
@@ -53,7 +54,13 @@ with comparison:
             height=380,
             alt="Test accuracies of the two runs over their epochs.",
         )
-        if len({run.spec.dataset for run, _ in drawn}) > 1:
+        difference = between_runs(*ticked)
+        if difference is not None:
+            first, second = (f"{run.id[:4]}" for run in ticked)
+            st.markdown(
+                f"Last arm of {second} against that of {first}, paired over seeds: **{in_words(difference)}**."
+            )
+        elif len({run.spec.dataset for run, _ in drawn}) > 1:
             st.info("These runs are on different data: their accuracies do not compare.")
         st.markdown("  \n".join(f"**{run.id[:4]}** {run_title(run)}" for run in ticked))
     elif len(ticked) > 2:

@@ -9,6 +9,7 @@ import numpy as np
 
 from kdlab.core.intervals import Interval, mean_interval, paired_difference
 from kdlab.distill.arms import Role
+from kdlab.runs.store import Run
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,19 @@ def compare(result: dict[str, Any]) -> Comparison:
         teacher_accuracy=result["teacher_accuracy"],
         kept=float(soft.mean() / result["teacher_accuracy"]),
     )
+
+
+def between_runs(first: Run, second: Run) -> Interval | None:
+    """Second minus first, the soft arms' accuracies paired over seeds.
+
+    None where nothing pairs them: an unfinished run, or other data, student, labels, transfer set or seeds.
+    """
+    pairing = ("dataset", "student", "labels", "transfer", "seeds")
+    if first.result is None or second.result is None:
+        return None
+    if any(getattr(first.spec, name) != getattr(second.spec, name) for name in pairing):
+        return None
+    return paired_difference(second.result["arms"][-1]["accuracy"], first.result["arms"][-1]["accuracy"])
 
 
 def in_words(difference: Interval) -> str:

@@ -138,22 +138,17 @@ def _term(arm: Arm) -> str:
 
 
 def compared_races(runs: list[tuple[str, Curves, tuple[Arm, ...]]]) -> Figure:
-    """The accuracies of two runs in one picture: the first drawn full, the second pale."""
+    """The accuracies of two runs in one picture, 95 % bands over seeds: the first drawn full, the second pale."""
     traces: list[dict[str, Any]] = []
     for number, (name, curves, arms) in enumerate(runs):
         for i, arm in enumerate(arms):
             role = ROLES[arm.role]
-            traces.append(
-                {
-                    "x": curves.epoch.tolist(),
-                    "y": np.nanmean(curves.values["accuracy"][:, i], axis=1).tolist(),
-                    "mode": "lines",
-                    "line": role.line(2.5 if number == 0 else 1.5),
-                    "opacity": 1.0 if number == 0 else 0.55,
-                    "name": f"{name}: {ROLE_NAMES[arm.role]}",
-                    "hovertemplate": "%{y:.1%}",
-                }
-            )
+            drawn = _line_with_band(curves.epoch, curves.values["accuracy"][:, i], role, f"{name} %{{y:.1%}}")
+            for trace in drawn:
+                trace |= {"opacity": 1.0 if number == 0 else 0.5, "showlegend": False}
+            drawn[-1] |= {"showlegend": True, "name": f"{name}: {ROLE_NAMES[arm.role]}"}
+            drawn[-1]["line"] = role.line(2.5 if number == 0 else 1.5)
+            traces += drawn
     return {
         "data": traces,
         "layout": {

@@ -97,6 +97,7 @@ def test_every_run_is_listed_with_its_owner_and_two_can_be_compared(fresh_store:
     app.run()
     assert not app.exception
     assert all(f"**{run_id[:4]}**" in words(app) for run_id in ids)
+    assert "no difference shown (+0.0 points" in words(app)  # the same run twice
 
 
 def test_an_objective_and_its_settings_come_from_the_link_and_are_launched(fresh_store: Path) -> None:
