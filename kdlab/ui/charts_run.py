@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kdlab.core.intervals import mean_interval
-from kdlab.distill.arms import ROLE_NAMES, Arm
+from kdlab.distill.arms import Arm
 from kdlab.distill.objective_catalogue import ForwardKL
 from kdlab.runs.curves import Curves
 from kdlab.ui.style import ROLES, Figure, Role, direct_label
@@ -146,7 +146,7 @@ def compared_races(runs: list[tuple[str, Curves, tuple[Arm, ...]]]) -> Figure:
             drawn = _line_with_band(curves.epoch, curves.values["accuracy"][:, i], role, f"{name} %{{y:.1%}}")
             for trace in drawn:
                 trace |= {"opacity": 1.0 if number == 0 else 0.5, "showlegend": False}
-            drawn[-1] |= {"showlegend": True, "name": f"{name}: {ROLE_NAMES[arm.role]}"}
+            drawn[-1] |= {"showlegend": True, "name": f"{name}: {arm.name}"}
             drawn[-1]["line"] = role.line(2.5 if number == 0 else 1.5)
             traces += drawn
     return {
