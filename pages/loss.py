@@ -6,7 +6,7 @@ import streamlit as st
 
 from kdlab.ui import soft_target_controls as controls
 from kdlab.ui.conventions_view import conventions
-from kdlab.ui.loss_example import example_of, forget_moves_of_another_example, remember_example
+from kdlab.ui.loss_example import FLOOR, example_of, forget_moves_of_another_example, remember_example
 from kdlab.ui.loss_race import race
 from kdlab.ui.loss_sections import microscope, show_mean_t_squared, show_t_squared, show_triangle
 from kdlab.ui.loss_words import FORMULA_STYLE
@@ -23,6 +23,10 @@ if teacher is not None:
     controls.choose_example(teacher)
 subject = controls.choose_subject(teacher)
 example = example_of(subject)
+if not subject.is_logits and (subject.answer <= 0).any():
+    st.caption(
+        f"A probability of 0 has no logit: {FLOOR:g} stands in its place, and the numbers below hang on it."
+    )
 remember_example()
 
 
@@ -53,7 +57,9 @@ def under_the_hand() -> None:
         )
     st.header("Conventions", anchor=False)
     st.write("What your library calls alpha: which term it weighs, whether T² is there, and how it averages.")
-    conventions(student_logits, teacher_logits, example.label, example.classes, now.temperature, now.kd_weight)
+    conventions(
+        student_logits, teacher_logits, example.label, example.classes, now.temperature, now.kd_weight
+    )
 
 
 under_the_hand()

@@ -129,7 +129,7 @@ _ENTRIES = (
         ),
         settings=lambda t, w, k: None,
         alpha="student_loss_weight",
-        why_not="It compares cut logits, not probabilities: no kd_weight gives this loss.",
+        why_not="It compares cut logits, not probabilities, so it changes when all logits move together (here the teacher's are centred): no kd_weight gives this loss.",
     ),
     Convention(
         name="torchdistill",

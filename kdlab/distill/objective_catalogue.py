@@ -163,8 +163,8 @@ class DKD(Softened):
     title = "Decoupled KD"
     what = "Weigh how sure the teacher is apart from what it thinks of the other classes."
     formula = (
-        r"T^2 \left[a\,\mathrm{KL}(b_t \| b_s) + b\,\mathrm{KL}(\hat p_t \| \hat p_s)\right],"
-        r"\quad b = (\text{target}, \text{rest})"
+        r"T^2 \left[a\,\mathrm{KL}(\pi_t \| \pi_s) + b\,\mathrm{KL}(\hat p_t \| \hat p_s)\right],"
+        r"\quad \pi = (\text{target}, \text{rest})"
     )
     paper = "Zhao et al. 2022, arXiv 2203.08679"
     needs = "logits"
@@ -175,14 +175,15 @@ class DKD(Softened):
         ge=0,
         le=10,
         description="Weight a of how sure the teacher is of the target class.",
-        json_schema_extra={"title": "Target weight", "step": 0.1},
+        json_schema_extra={"title": "Target weight a", "step": 0.1},
     )
     non_target_weight: float = Field(
-        8.0,
+        2.0,
         ge=0,
         le=20,
-        description="Weight b of what the teacher thinks of the other classes: its dark knowledge.",
-        json_schema_extra={"title": "Non-target weight", "step": 0.1},
+        description="Weight b of what the teacher thinks of the other classes: its dark knowledge. The paper uses 1 to "
+        "8; a large one drowns the target in a short run.",
+        json_schema_extra={"title": "Non-target weight b", "step": 0.1},
     )
 
     def loss(self, given: Given) -> Tensor:

@@ -189,14 +189,14 @@ def dkd(
     teacher_logits: Tensor,
     labels: Tensor,
     target_weight: float = 1.0,
-    non_target_weight: float = 8.0,
+    non_target_weight: float = 2.0,
     temperature: float | Tensor = 1.0,
     mask: Tensor | None = None,
     t_squared: bool = True,
 ) -> Tensor:
-    """Decoupled KD: T²·[a·KL(b_t‖b_s) + b·KL(p̂_t‖p̂_s)], mean over unmasked items.
+    """Decoupled KD: T²·[a·KL(π_t‖π_s) + b·KL(p̂_t‖p̂_s)], mean over unmasked items.
 
-    b = (target, rest) of p_T, p̂ = the other classes renormalised; a = `target_weight`, b = `non_target_weight`.
+    π = (target, rest) of p_T, p̂ = the other classes renormalised; a = `target_weight`, b = `non_target_weight`.
     With a = 1 and b = 1 − p_T[target] it would be the forward KL. labels: (...) class numbers, the targets.
     Shapes, mask, errors as in `forward_kl`. Zhao et al. 2022, arXiv 2203.08679.
     """

@@ -128,7 +128,7 @@ def gradient_budget(curves: Curves, arms: tuple[Arm, ...]) -> Figure:
             }
         )
     bare = {"showgrid": False, "showticklabels": False, "zeroline": True, "zerolinecolor": "@grid"}
-    layout["xaxis2"] = {"domain": [0.66, 1], "anchor": "y2", "range": [-0.5 * reach, reach], **bare}
+    layout["xaxis2"] = {"domain": [0.66, 1], "anchor": "y2", "range": [-0.5 * reach, 1.2 * reach], **bare}
     layout["yaxis2"] = {"anchor": "x2", "range": [-0.3 * reach, reach], "scaleanchor": "x2", **bare}
     return figure
 

@@ -151,7 +151,10 @@ def objective_controls() -> dict[str, Any]:
     }
     name = spec_choice("objective", {name: cls.title for name, cls in offered.items()})
     objective = offered[name]
-    st.caption(f"{objective.what} ${objective.formula}$  \n:small[{objective.paper}]")
+    st.caption(f"{objective.what} :small[{objective.paper}]")
+    st.latex(objective.formula)
+    if "t_squared" not in objective.model_fields:
+        st.caption("It does not soften: the temperature does nothing here.")
     values: dict[str, Any] = {"name": name}
     for field, info in objective.model_fields.items():
         if field != "name":

@@ -212,6 +212,16 @@ def _sentence(
         ratio = rows[-1][1].total / rows[0][1].total
         if abs(ratio - 1) > 0.005:
             said.append(f"Copied number for number, ours would be **{ratio:.3g} times** its loss.")
+        elif (
+            translation is not None
+            and convention.alpha
+            and abs(values[convention.alpha] - translation[1]) > 1e-6
+        ):
+            said.append("Copied number for number, ours happens to come out the same on this example.")
+        elif "cross-entropy" in convention.what_alpha_weighs:
+            said.append(
+                "Copied, it means the same only because 0.5 is its own mirror: any other number would not."
+            )
         else:
             said.append("Copied number for number, it means the same here.")
     return " ".join(said)

@@ -42,11 +42,18 @@ class LossAt:
     @property
     def lengths(self) -> tuple[float, float]:
         """Norms of the supervised and the soft term's gradient."""
-        return float(np.linalg.norm(self.supervised_gradient)), float(np.linalg.norm(self.distillation_gradient))
+        return float(np.linalg.norm(self.supervised_gradient)), float(
+            np.linalg.norm(self.distillation_gradient)
+        )
 
 
 def loss_at(
-    student: np.ndarray, teacher: np.ndarray, label: int, temperature: float, kd_weight: float, t_squared: bool
+    student: np.ndarray,
+    teacher: np.ndarray,
+    label: int,
+    temperature: float,
+    kd_weight: float,
+    t_squared: bool,
 ) -> LossAt:
     """Everything that the formula and the arrows show. Logits: (K,)."""
     setting = (student, teacher, label, temperature)
@@ -155,11 +162,11 @@ def pull(now: LossAt) -> str:
         told = "Both terms pull **equally hard**"
     else:
         told = f"The **{stronger}** term pulls **{ratio:,.3g} times** as hard as the other"
-    return f"{told} (supervised {number(hard)}, soft {number(soft)}), and {_direction(now.cosine)}."
+    return f"{told} (supervised {number(hard)}, soft {number(soft)}), and {direction(now.cosine)}."
 
 
-def _direction(cosine: float | None) -> str:
-    assert cosine is not None
+def direction(cosine: float) -> str:
+    """How two gradients stand to each other, from their cosine."""
     if cosine > 0.8:
         way = "both want much the same"
     elif cosine > 0.2:
@@ -180,12 +187,12 @@ def squared_words(with_square: float, without: float, limit: float, temperature:
         compared = f"At T = 1 the factor is 1: both are **{number(with_square)}**."
     elif times > 1:
         compared = (
-            f"At T = {temperature:g} the soft term pulls with **{number(with_square)}**; without T² with "
+            f"Before its weight, the soft term pulls with **{number(with_square)}** at T = {temperature:g}; without T² with "
             f"**{number(without)}**, {times:,.3g} times weaker."
         )
     else:
         compared = (
-            f"At T = {temperature:g} the soft term pulls with **{number(with_square)}**; without T² with "
+            f"Before its weight, the soft term pulls with **{number(with_square)}** at T = {temperature:g}; without T² with "
             f"**{number(without)}**, {1 / times:,.3g} times stronger."
         )
-    return f"{compared} As T grows, with T² it comes to rest at ‖zₛ − zₜ‖/K = **{number(limit)}**; without, it fades."
+    return f"{compared} As T grows, with T² it comes to rest at ‖zₛ − zₜ‖/K of the centred logits, **{number(limit)}**; without, it fades."

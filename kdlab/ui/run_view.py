@@ -15,6 +15,7 @@ from kdlab.runs.store import NotYoursError, Run, Store
 from kdlab.ui import charts_run
 from kdlab.ui.identity import visitor_id
 from kdlab.ui.live_plot import live_plot
+from kdlab.ui.loss_words import direction, number
 from kdlab.ui.run_source import Shown, recorded, start_replay, stored
 from kdlab.ui.steering import held
 
@@ -216,8 +217,7 @@ def _budget_words(curves: Curves, arms: tuple[Arm, ...]) -> str:
     if not np.isfinite([*norms, cosine, share]).all():
         return "This run was recorded before the lab kept the whole gradient budget."
     stronger = "distillation" if norms[1] > norms[0] else "supervised"
-    way = "much the same way" if cosine > 0.5 else "against each other" if cosine < -0.1 else "different ways"
     return (
-        f"The **{stronger}** term pulls harder ({max(norms):.2g} against {min(norms):.2g}); the two pull {way} "
-        f"(cosine {cosine:.2f}). Distillation makes **{share:.0%}** of the gradient step."
+        f"The **{stronger}** term pulls harder ({number(max(norms))} against {number(min(norms))}); "
+        f"{direction(cosine)}. Distillation makes **{share:.0%}** of the summed gradient, which AdamW then rescales."
     )
