@@ -74,15 +74,15 @@ def _track() -> None:
     students = {name: runner.students[step] for name, runner in runners.items()}
     fits = {name: mixture.fit(distance, student) for name, student in students.items()}
     with shown:
-        _panels(distance, beta, students, fits)
+        _panels(distance, beta, step, students, fits)
     with ends:
         live_plot(
             beta_ends(distance, students["jsd"], beta),
             key="beta-ends",
-            height=300,
-            alt="The JSD against beta, as defined and divided by beta times one minus beta",
+            height=360,
+            alt="The JSD of its student against beta, as defined and divided by beta times one minus beta",
             title="The jump at the ends of β",
-            sentence=ends_words(distance, students["jsd"]),
+            sentence=ends_words(distance, students["jsd"], beta, step),
             every_ms=BESIDE_MS,
         )
     _advance()
@@ -94,7 +94,9 @@ def _step() -> int:
         st.progress(at / STEPS, text=f"Step {at} of {STEPS}")
         return int(at)
     return int(
-        live_slider("Step", key="step", min_value=0, max_value=STEPS, value=STEPS, step=1, help="Of the descent.")
+        live_slider(
+            "Step", key="step", min_value=0, max_value=STEPS, value=STEPS, step=1, help="Of the descent."
+        )
     )
 
 
@@ -109,9 +111,14 @@ def _advance() -> None:
     st.session_state[_AT] = min(STEPS, at + STEPS_A_TICK)
 
 
-def _panels(distance: float, beta: float, students: dict[str, np.ndarray], fits: dict[str, mixture.Fit]) -> None:
+def _panels(
+    distance: float, beta: float, step: int, students: dict[str, np.ndarray], fits: dict[str, mixture.Fit]
+) -> None:
+    merged = humps_merged(distance)
+    judged = step > 0 and not merged
+    verdicts = {name: (" covers" if fit.covers else " seeks") if judged else "" for name, fit in fits.items()}
     titles = {
-        name: f"<b>{title.format(beta=beta)}</b> {'covers' if fits[name].covers else 'seeks'}<br>"
+        name: f"<b>{title.format(beta=beta)}</b>{verdicts[name]}<br>"
         f"astray {percent(fits[name].astray)}, unsaid {percent(fits[name].unsaid)}"
         for name, title in TITLES.items()
     }
@@ -119,16 +126,34 @@ def _panels(distance: float, beta: float, students: dict[str, np.ndarray], fits:
         race_panels(distance, students, titles),
         key="race",
         height=380,
-        alt="Four students fitted to a teacher with two humps: "
-        + "; ".join(f"{name} {'covers both' if fits[name].covers else 'seeks one'}" for name in fits),
-        sentence=race_words(fits, beta),
+        alt=f"Four students at step {step} against a teacher with {'one hump' if merged else 'two humps'}: "
+        + "; ".join(f"{title.format(beta=beta)}{verdicts[name]}" for name, title in TITLES.items()),
+        sentence=race_words(fits, beta, step, merged),
         caption="astray: share of the student's samples outside the teacher's densest 95 % (the teacher's own: 5 %). "
         "unsaid: share of the teacher's samples outside the student's densest 95 %.",
     )
 
 
-def race_words(fits: dict[str, mixture.Fit], beta: float) -> str:
-    """Who covers, who seeks, and what that costs a language model."""
+def humps_merged(distance: float) -> bool:
+    """Whether the teacher's density rises to a single peak and only falls from there."""
+    log_p = mixture.log_teacher(distance)
+    peak, slopes = int(np.argmax(log_p)), np.diff(log_p)
+    return bool((slopes[:peak] >= 0).all() and (slopes[peak:] <= 0).all())
+
+
+def race_words(fits: dict[str, mixture.Fit], beta: float, step: int, merged: bool) -> str:
+    """Who covers, who seeks, and what that costs a language model; no verdict at the start or over a single hump."""
+    if merged:
+        start = "**All four start alike here.** " if step == 0 else ""
+        return (
+            f"{start}This close together, the teacher's two humps have **merged into one**: every divergence comes "
+            "to fit it, and there is nothing to choose between. Move the humps apart to see the students part."
+        )
+    if step == 0:
+        return (
+            "**All four start alike here**, so there is nothing to tell them apart yet: later steps show who covers "
+            "both humps and who seeks one."
+        )
     names = {name: title.format(beta=beta) for name, title in TITLES.items()}
     cover = [names[name] for name, fit in fits.items() if fit.covers]
     seek = [names[name] for name, fit in fits.items() if not fit.covers]
@@ -146,16 +171,23 @@ def race_words(fits: dict[str, mixture.Fit], beta: float) -> str:
     return " ".join(told)
 
 
-def ends_words(distance: float, student: np.ndarray) -> str:
+def ends_words(distance: float, student: np.ndarray, beta: float, step: int) -> str:
     """What happens at β = 0 and 1, for the JSD's student as it stands."""
     near = [float(value) for value in mixture.beta_curve(distance, student, np.array([0.01, 0.99]))]
     log_p = mixture.log_teacher(distance)
     ends = [mixture.value(d, log_p, student) for d in (mixture.forward_kl, mixture.reverse_kl)]
     return (
-        "As it is defined, the JSD **goes to 0 at both ends** (open circles): one of the two distributions becomes "
-        f"the mixture itself. Libraries put a KL there (filled): from β = 0.01 to 0 the loss jumps from {near[0]:.3f} "
-        f"to {ends[0]:.2f}, from 0.99 to 1 from {near[1]:.3f} to {ends[1]:.2f}. Divided by β(1−β) it has no jump."
+        f"The curves are those of **one student**: the one trained with {TITLES['jsd'].format(beta=beta)}, as it "
+        f"stands at step {step}. As it is defined, the JSD **goes to 0 at both ends** (open circles): one of the two "
+        "distributions becomes the mixture itself. Libraries put a KL there (filled): from β = 0.01 to 0 the loss "
+        f"jumps from {_digits(near[0])} to {_digits(ends[0])}, from 0.99 to 1 from {_digits(near[1])} to "
+        f"{_digits(ends[1])}. Divided by β(1−β) it has no jump."
     )
+
+
+def _digits(value: float) -> str:
+    """Two significant digits, however small: 0.000048, 0.31, 12."""
+    return np.format_float_positional(value, precision=2, fractional=False, trim="k").rstrip(".")
 
 
 def _listed(names: list[str]) -> str:

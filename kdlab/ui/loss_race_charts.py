@@ -13,7 +13,8 @@ from kdlab.ui.style import ROLES, Figure
 _TEACHER, _STUDENT = ROLES["teacher"], ROLES["soft_targets"]
 _SHOWN = np.abs(mixture.LINE) <= 8
 _X = mixture.LINE[_SHOWN][::2].round(3).tolist()
-BETAS = np.concatenate([np.geomspace(1e-4, 0.02, 12), np.linspace(0.03, 0.97, 60), 1 - np.geomspace(0.02, 1e-4, 12)])
+_NEAR = np.geomspace(1e-6, 0.02, 20)
+BETAS = np.concatenate([_NEAR, np.linspace(0.03, 0.97, 60), 1 - _NEAR[::-1]])
 HIGHEST = 0.6
 
 
@@ -84,19 +85,39 @@ def beta_ends(distance: float, student: np.ndarray, beta: float) -> Figure:
     log_p = mixture.log_teacher(distance)
     ends = [mixture.value(d, log_p, student) for d in (mixture.forward_kl, mixture.reverse_kl)]
     as_defined = mixture.beta_curve(distance, student, BETAS)
-    continuous = as_defined / (BETAS * (1 - BETAS))
+    # The limits at 0 and 1 are the two KLs; where the student has almost nothing, even β = 1e-6 is far from them.
+    continuous = np.concatenate([ends[:1], as_defined / (BETAS * (1 - BETAS)), ends[1:]])
     here = float(mixture.beta_curve(distance, student, np.array(beta)))
     ink = {"color": "@ink", "width": 3}
     traces: list[dict[str, Any]] = [
-        _line(BETAS, continuous, {"color": "@muted", "width": 2, "dash": "dash"}, "JSD / (β(1−β))"),
-        _line(BETAS, as_defined, ink, "JSD"),
-        _points([0, 1], [0, 0], {"color": "@ground", "size": 11, "line": {"color": "@ink", "width": 2.5}}, "JSD's limit"),
-        _points([0, 1], ends, {"color": "@ink", "size": 11}, "KL, where libraries jump"),
-        _points([beta], [here], {"color": _STUDENT.colour, "size": 14, "line": {"color": "@ground", "width": 2}}, "now"),
+        _line(
+            np.concatenate([[0.0], BETAS, [1.0]]),
+            continuous,
+            {"color": "@muted", "width": 2, "dash": "dash"},
+            "JSD / (β(1−β))",
+        ),
+        _line(BETAS, as_defined, ink, "JSD(β)"),
+        _points(
+            [0, 1],
+            [0, 0],
+            {"color": "@ground", "size": 11, "line": {"color": "@ink", "width": 2.5}},
+            "JSD's limit",
+        ),
+        _points(
+            [0, 1], ends, {"color": "@ink", "size": 11}, f"KL: {ends[0]:.3g} forward, {ends[1]:.3g} reverse"
+        ),
+        _points(
+            [beta],
+            [here],
+            {"color": _STUDENT.colour, "size": 14, "line": {"color": "@ground", "width": 2}},
+            f"β = {beta:g}",
+        ),
     ]
-    top = max(*ends, float(continuous.max())) * 1.18 + 1e-6
+    top = float(continuous.max()) * 1.08 + 1e-6
     layout = {
         "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
+        "showlegend": True,
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         "xaxis": {
             "range": [-0.05, 1.05],
             "tickvals": [0, 0.25, 0.5, 0.75, 1],
@@ -104,12 +125,6 @@ def beta_ends(distance: float, student: np.ndarray, beta: float) -> Figure:
             "fixedrange": True,
         },
         "yaxis": {"range": [-0.04 * top, top], "nticks": 5, "title": {"text": "nats"}, "fixedrange": True},
-        "annotations": [
-            _note(0, ends[0], f"forward KL {ends[0]:.2f}", xanchor="left", xshift=-6, yshift=16),
-            _note(1, ends[1], f"reverse KL {ends[1]:.2f}", xanchor="right", xshift=6, yshift=16),
-            _note(0.6, float(np.interp(0.6, BETAS, continuous)), "JSD / (β(1−β))", xanchor="left", yshift=-14),
-            _note(0.5, float(np.interp(0.5, BETAS, as_defined)), "<b>JSD(β)</b>", yshift=16),
-        ],
     }
     return {"data": traces, "layout": layout}
 
@@ -118,10 +133,11 @@ def _line(x: np.ndarray, y: np.ndarray, line: dict[str, Any], name: str) -> dict
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": x.round(5).tolist(),
-        "y": y.round(5).tolist(),
+        "x": x.round(7).tolist(),
+        "y": y.round(7).tolist(),
+        "name": name,
         "line": line,
-        "hovertemplate": f"{name}, β = %{{x:.2f}}: %{{y:.3f}}<extra></extra>",
+        "hovertemplate": f"{name}, β = %{{x:.3g}}: %{{y:.3g}}<extra></extra>",
     }
 
 
@@ -132,10 +148,7 @@ def _points(x: list[float], y: list[float], marker: dict[str, Any], name: str) -
         "x": x,
         "y": y,
         "marker": marker,
+        "name": name,
         "cliponaxis": False,
-        "hovertemplate": f"{name}: %{{y:.3f}}<extra></extra>",
+        "hovertemplate": f"{name}: %{{y:.3g}}<extra></extra>",
     }
-
-
-def _note(x: float, y: float, text: str, **place: Any) -> dict[str, Any]:
-    return {"x": x, "y": y, "text": text, "showarrow": False, "font": {"color": "@ink", "size": 13}, **place}

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from kdlab.core import mixture
 from kdlab.core.hinton import logit_gradients
-from kdlab.core.mixture import race
+from kdlab.core.mixture import HUMP_WIDTH, START, fit, forward_kl, log_teacher, race, reverse_kl
 from kdlab.core.probability import softmax
 from kdlab.core.simplex import optimum, to_plane
 from kdlab.models.catalogue import teacher_logits
 from kdlab.ui.charts_loss import pushes, triangle
 from kdlab.ui.loss_example import MOST_CLASSES, STARTS, example_of, limit_norm, mean_norms, soft_norms
-from kdlab.ui.loss_race import run
+from kdlab.ui.loss_race import ends_words, humps_merged, race_words, run
+from kdlab.ui.loss_race_charts import beta_ends
 from kdlab.ui.loss_words import formula, loss_at, pull
 from kdlab.ui.subjects import showcase, vector_subject
 from kdlab.ui.subjects import test_subject as subject_of
@@ -127,6 +129,35 @@ def test_the_surface_is_lowest_where_the_optimum_is_marked():
 def test_a_race_is_run_once_and_is_the_core_s():
     assert run(5.0, 0.5, 10) is run(5.0, 0.5, 10)
     np.testing.assert_array_equal(run(5.0, 0.5, 10)["jsd"].students, race(5.0, 0.5, 10)["jsd"].students)
+
+
+def test_the_race_gives_no_verdict_where_all_four_start_alike_or_the_humps_have_merged():
+    names = ("forward_kl", "reverse_kl", "jsd", "squared_error")
+    start = dict.fromkeys(names, fit(5.0, START))
+    told = race_words(start, 0.5, 0, False)
+    assert "start alike" in told
+    assert "As a language model" not in told
+    assert "merged into one" in race_words(start, 0.5, 80, True)
+    assert "seek one hump" in race_words(start, 0.5, 2, False)
+
+
+def test_humps_up_to_two_widths_apart_are_one():
+    assert all(humps_merged(distance) for distance in (1.0, 2 * HUMP_WIDTH))
+    assert not any(humps_merged(distance) for distance in (2.5, 5.0, 7.0))
+
+
+def test_the_continuous_curve_reaches_both_kls_and_its_words_name_the_student():
+    student = race(7.0, 0.99, 10)["jsd"].students[-1]
+    dashed = beta_ends(7.0, student, 0.99)["data"][0]
+    kls = [mixture.value(divergence, log_teacher(7.0), student) for divergence in (forward_kl, reverse_kl)]
+    assert (dashed["x"][0], dashed["x"][-1]) == (0, 1)
+    np.testing.assert_allclose([dashed["y"][0], dashed["y"][-1]], kls, atol=1e-6)
+    assert "JSD(0.99), as it stands at step 10" in ends_words(7.0, student, 0.99, 10)
+
+
+def test_a_small_jump_is_told_in_digits_that_count():
+    told = ends_words(1.0, race(1.0, 0.5, 80)["jsd"].students[-1], 0.5, 80)
+    assert all(float(number) > 0 for number in re.findall(r"(?:jumps from|to|1 from) (0\.\d+)", told))
 
 
 @pytest.fixture
