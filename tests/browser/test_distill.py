@@ -117,7 +117,7 @@ def test_a_finished_run_says_what_it_shows_and_can_be_taken_away(browser_page: P
 
     page.goto("/runs")
     row = page.locator(f".st-key-run-{run_id}")
-    assert "you" in row.inner_text()
+    row.get_by_text("you").wait_for()
     row.get_by_role("button", name="More").click()
     taken: dict[str, bytes] = {}
     for name in ("Points (CSV)", "Spec (JSON)", "Student (safetensors)"):
@@ -146,7 +146,7 @@ def test_another_visitor_sees_a_run_but_cannot_hold_it(
     other.get_by_text(re.compile(r"step [\d,]+ of")).first.wait_for()
     assert other.get_by_role("button", name="Stop").count() == 0
     other.goto("/runs")
-    assert "others" in other.locator(f".st-key-run-{run_id}").inner_text()
+    other.locator(f".st-key-run-{run_id}").get_by_text("others").wait_for()
     other.context.close()
 
 
@@ -198,8 +198,8 @@ def test_a_run_outlives_its_server_and_the_tab_finds_it(
         page = context.new_page()
         run_id = launch(page, LONG)
         page.get_by_role("button", name="Pause").wait_for()
+        drawn = wait_for_draws(page, 0)
         os.killpg(first.process.pid, signal.SIGKILL)
-        drawn = int(race(page).get_attribute("data-draws") or 0)
     with start_app():
         # The same tab reconnects by itself; its run goes on.
         wait_for_draws(page, drawn)
