@@ -11,7 +11,7 @@ from kdlab.ui.identity import visitor_id
 from kdlab.ui.lab_store import lab_store
 from kdlab.ui.live_plot import live_plot
 from kdlab.ui.run_list import run_row
-from kdlab.ui.run_view import run_title
+from kdlab.ui.run_titles import run_title
 
 _PAGE = 20
 

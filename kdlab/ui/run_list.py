@@ -12,7 +12,7 @@ from kdlab.runs.comparison import compare, in_words
 from kdlab.runs.curves import curves
 from kdlab.runs.store import NotYoursError, Run, Store
 from kdlab.ui.identity import visitor_id
-from kdlab.ui.run_view import run_title, state_words
+from kdlab.ui.run_titles import run_title, state_words
 
 
 def run_row(run: Run, store: Store) -> bool:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from kdlab.data.registry import DATASETS
 from kdlab.distill.arms import Arm
-from kdlab.models.catalogue import STUDENTS, TEACHERS, teacher_card
+from kdlab.models.catalogue import TEACHERS, teacher_card
 from kdlab.runs.curves import Curves
 from kdlab.runs.store import NotYoursError, Run, Store
 from kdlab.ui import charts_run
@@ -17,36 +17,9 @@ from kdlab.ui.identity import visitor_id
 from kdlab.ui.live_plot import live_plot
 from kdlab.ui.loss_words import direction, number
 from kdlab.ui.run_source import Shown, recorded, start_replay, stored
-from kdlab.ui.steering import held
+from kdlab.ui.run_titles import run_title, state_words
 
 POLL = 0.4  # seconds between two looks at the store
-_STATES = {
-    "queued": ("Queued", ":material/schedule:"),
-    "running": ("Running", ":material/play_circle:"),
-    "paused": ("Paused", ":material/pause_circle:"),
-    "done": ("Done", ":material/check_circle:"),
-    "failed": ("Failed", ":material/error:"),
-    "cancelled": ("Stopped", ":material/stop_circle:"),
-    "lost": ("Lost", ":material/help:"),
-}
-
-
-def run_title(run: Run) -> str:
-    """What a run compared, in a line."""
-    spec = run.spec
-    now = held(run)
-    steered = f", steered to T {now['temperature']:g}, w {now['kd_weight']:g}" if run.steering else ""
-    taught = "" if spec.objective.name == "forward_kl" else f"{spec.objective.title}, "
-    return (
-        f"{DATASETS[spec.dataset].title} · {STUDENTS[spec.student].title} · {spec.labels:,} labels"
-        f" + {spec.transfer:,} unlabelled · {taught}T {spec.temperature:g}, w {spec.kd_weight:g}{steered}"
-    )
-
-
-def state_words(run: Run) -> str:
-    """The run's state with its icon."""
-    words, icon = _STATES[run.state]
-    return f"{icon} {words}"
 
 
 def live_view(run_id: str | None, store: Store | None) -> Shown:
