@@ -53,6 +53,7 @@ class Dispatcher:
         if now - self._swept >= _SWEEP_EVERY:
             self._swept = now
             self._store.sweep_lost()
+            self._store.sweep_deleted()
         active = self._store.list_runs(states=("queued", "running", "paused"))
         for run in active:
             if run.command == "cancel" and now - self._cancel_seen.setdefault(run.id, now) > _PATIENCE:

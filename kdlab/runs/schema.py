@@ -9,7 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+# Counts up where an older lab could not go on with the store. Nullable columns and indexes are simply added.
 SCHEMA_VERSION = 1
+ACTIVE = ("queued", "running", "paused")
 
 _metadata = sa.MetaData()
 _meta = sa.Table(
@@ -32,6 +34,15 @@ runs_table = sa.Table(
     sa.Column("command", sa.String, nullable=False, default=""),
     sa.Column("steering", sa.JSON, nullable=False, default=dict),
     sa.Column("result", sa.JSON),
+    sa.Column("launch", sa.String),  # who asked for which spec; None once it is stopped
+    sa.Column("deleted", sa.Float),  # hidden since; gone for good when the time to undo it is over
+)
+sa.Index(
+    "one_active_run_a_launch",
+    runs_table.c.launch,
+    unique=True,
+    sqlite_where=runs_table.c.state.in_(ACTIVE),
+    postgresql_where=runs_table.c.state.in_(ACTIVE),
 )
 points_table = sa.Table(
     "points",
@@ -60,12 +71,28 @@ def open_schema(engine: sa.Engine) -> Path | None:
         )
     if version is not None and version < SCHEMA_VERSION:
         aside = _put_aside(engine, version)
-    _metadata.create_all(engine)
+    try:
+        _make(engine)
+    except sa.exc.DatabaseError:
+        _make(engine)  # another process made the same at this moment; only what is missing is made
     if version != SCHEMA_VERSION:
         # Another process may have opened the same empty store a moment ago.
         with contextlib.suppress(sa.exc.IntegrityError), engine.begin() as connection:
             connection.execute(_meta.insert().values(key="schema", value=str(SCHEMA_VERSION)))
     return aside
+
+
+def _make(engine: sa.Engine) -> None:
+    """Makes the tables, columns and indexes that are not there."""
+    _metadata.create_all(engine)
+    there = {column["name"] for column in sa.inspect(engine).get_columns(runs_table.name)}
+    with engine.begin() as connection:
+        for column in runs_table.columns:
+            if column.name not in there:
+                kind = column.type.compile(engine.dialect)
+                connection.exec_driver_sql(f"ALTER TABLE {runs_table.name} ADD COLUMN {column.name} {kind}")
+        for index in runs_table.indexes:
+            index.create(connection, checkfirst=True)
 
 
 def _version(engine: sa.Engine) -> int | None:

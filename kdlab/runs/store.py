@@ -7,6 +7,7 @@ States: queued, running, paused, done, failed, cancelled, lost.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import time
 import uuid
@@ -17,13 +18,19 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import ValidationError
 
+from kdlab.runs import artifacts
 from kdlab.runs.home import home
-from kdlab.runs.schema import StoreError, open_schema, points_table, runs_table, sqlite_pragmas
+from kdlab.runs.schema import ACTIVE, StoreError, open_schema, points_table, runs_table, sqlite_pragmas
 from kdlab.runs.spec import RunSpec
 
-ACTIVE = ("queued", "running", "paused")
 AT_WORK = ("running", "paused")
 LOST_AFTER = 8.0  # seconds without a heartbeat; workers beat every second
+UNDO_FOR = 10.0  # seconds that a page offers to undo a deletion
+_SWEPT_AFTER = 2 * UNDO_FOR  # so that a click at the last moment still finds the run
+
+
+_VISIBLE = runs_table.c.deleted.is_(None)
+_RUN = sa.select(*(column for column in runs_table.columns if column.name not in ("launch", "deleted")))
 
 
 class NotYoursError(Exception):
@@ -68,23 +75,36 @@ class Store:
     # ------------------------------------------------------------------ runs
 
     def enqueue(self, spec: RunSpec, owner: str, *, state: str = "queued") -> str:
-        """Writes a new run and returns its id."""
-        run_id = uuid.uuid4().hex[:12]
+        """Writes a new run and returns its id.
+
+        A launch is asked for once: while a run of the same spec and owner waits or is at work, its id is returned
+        and nothing is written, however many ask at the same moment. One that was told to stop no longer counts.
+        """
         now = time.time()
-        at_work = {"started": now, "heartbeat": now} if state == "running" else {}
-        with self._write() as connection:
-            connection.execute(
-                runs_table.insert().values(
-                    id=run_id,
-                    owner=owner,
-                    state=state,
-                    spec=spec.model_dump(),
-                    created=now,
-                    steps=spec.total_steps,
-                    **at_work,
-                )
-            )
-        return run_id
+        new = {
+            "id": uuid.uuid4().hex[:12],
+            "owner": owner,
+            "state": state,
+            "spec": spec.model_dump(),
+            "created": now,
+            "steps": spec.total_steps,
+        }
+        if state == "running":
+            return self._insert(new | {"started": now, "heartbeat": now})
+        launch = hashlib.sha256(f"{owner}\n{spec.model_dump_json()}".encode()).hexdigest()
+        same = (runs_table.c.launch == launch) & runs_table.c.state.in_(ACTIVE)
+        with self._plain_errors():
+            # The unique index decides between launches that come together.
+            with contextlib.suppress(sa.exc.IntegrityError):
+                return self._insert(new | {"launch": launch})
+            with self._engine.connect() as connection:
+                found = connection.scalar(sa.select(runs_table.c.id).where(same))
+            return found or self._insert(new | {"launch": launch})  # it has ended in between
+
+    def _insert(self, values: dict[str, Any]) -> str:
+        with self._engine.begin() as connection:
+            connection.execute(runs_table.insert().values(**values))
+        return str(values["id"])
 
     def claim(self, run_id: str) -> bool:
         """Queued to running, for one worker only. False when another has it or it was cancelled."""
@@ -93,12 +113,13 @@ class Store:
 
     def get(self, run_id: str) -> Run | None:
         with self._read() as connection:
-            row = connection.execute(runs_table.select().where(runs_table.c.id == run_id)).mappings().first()
+            this = (runs_table.c.id == run_id) & _VISIBLE
+            row = connection.execute(_RUN.where(this)).mappings().first()
         return _run(row) if row else None
 
     def list_runs(self, *, states: Iterable[str] | None = None, limit: int = 500) -> list[Run]:
         """Newest first."""
-        query = runs_table.select().order_by(runs_table.c.created.desc()).limit(limit)
+        query = _RUN.where(_VISIBLE).order_by(runs_table.c.created.desc()).limit(limit)
         if states is not None:
             query = query.where(runs_table.c.state.in_(tuple(states)))
         with self._read() as connection:
@@ -196,9 +217,16 @@ class Store:
         self._own(run_id, owner)
         if command == "cancel" and self._move(run_id, ("queued",), state="cancelled", ended=time.time()):
             return
+        # A run that was told to stop stands in the way of no new launch.
+        free = {"launch": None} if command == "cancel" else {}
+        self._move(run_id, AT_WORK, command=command, **free)
+
+    def cancel_queued(self, owner: str) -> int:
+        """Cancels all runs of this owner that still wait in the queue; returns how many."""
+        waiting = (runs_table.c.owner == owner) & (runs_table.c.state == "queued")
         with self._write() as connection:
-            at_work = (runs_table.c.id == run_id) & runs_table.c.state.in_(AT_WORK)
-            connection.execute(runs_table.update().where(at_work).values(command=command))
+            cancelled = runs_table.update().where(waiting).values(state="cancelled", ended=time.time())
+            return connection.execute(cancelled).rowcount
 
     def steer(self, run_id: str, owner: str, steering: dict[str, float]) -> None:
         """Sets temperature and kd_weight for the rest of a run at work. Raises NotYoursError."""
@@ -206,22 +234,43 @@ class Store:
         with self._write() as connection:
             connection.execute(runs_table.update().where(runs_table.c.id == run_id).values(steering=steering))
 
-    def delete(self, run_id: str, owner: str) -> None:
-        """Deletes an ended run of one's own, points included. Raises NotYoursError."""
-        run = self._own(run_id, owner)
-        if run is None or run.active:
-            return
-        with self._write() as connection:
-            connection.execute(points_table.delete().where(points_table.c.run_id == run_id))
-            connection.execute(runs_table.delete().where(runs_table.c.id == run_id))
+    def delete(self, run_id: str, owner: str) -> bool:
+        """Hides an ended run of one's own, until `undelete` brings it back or `sweep_deleted` takes it for good.
 
-    def _own(self, run_id: str, owner: str) -> Run | None:
-        run = self.get(run_id)
-        if run is not None and run.owner != owner:
+        False when there is no such run, or it has not ended. Raises NotYoursError.
+        """
+        self._own(run_id, owner)
+        ended = (runs_table.c.id == run_id) & runs_table.c.state.not_in(ACTIVE)
+        with self._write() as connection:
+            hidden = runs_table.update().where(ended & _VISIBLE).values(deleted=time.time())
+            return connection.execute(hidden).rowcount > 0
+
+    def undelete(self, run_id: str, owner: str) -> bool:
+        """Brings back a run that its owner has deleted, whole. False when it is gone for good."""
+        theirs = (runs_table.c.id == run_id) & (runs_table.c.owner == owner) & ~_VISIBLE
+        with self._write() as connection:
+            return connection.execute(runs_table.update().where(theirs).values(deleted=None)).rowcount > 0
+
+    def sweep_deleted(self) -> None:
+        """Takes runs for good, with their points and files, once the time to undo their deletion is over."""
+        over = runs_table.c.deleted < time.time() - _SWEPT_AFTER
+        with self._read() as connection:
+            due = connection.scalars(sa.select(runs_table.c.id).where(over)).all()
+        for run_id in due:
+            # The files go before the rows are committed: who is stopped here finds the run again and ends the work.
+            with self._write() as connection:
+                connection.execute(points_table.delete().where(points_table.c.run_id == run_id))
+                gone = connection.execute(runs_table.delete().where((runs_table.c.id == run_id) & over))
+                if gone.rowcount:
+                    artifacts.delete(run_id)
+
+    def _own(self, run_id: str, owner: str) -> None:
+        with self._read() as connection:
+            owns = connection.scalar(sa.select(runs_table.c.owner).where(runs_table.c.id == run_id))
+        if owns is not None and owns != owner:
             raise NotYoursError(
                 "This run belongs to another visitor: only they may stop, steer or delete it."
             )
-        return run
 
     # ------------------------------------------------------------ connections
 

@@ -84,8 +84,6 @@ def _delete(run: Run, store: Store) -> None:
         store.delete(run.id, visitor_id())
     except NotYoursError as error:
         st.toast(str(error))
-    else:
-        artifacts.delete(run.id)
 
 
 def _owner(run: Run) -> str:

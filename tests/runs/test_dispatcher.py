@@ -123,7 +123,9 @@ def test_a_run_outlives_the_dispatcher_that_started_it(store: Store) -> None:
 
 
 def test_ten_launches_in_a_row_are_trained_in_their_order(store: Store, dispatcher: Dispatcher) -> None:
-    ids = [store.enqueue(SHORT.model_copy(update={"epochs": 1, "seeds": 1}), "ann") for _ in range(10)]
+    shortest = SHORT.model_copy(update={"epochs": 1, "seeds": 1})
+    specs = [shortest.model_copy(update={"labels": 50 + n}) for n in range(10)]
+    ids = [store.enqueue(spec, "ann") for spec in specs]
     runs = [wait(store, run_id, lambda r: not r.active) for run_id in ids]
     assert {run.state for run in runs} == {"done"}
     started = [run.started or 0.0 for run in runs]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 import time
 from pathlib import Path
@@ -10,11 +11,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from kdlab.runs import artifacts
 from kdlab.runs.home import HomeError, home
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import NotYoursError, Store, StoreError
 
 SPEC = RunSpec(dataset="digits", teacher="digits", labels=50, transfer=0)
+SPECS = [SPEC.model_copy(update={"epochs": epochs}) for epochs in (1, 2, 3)]
 
 
 @pytest.fixture
@@ -40,8 +43,8 @@ def test_of_many_workers_one_claims_a_run(store: Store) -> None:
 
 
 def test_a_second_launch_waits_for_every_others_first(store: Store) -> None:
-    first = [store.enqueue(SPEC, "ann") for _ in range(3)]
-    second = [store.enqueue(SPEC, "bob") for _ in range(2)]
+    first = [store.enqueue(spec, "ann") for spec in SPECS]
+    second = [store.enqueue(spec, "bob") for spec in SPECS[:2]]
     assert store.queue() == [first[0], second[0], first[1], second[1], first[2]]
     store.claim(first[0])
     assert store.queue() == [second[0], first[1], second[1], first[2]]
@@ -91,7 +94,7 @@ def test_a_newer_command_survives_the_acknowledgement_of_an_older(store: Store) 
 def test_a_run_whose_heart_stopped_is_lost_and_keeps_its_points(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    silent, beating = store.enqueue(SPEC, "ann"), store.enqueue(SPEC, "ann")
+    silent, beating = (store.enqueue(spec, "ann") for spec in SPECS[:2])
     for run_id in (silent, beating):
         store.claim(run_id)
     store.add_points(silent, [(0, "point", {})], step=1)
@@ -113,16 +116,136 @@ def test_an_ended_run_cannot_end_again(store: Store) -> None:
     assert store.get(run_id).state == "done"  # type: ignore[union-attr]
 
 
-def test_deleting_takes_the_points_too_but_spares_a_run_at_work(store: Store) -> None:
+def ended(store: Store) -> str:
     run_id = store.enqueue(SPEC, "ann")
     store.claim(run_id)
     store.add_points(run_id, [(0, "point", {})], step=1)
-    store.delete(run_id, "ann")
-    assert store.get(run_id) is not None
     store.finish(run_id, "cancelled")
-    store.delete(run_id, "ann")
+    return run_id
+
+
+def test_a_run_at_work_cannot_be_deleted(store: Store) -> None:
+    run_id = store.enqueue(SPEC, "ann")
+    assert not store.delete(run_id, "ann")
+    store.claim(run_id)
+    assert not store.delete(run_id, "ann")
+    assert store.get(run_id) is not None
+
+
+def test_a_deleted_run_is_out_of_sight_and_comes_back_whole(store: Store) -> None:
+    run_id = ended(store)
+    before = store.get(run_id)
+    assert store.delete(run_id, "ann")
+    store.sweep_deleted()
     assert store.get(run_id) is None
-    assert store.points(run_id) == []
+    assert store.list_runs() == []
+    assert not store.undelete(run_id, "bob")
+    assert store.undelete(run_id, "ann")
+    assert store.get(run_id) == before
+    assert len(store.points(run_id)) == 1
+
+
+def test_a_deletion_that_nobody_undoes_takes_points_and_files_also_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
+    store = Store()
+    run_id, kept = ended(store), ended(store)
+    for each in (run_id, kept):
+        artifacts.save_answers(each, [[[1, 2]]])
+    store.delete(run_id, "ann")
+    later = time.time() + 60
+    monkeypatch.setattr(time, "time", lambda: later)
+    again = Store()
+    again.sweep_deleted()
+    assert not again.undelete(run_id, "ann")
+    assert again.points(run_id) == []
+    assert not artifacts.folder(run_id).exists()
+    assert again.get(kept) is not None
+    assert artifacts.load_answers(kept) is not None
+
+
+def test_a_sweep_that_is_cut_off_is_ended_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
+    store = Store()
+    run_id = ended(store)
+    artifacts.save_answers(run_id, [[[1, 2]]])
+    store.delete(run_id, "ann")
+    later = time.time() + 60
+    monkeypatch.setattr(time, "time", lambda: later)
+    with monkeypatch.context() as cut:
+        cut.setattr(artifacts, "delete", lambda run_id: sys.exit("the power went"))
+        with pytest.raises(SystemExit):
+            store.sweep_deleted()
+    assert artifacts.folder(run_id).exists()
+    store.sweep_deleted()
+    assert not artifacts.folder(run_id).exists()
+    assert not store.undelete(run_id, "ann")
+
+
+def test_a_launch_asked_for_twice_is_one_run(store: Store) -> None:
+    ids: list[str] = []
+    together = threading.Barrier(8)
+
+    def press() -> None:
+        together.wait()
+        ids.append(store.enqueue(SPEC, "ann"))
+
+    threads = [threading.Thread(target=press) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ids) == 8
+    assert len(set(ids)) == 1
+    store.claim(ids[0])
+    assert store.enqueue(SPEC, "ann") == ids[0]
+    assert store.enqueue(SPEC, "bob") != ids[0]
+    assert store.enqueue(SPECS[0], "ann") != ids[0]
+    assert len(store.list_runs()) == 3
+
+
+def test_what_has_ended_or_was_told_to_stop_can_be_launched_again(store: Store) -> None:
+    first = store.enqueue(SPEC, "ann")
+    store.claim(first)
+    store.finish(first, "failed")
+    second = store.enqueue(SPEC, "ann")
+    store.claim(second)
+    store.command(second, "ann", "cancel")
+    third = store.enqueue(SPEC, "ann")
+    store.command(third, "ann", "cancel")
+    assert len({first, second, third, store.enqueue(SPEC, "ann")}) == 4
+
+
+def test_the_command_line_trains_a_spec_as_often_as_it_is_asked(store: Store) -> None:
+    assert store.enqueue(SPEC, "ann", state="running") != store.enqueue(SPEC, "ann", state="running")
+
+
+def test_all_that_one_visitor_has_queued_is_cancelled_at_once(store: Store) -> None:
+    waiting = [store.enqueue(spec, "ann") for spec in SPECS]
+    at_work = store.enqueue(SPEC, "ann")
+    store.claim(at_work)
+    others = store.enqueue(SPEC, "bob")
+    assert store.cancel_queued("ann") == 3
+    states = {run.id: run.state for run in store.list_runs()}
+    assert [states[run_id] for run_id in (*waiting, at_work, others)] == [*3 * ["cancelled"], "running", "queued"]
+    assert store.cancel_queued("ann") == 0
+
+
+def test_a_store_from_before_a_column_was_added_opens_with_all_its_runs(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'lab.sqlite'}"
+    run_id = ended(Store(url))
+    with sqlite3.connect(tmp_path / "lab.sqlite") as old:
+        old.execute("DROP INDEX one_active_run_a_launch")
+        old.execute("ALTER TABLE runs DROP COLUMN launch")
+        old.execute("ALTER TABLE runs DROP COLUMN deleted")
+    store = Store(url)
+    assert store.set_aside is None
+    assert [run.id for run in store.list_runs()] == [run_id]
+    assert store.enqueue(SPEC, "ann") == store.enqueue(SPEC, "ann")
+    assert store.delete(run_id, "ann")
 
 
 def test_an_older_store_is_put_aside_whole_and_a_new_one_begins(tmp_path: Path) -> None:
