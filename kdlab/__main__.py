@@ -96,7 +96,7 @@ def _report(run_id: str, spec: RunSpec, result: dict[str, Any]) -> dict[str, Any
 
 
 def _sentences(run_id: str, spec: RunSpec, result: dict[str, Any]) -> str:
-    from kdlab.runs.comparison import compare, in_words
+    from kdlab.runs.comparison import compare, in_words, no_verdict
 
     found = compare(result)
     lines = [f"Run {run_id}, {result['seconds']:.1f} s on {result['device']['name']}"]
@@ -105,8 +105,10 @@ def _sentences(run_id: str, spec: RunSpec, result: dict[str, Any]) -> str:
         f"  {arm['name']:<18} accuracy {found.accuracy[arm['role']].mean:.3f}" for arm in result["arms"]
     ]
     where = "unlabelled data" if spec.transfer else "the labelled data"
-    lines += [f"The teacher's answers on {where}: {in_words(found.answers)}"]
-    lines += [f"{spec.arms[-1].name} on top of them: {in_words(found.softness)}"]
+    nothing = no_verdict(spec)
+    if spec.kd_weight > 0:
+        lines += [f"The teacher's answers on {where}: {in_words(found.answers)}"]
+    lines += [nothing or f"{spec.arms[-1].name} on top of them: {in_words(found.softness)}"]
     return "\n".join(lines)
 
 

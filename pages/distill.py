@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from pydantic import ValidationError
 
+from kdlab.runs.comparison import no_verdict
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.runs.store import StoreError
 from kdlab.ui.controls import PRESETS, apply_preset, run_controls
@@ -60,6 +61,8 @@ def controls() -> None:
         launch(spec)
         st.rerun()  # the whole page: the run on show is another
     if spec is not None:
+        if nothing := no_verdict(spec):
+            button.warning(nothing, icon=":material/block:")
         st.caption(
             f"{len(spec.arms) * spec.seeds} students × {spec.total_steps:,} steps. While a run of yours with this "
             "dataset, student and objective goes on, temperature and KD weight act on it."

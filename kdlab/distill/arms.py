@@ -39,6 +39,13 @@ class Arm(BaseModel):
         plain = self.role != "soft_targets" or isinstance(self.objective, ForwardKL)
         return ROLE_NAMES[self.role] if plain else self.objective.title
 
+    @property
+    def untaught_because(self) -> str | None:
+        """Why nothing of its distillation term reaches the students, in a sentence; None where something does."""
+        if self.kd_weight == 0:
+            return "With a KD weight of 0 the distillation term counts for nothing."
+        return self.objective.constant_because
+
     def bits_per_query(self, classes: int) -> float:
         """How much one answer of the teacher tells this arm: log2 K for a label, 32 bits for each number."""
         label = math.log2(classes)

@@ -47,6 +47,11 @@ class Objective(BaseModel):
 
     uses_labels: ClassVar[bool] = False
 
+    @property
+    def constant_because(self) -> str | None:
+        """Why its loss is the same for every student at these settings, in a sentence; None where it is not."""
+        return None
+
     def loss(self, given: Given) -> Tensor:
         """Mean loss over unmasked items, in nats."""
         raise NotImplementedError
@@ -130,6 +135,14 @@ class GeneralizedJSD(Softened):
         json_schema_extra={"title": "Continuous at the ends"},
     )
 
+    @property
+    def constant_because(self) -> str | None:
+        if self.continuous or 0 < self.beta < 1:
+            return None
+        return (
+            f"At β = {self.beta:g} the Jensen–Shannon divergence, as it is defined, is 0 for every student."
+        )
+
     def loss(self, given: Given) -> Tensor:
         from kdlab.distill.objectives import generalized_jsd
 
@@ -185,6 +198,12 @@ class DKD(Softened):
         "8; a large one drowns the target in a short run.",
         json_schema_extra={"title": "Non-target weight b", "step": 0.1},
     )
+
+    @property
+    def constant_because(self) -> str | None:
+        if self.target_weight or self.non_target_weight:
+            return None
+        return "With both weights at 0, Decoupled KD is 0 for every student."
 
     def loss(self, given: Given) -> Tensor:
         from kdlab.distill.objectives import dkd

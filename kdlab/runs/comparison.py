@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from kdlab.core.intervals import Interval, mean_interval, paired_difference
 from kdlab.distill.arms import Role
+from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Run
 
 
@@ -41,6 +43,20 @@ def compare(result: dict[str, Any]) -> Comparison:
         teacher_accuracy=result["teacher_accuracy"],
         kept=float(soft.mean() / result["teacher_accuracy"]),
     )
+
+
+def no_verdict(spec: RunSpec, steering: Mapping[str, float] | None = None) -> str | None:
+    """Why the last arm of such a run can show nothing of distillation, in two sentences; None where it can.
+
+    steering: what the visitor moved while it went on. A KD weight that was moved may have taught for a while.
+    """
+    arm = spec.arms[-1]
+    because = arm.objective.constant_because if steering else arm.untaught_because
+    if because is None:
+        return None
+    if arm.kd_weight == 1 and not steering:
+        return f"{because} With a KD weight of 1 the labels count for nothing either: this student learns nothing."
+    return f"{because} So this student learns from the labels alone, and nothing that it shows is distillation's doing."
 
 
 def between_runs(first: Run, second: Run) -> Interval | None:

@@ -8,7 +8,7 @@ import time
 import streamlit as st
 
 from kdlab.runs import artifacts
-from kdlab.runs.comparison import compare, in_words
+from kdlab.runs.comparison import compare, in_words, no_verdict
 from kdlab.runs.curves import curves
 from kdlab.runs.store import NotYoursError, Run, Store
 from kdlab.ui.identity import visitor_id
@@ -102,6 +102,8 @@ def _when(run: Run) -> str:
 def _result(run: Run) -> str:
     if run.result is None:
         return f":small[{run.message or f'step {run.step:,} of {run.steps:,}'}]"
+    if nothing := no_verdict(run.spec, run.steering):
+        return f"No verdict on distillation. {nothing}"
     found = compare(run.result)
     return (
         f"{found.accuracy['labels_only'].mean:.1%} with labels only, {found.accuracy['soft_targets'].mean:.1%} "

@@ -10,7 +10,7 @@ import streamlit as st
 from kdlab.core.intervals import Interval
 from kdlab.data.registry import DATASETS, Dataset
 from kdlab.distill.objective_catalogue import ForwardKL
-from kdlab.runs.comparison import Comparison, compare, in_words
+from kdlab.runs.comparison import Comparison, compare, in_words, no_verdict
 from kdlab.runs.recorded import OWNER
 from kdlab.runs.store import Run
 from kdlab.ui import charts_result
@@ -29,17 +29,23 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
             "Temperature or KD weight was moved while this run went on: its settings alone do not give these numbers.",
             icon=":material/tune:",
         )
-    left, right = st.columns([3, 2], vertical_alignment="center")
-    with left:
-        live_plot(
-            charts_result.gain_split(found, run.spec.arms[-1].name, _on_top(run)),
-            key="gain",
-            height=340,
-            alt=f"From labels only to soft targets: the teacher's answers {in_words(found.answers)}; "
-            f"then {_on_top(run).lower()} {in_words(found.softness)}.",
-        )
-    with right:
-        st.markdown(_sentences(run, found))
+    nothing = no_verdict(run.spec, run.steering)
+    if nothing:
+        st.info(nothing, icon=":material/block:")
+        if run.spec.kd_weight > 0:
+            st.markdown(_answers_sentence(run, found))
+    else:
+        left, right = st.columns([3, 2], vertical_alignment="center")
+        with left:
+            live_plot(
+                charts_result.gain_split(found, run.spec.arms[-1].name, _on_top(run)),
+                key="gain",
+                height=340,
+                alt=f"From labels only to soft targets: the teacher's answers {in_words(found.answers)}; "
+                f"then {_on_top(run).lower()} {in_words(found.softness)}.",
+            )
+        with right:
+            st.markdown(_sentences(run, found))
     data = DATASETS[run.spec.dataset]
     classes, price, changed = st.tabs(
         ["By class", "What it costs", "Examples that changed"], key="result", bind="query-params"
@@ -57,7 +63,9 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
             _price(run, found)
     if changed.open:
         with changed:
-            if answers is None:
+            if nothing:
+                st.caption("Nothing changed by distillation: this run has none.")
+            elif answers is None:
                 st.caption("The students' answers of this run were not kept.")
             else:
                 _changed(run, data, answers)
@@ -66,16 +74,20 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
 def _sentences(run: Run, found: Comparison) -> str:
     spec, classes = run.spec, len(DATASETS[run.spec.dataset].classes)
     told = " and ".join(f"{arm.bits_per_query(classes):.3g}" for arm in spec.arms[1:])
-    where = "unlabelled data" if spec.transfer else "the labelled data"
     return (
         f"**Distilled against labels only:** {_shown(found.total)}.\n\n"
-        f"**The teacher's answers on {where}:** {_shown(found.answers)}.\n\n"
+        f"{_answers_sentence(run, found)}\n\n"
         f"**{_on_top(run)} on top of the answers:** {_shown(found.softness)}.\n\n"
         f"The distilled student keeps **{found.kept:.1%}** of the teacher's accuracy "
         f"({found.accuracy['soft_targets'].mean:.1%} of {found.teacher_accuracy:.1%}).\n\n"
         f":small[{_paired(spec.seeds)} Each number is rounded by itself. An answer of the teacher tells the two taught "
         f"students {told} bits.]"
     )
+
+
+def _answers_sentence(run: Run, found: Comparison) -> str:
+    where = "unlabelled data" if run.spec.transfer else "the labelled data"
+    return f"**The teacher's answers on {where}:** {_shown(found.answers)}."
 
 
 def _paired(seeds: int) -> str:

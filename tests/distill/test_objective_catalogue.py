@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
 import pytest
 import torch
+from annotated_types import Ge, Le
 from pydantic import BaseModel, ValidationError
 from torch.nn.functional import cross_entropy
 
@@ -98,3 +103,39 @@ def test_new_objective_is_one_class():
 def test_unknown_objectives_controls_and_values_are_refused(wrong):
     with pytest.raises(ValidationError):
         Holder(objective=wrong)
+
+
+def _settings(cls: type[Objective]) -> Iterator[Objective]:
+    """An objective at the ends, the defaults and a middle of every control, each with each."""
+    values: dict[str, list[Any]] = {}
+    for control, field in cls.model_fields.items():
+        if field.annotation is bool:
+            values[control] = [False, True]
+        elif control != "name":
+            low = next(bound.ge for bound in field.metadata if isinstance(bound, Ge))
+            high = next(bound.le for bound in field.metadata if isinstance(bound, Le))
+            values[control] = [low, high, field.default, field.annotation((low + high) / 2)]
+    for chosen in product(*values.values()):
+        yield cls(**dict(zip(values, chosen, strict=True)))
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+def test_an_objective_says_that_it_is_constant_just_where_no_student_gets_a_gradient(name):
+    found = list(_settings(OBJECTIVES[name]))
+    for objective in found:
+        student_logits = Z_S.clone().requires_grad_()
+        given = _given(objective)
+        loss = objective.loss(Given(student_logits, given.teacher, given.labels, 2.0))
+        loss.backward()
+        silent = bool((student_logits.grad == 0).all())
+        assert (objective.constant_because is not None) is silent, objective
+
+
+def test_an_arm_is_untaught_where_its_weight_or_its_objective_is_nothing():
+    from kdlab.distill.arms import three_arms
+
+    asks, nothing = ForwardKL(), OBJECTIVES["generalized_jsd"](beta=0.0)
+    cases = {(0.0, asks): (1, 1), (0.9, asks): (0, 0), (0.9, nothing): (0, 1), (0.0, nothing): (1, 1)}
+    for (kd_weight, objective), untaught in cases.items():
+        arms = three_arms(2.0, kd_weight, objective)[1:]
+        assert tuple(arm.untaught_because is not None for arm in arms) == untaught

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from kdlab.core.intervals import paired_difference
-from kdlab.runs.comparison import compare, in_words
+from kdlab.runs.comparison import compare, in_words, no_verdict
+from kdlab.runs.spec import RunSpec
 
 LABELS_ONLY, ANSWERS, SOFT = [0.70, 0.72, 0.71], [0.75, 0.76, 0.77], [0.76, 0.79, 0.78]
 
@@ -39,3 +42,26 @@ def test_a_shown_difference_is_said_in_points_with_its_interval() -> None:
 
 def test_one_seed_shows_nothing() -> None:
     assert "run at least two" in in_words(paired_difference([0.9], [0.5]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "steering", "says"),
+    [
+        ({}, {}, None),
+        ({"objective": {"name": "generalized_jsd", "beta": 0}}, {}, "At β = 0 .* labels alone"),
+        ({"objective": {"name": "generalized_jsd", "beta": 0, "continuous": True}}, {}, None),
+        ({"objective": {"name": "generalized_jsd", "beta": 1}, "kd_weight": 1}, {}, "learns nothing"),
+        ({"objective": {"name": "generalized_jsd", "beta": 1}}, {"kd_weight": 0.5}, "At β = 1"),
+        ({"objective": {"name": "dkd", "target_weight": 0, "non_target_weight": 0}}, {}, "both weights at 0"),
+        ({"kd_weight": 0}, {}, "KD weight of 0 .* labels alone"),
+        ({"kd_weight": 0}, {"kd_weight": 0.5, "temperature": 2.0}, None),
+    ],
+)
+def test_a_run_whose_distillation_asks_nothing_gets_a_reason_in_place_of_a_verdict(
+    settings, steering, says
+) -> None:
+    found = no_verdict(RunSpec(**settings), steering)
+    if says is None:
+        assert found is None
+    else:
+        assert re.search(says, found or "")

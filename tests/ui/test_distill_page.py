@@ -8,6 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from kdlab.__main__ import _sentences
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store
@@ -165,3 +166,23 @@ def test_a_steered_run_says_that_its_settings_alone_do_not_give_its_numbers(fres
     said = words(open_page("distill", run=run_id))
     assert "steered to T 6.6, w 0.9" in said
     assert "its settings alone do not give these numbers" in said
+
+
+def test_a_run_with_nothing_to_distil_is_named_before_launch_and_gets_no_verdict(fresh_store: Path) -> None:
+    settings = {"objective": "generalized_jsd", "objective_beta": "0"}
+    assert "is 0 for every student" in words(open_page("distill", **settings))
+    assert "is 0 for every student" not in words(open_page("distill", **settings | {"objective_beta": "0.5"}))
+
+    spec = RunSpec(objective={"name": "generalized_jsd", "beta": 0})
+    store, result = Store(), recorded_run()[0].result
+    run_id = store.enqueue(spec, "someone")
+    store.claim(run_id)
+    store.finish(run_id, "done", result=result)
+    for page, query in (("distill", {"run": run_id}), ("runs", {})):
+        said = words(open_page(page, **query))
+        assert "is 0 for every student" in said
+        assert "Distilled against labels only" not in said
+        assert "distilled:" not in said
+    printed = _sentences(run_id, spec, result)
+    assert "is 0 for every student" in printed
+    assert "on top of them" not in printed
