@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,8 +10,6 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from kdlab.runs.dispatcher import Dispatcher
-from kdlab.runs.home import HomeError
-from kdlab.runs.store import StoreError
 from kdlab.ui.hosts import KnownHosts
 from kdlab.ui.identity import VisitorCookie
 from kdlab.ui.plotly_source import plotly_route
@@ -20,13 +17,8 @@ from kdlab.ui.plotly_source import plotly_route
 
 @asynccontextmanager
 async def dispatching(_app: st.App) -> AsyncIterator[None]:
-    """One dispatcher for as long as the server lives. Where runs cannot be kept, the other pages still open."""
-    try:
-        dispatcher = Dispatcher()
-    except (HomeError, StoreError) as problem:
-        logging.getLogger("kdlab").error("No runs can be launched: %s", problem)
-        yield
-        return
+    """One dispatcher for as long as the server lives."""
+    dispatcher = Dispatcher()
     dispatcher.start()
     try:
         yield

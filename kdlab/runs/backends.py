@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import subprocess
 import sys
@@ -14,6 +15,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 _WARM_PAUSE = 8.0  # seconds that a run has the cores to itself before the next worker warms up beside it
+
+
+def slots() -> int:
+    """How many runs train at once: ``KDLAB_SLOTS``, one where it says nothing or no such number."""
+    told = os.environ.get("KDLAB_SLOTS", "1")
+    if told.isascii() and told.isdigit() and 0 < int(told) < 1000:
+        return int(told)
+    logging.getLogger("kdlab").warning(
+        "KDLAB_SLOTS is %r, which is no whole number from 1 to 999: one run trains at a time.", told[:40]
+    )
+    return 1
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,11 @@ METRICS = (
     "gradient_share",
 )
 
+_HOLDS = {
+    "point": {"step", "epoch", "seconds", "values"},
+    "mark": {"step", "epoch", "temperature", "kd_weight"},
+}
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -88,6 +93,8 @@ def curves(rows: Iterable[tuple[int, str, dict[str, Any]]]) -> Curves | None:
     points: list[dict[str, Any]] = []
     marks: list[Mark] = []
     for _, kind, payload in rows:
+        if not _HOLDS.get(kind, {kind}) <= payload.keys():
+            continue  # a row that was damaged leaves a gap
         if kind == "point":
             points.append(payload)
         else:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
 import time
 
-from kdlab.runs.backends import Backend, Ended, LocalBackend
-from kdlab.runs.store import Store, StoreError
+from kdlab.runs.backends import Backend, Ended, LocalBackend, slots
+from kdlab.runs.home import HomeError
+from kdlab.runs.schema import ACTIVE, StoreError
+from kdlab.runs.spell import Spell
+from kdlab.runs.store import Store
 
 _TICK = 0.1  # seconds
 _SWEEP_EVERY = 1.0
@@ -17,12 +18,16 @@ _IDLE_PROCESSES = 4  # paused runs that may wait beside those at work; each hold
 
 
 class Dispatcher:
-    """A thread beside the server. ``KDLAB_SLOTS`` runs train at once (1 unless told)."""
+    """A thread beside the server. ``KDLAB_SLOTS`` runs train at once (1 unless told).
+
+    It opens the lab's store itself and tries again for as long as there is none.
+    """
 
     def __init__(self, store: Store | None = None, backend: Backend | None = None) -> None:
-        self._store = store or Store()
+        self._opened = store
         self._backend = backend or LocalBackend()
-        self._slots = max(1, int(os.environ.get("KDLAB_SLOTS", "1")))
+        self._slots = slots()
+        self._ended: list[Ended] = []  # not accounted for yet
         self._submitted: set[str] = set()
         self._cancel_seen: dict[str, float] = {}
         self._swept = 0.0
@@ -40,21 +45,33 @@ class Dispatcher:
             self._backend.close()
 
     def _loop(self) -> None:
+        # Whatever fails now (disk full, store locked, no file descriptor left) may be there again at the next tick:
+        # a dispatcher that gave up would leave every later run waiting for ever.
+        fault = Spell("The queue of runs", Exception, plain=(StoreError, HomeError))
         while not self._over.wait(_TICK):
-            # A store that fails now (disk full, locked) may be there again at the next tick.
-            with contextlib.suppress(StoreError):
+            with fault:
                 self.tick()
+
+    @property
+    def _store(self) -> Store:
+        if self._opened is None:
+            self._opened = Store()
+        return self._opened
 
     def tick(self) -> None:
         """One look: what ended, what is lost, what must be stopped, who is next."""
         for ended in self._backend.poll():
-            self._account_for(ended)
+            self._ended.append(ended)
+        while self._ended:
+            self._account_for(self._ended[0])
+            del self._ended[0]
         now = time.monotonic()
         if now - self._swept >= _SWEEP_EVERY:
-            self._swept = now
             self._store.sweep_lost()
             self._store.sweep_deleted()
-        active = self._store.list_runs(states=("queued", "running", "paused"))
+            self._fail_unreadable()
+            self._swept = now
+        active = self._store.list_runs(states=ACTIVE, limit=None)
         for run in active:
             if run.command == "cancel" and now - self._cancel_seen.setdefault(run.id, now) > _PATIENCE:
                 self._backend.cancel(run.id)
@@ -69,6 +86,10 @@ class Dispatcher:
             for run_id in waiting[: self._slots - busy]:
                 self._backend.submit(run_id)
                 self._submitted.add(run_id)
+
+    def _fail_unreadable(self) -> None:
+        for row in self._store.unreadable(states=ACTIVE):
+            self._store.finish(row.id, "failed", message=f"This run cannot be trained. {row.fault}")
 
     def _account_for(self, ended: Ended) -> None:
         run = self._store.get(ended.run_id)

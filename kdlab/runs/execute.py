@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from kdlab.data.registry import get_dataset
@@ -22,7 +21,8 @@ from kdlab.models.networks import build_student
 from kdlab.models.profile import profile
 from kdlab.runs import artifacts
 from kdlab.runs.home import home
-from kdlab.runs.spec import RunSpec, explain
+from kdlab.runs.spec import RunSpec
+from kdlab.runs.spell import Spell
 from kdlab.runs.store import Store, StoreError
 
 _FLUSH_EVERY = 0.2  # seconds: at most five writes a second
@@ -51,6 +51,8 @@ class _Reporter:
         self._seen_steering: dict[str, float] = {}
         self._seen_at = 0.0
         self._paused = False
+        # What the store refuses now (locked, full) it may take at the next look; points wait until then.
+        self._fault = Spell(f"Run {run_id}: writing to the store", StoreError)
 
     def point(self, point: Point) -> None:
         if not all(math.isfinite(loss) for arm in point.values["supervised"] for loss in arm):
@@ -58,8 +60,7 @@ class _Reporter:
         self._add("point", _rounded(vars(point)))
         now = time.monotonic()
         if now - self._flushed >= _FLUSH_EVERY:
-            # A full disk or a locked database may pass; the points wait here until the run's end.
-            with contextlib.suppress(StoreError):
+            with self._fault:
                 self.flush(point.step)
 
     def before_step(self, trainer: Trainer) -> bool:
@@ -69,8 +70,7 @@ class _Reporter:
         while True:
             self._looked = time.monotonic()
             command = ""
-            # What the store refuses now (locked, full) it may take at the next look.
-            with contextlib.suppress(StoreError):
+            with self._fault:
                 command = self._obey(trainer)
                 if self._paused and self._waiting:
                     self.flush(trainer.step_number)  # a paused run shows all that it has
@@ -118,8 +118,7 @@ def execute(run_id: str, store: Store) -> bool:
     with _heartbeat(store, run_id):
         trainer = None
         try:
-            # What the store holds came from outside: it is checked again here.
-            spec = RunSpec.model_validate(run.spec.model_dump())
+            spec = run.spec
             started = time.perf_counter()
             trainer = make_trainer(spec)
             trainer.train(reporter)
@@ -151,8 +150,6 @@ def _ending(error: Exception, trainer: Trainer | None) -> tuple[str, str]:
                 f"Training diverged: after {step} steps a loss is no longer a number. "
                 "Lower the learning rate or the temperature and launch it again."
             )
-        case ValidationError():
-            return "failed", " ".join(explain(error))
         case DeviceError() | CheckpointError() | StoreError():
             return "failed", str(error)
         case torch.OutOfMemoryError():
@@ -215,8 +212,9 @@ def _heartbeat(store: Store, run_id: str) -> Iterator[None]:
     over = threading.Event()
 
     def beat() -> None:
+        fault = Spell(f"Run {run_id}: its heartbeat", Exception, plain=(StoreError,))
         while not over.wait(_BEAT_EVERY):
-            with contextlib.suppress(StoreError):
+            with fault:
                 store.beat(run_id)
 
     thread = threading.Thread(target=beat, daemon=True)

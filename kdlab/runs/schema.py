@@ -128,3 +128,4 @@ def sqlite_pragmas(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.text_factory = lambda raw: raw.decode(errors="replace")  # one damaged text spoils no other row

@@ -12,22 +12,20 @@ import os
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import ValidationError
 
 from kdlab.runs import artifacts
 from kdlab.runs.home import home
 from kdlab.runs.schema import ACTIVE, StoreError, open_schema, points_table, runs_table, sqlite_pragmas
 from kdlab.runs.spec import RunSpec
+from kdlab.runs.stored import Run, UnreadableRun, json_or_text, read_run
 
 AT_WORK = ("running", "paused")
 LOST_AFTER = 8.0  # seconds without a heartbeat; workers beat every second
 UNDO_FOR = 10.0  # seconds that a page offers to undo a deletion
 _SWEPT_AFTER = 2 * UNDO_FOR  # so that a click at the last moment still finds the run
-
 
 _VISIBLE = runs_table.c.deleted.is_(None)
 _RUN = sa.select(*(column for column in runs_table.columns if column.name not in ("launch", "deleted")))
@@ -37,36 +35,16 @@ class NotYoursError(Exception):
     """Only a run's owner may stop, steer or delete it."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run as the store knows it. Times are seconds since the epoch."""
-
-    id: str
-    owner: str
-    state: str
-    spec: RunSpec
-    created: float
-    started: float | None
-    ended: float | None
-    heartbeat: float | None
-    step: int
-    steps: int
-    message: str
-    command: str
-    steering: dict[str, Any]
-    result: dict[str, Any] | None
-
-    @property
-    def active(self) -> bool:
-        return self.state in ACTIVE
-
-
 class Store:
     """Reads and writes runs. Safe to share between threads; open one a process."""
 
     def __init__(self, url: str | None = None) -> None:
         url = url or os.environ.get("KDLAB_DATABASE_URL") or f"sqlite:///{home() / 'lab.sqlite'}"
-        self._engine = sa.create_engine(url, connect_args={"timeout": 15} if url.startswith("sqlite") else {})
+        self._engine = sa.create_engine(
+            url,
+            connect_args={"timeout": 15} if url.startswith("sqlite") else {},
+            json_deserializer=json_or_text,
+        )
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", sqlite_pragmas)
         with self._plain_errors():
@@ -112,18 +90,33 @@ class Store:
         return self._move(run_id, ("queued",), state="running", started=now, heartbeat=now)
 
     def get(self, run_id: str) -> Run | None:
-        with self._read() as connection:
-            this = (runs_table.c.id == run_id) & _VISIBLE
-            row = connection.execute(_RUN.where(this)).mappings().first()
-        return _run(row) if row else None
+        """The run; None where there is none, where it was deleted, and where it is unreadable."""
+        if not run_id.isalnum():
+            return None
+        found = self._rows(_RUN.where(runs_table.c.id == run_id))
+        return next((run for run in found if isinstance(run, Run)), None)
 
-    def list_runs(self, *, states: Iterable[str] | None = None, limit: int = 500) -> list[Run]:
-        """Newest first."""
-        query = _RUN.where(_VISIBLE).order_by(runs_table.c.created.desc()).limit(limit)
+    def list_runs(self, *, states: Iterable[str] | None = None, limit: int | None = 500) -> list[Run]:
+        """Newest first, without those that are deleted or unreadable."""
+        query = _RUN.order_by(runs_table.c.created.desc()).limit(limit)
         if states is not None:
             query = query.where(runs_table.c.state.in_(tuple(states)))
+        return [run for run in self._rows(query) if isinstance(run, Run)]
+
+    def unreadable(
+        self, run_id: str | None = None, *, states: Iterable[str] | None = None
+    ) -> list[UnreadableRun]:
+        """The rows that `list_runs` and `get` leave out because this lab cannot read them, newest first."""
+        query = _RUN.order_by(runs_table.c.created.desc())
+        if run_id is not None:
+            query = query.where(runs_table.c.id == run_id)
+        if states is not None:
+            query = query.where(runs_table.c.state.in_(tuple(states)))
+        return [row for row in self._rows(query) if isinstance(row, UnreadableRun)]
+
+    def _rows(self, query: sa.Select) -> list[Run | UnreadableRun]:
         with self._read() as connection:
-            return [_run(row) for row in connection.execute(query).mappings()]
+            return [read_run(row) for row in connection.execute(query.where(_VISIBLE)).mappings()]
 
     def queue(self) -> list[str]:
         """Ids of queued runs in the order in which they will be admitted.
@@ -132,7 +125,7 @@ class Store:
         """
         ahead: dict[str, int] = {}
         turns: list[tuple[int, float, str]] = []
-        for run in sorted(self.list_runs(states=ACTIVE), key=lambda r: (r.state == "queued", r.created)):
+        for run in sorted(self.list_runs(states=ACTIVE, limit=None), key=lambda r: (r.state == "queued", r.created)):
             if run.state == "queued":
                 turns.append((ahead.get(run.owner, 0), run.created, run.id))
             ahead[run.owner] = ahead.get(run.owner, 0) + 1
@@ -153,14 +146,18 @@ class Store:
             )
 
     def points(self, run_id: str, after: int = -1) -> list[tuple[int, str, dict[str, Any]]]:
-        """Rows with a number above ``after``, in order."""
+        """Rows with a number above ``after``, in order; a payload that is damaged is left out."""
         query = (
             sa.select(points_table.c.number, points_table.c.kind, points_table.c.payload)
             .where(points_table.c.run_id == run_id, points_table.c.number > after)
             .order_by(points_table.c.number)
         )
         with self._read() as connection:
-            return [tuple(row) for row in connection.execute(query)]
+            return [
+                (number, kind, payload)
+                for number, kind, payload in connection.execute(query)
+                if isinstance(payload, dict)
+            ]
 
     # --------------------------------------------------- the worker's own side
 
@@ -171,10 +168,11 @@ class Store:
             )
 
     def control(self, run_id: str) -> tuple[str, dict[str, Any]]:
-        """The command that waits for the worker and the arms' steering."""
+        """The command that waits for the worker and the arms' steering; "cancel" for a run that is not at work."""
+        at_work = (runs_table.c.id == run_id) & runs_table.c.state.in_(AT_WORK)
         with self._read() as connection:
             row = connection.execute(
-                sa.select(runs_table.c.command, runs_table.c.steering).where(runs_table.c.id == run_id)
+                sa.select(runs_table.c.command, runs_table.c.steering).where(at_work)
             ).first()
         return (row[0], row[1] or {}) if row else ("cancel", {})
 
@@ -204,7 +202,7 @@ class Store:
     def sweep_lost(self) -> list[str]:
         """Marks runs at work whose heart has stopped as lost; returns their ids."""
         still = time.time() - LOST_AFTER
-        silent = [r.id for r in self.list_runs(states=AT_WORK) if (r.heartbeat or 0) < still]
+        silent = [r.id for r in self.list_runs(states=AT_WORK, limit=None) if (r.heartbeat or 0) < still]
         return [run_id for run_id in silent if self.mark_lost(run_id)]
 
     # ------------------------------------------------------- the visitor's side
@@ -231,8 +229,7 @@ class Store:
     def steer(self, run_id: str, owner: str, steering: dict[str, float]) -> None:
         """Sets temperature and kd_weight for the rest of a run at work. Raises NotYoursError."""
         self._own(run_id, owner)
-        with self._write() as connection:
-            connection.execute(runs_table.update().where(runs_table.c.id == run_id).values(steering=steering))
+        self._move(run_id, AT_WORK, steering=steering)
 
     def delete(self, run_id: str, owner: str) -> bool:
         """Hides an ended run of one's own, until `undelete` brings it back or `sweep_deleted` takes it for good.
@@ -300,11 +297,3 @@ class Store:
                 "or make the folder writable, or name another folder in KDLAB_HOME, and try again."
             ) from error
 
-
-def _run(row: Any) -> Run:
-    try:
-        spec = RunSpec.model_validate(row["spec"])
-    except ValidationError:
-        # An older lab's spec may hold a value that is out of range today: the run is still shown as it was.
-        spec = RunSpec.model_construct(**row["spec"])
-    return Run(**{**row, "spec": spec})

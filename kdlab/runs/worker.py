@@ -7,7 +7,6 @@ has begun goes on even when the server that started it is gone.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from importlib.metadata import version
 from typing import Any
@@ -16,6 +15,7 @@ import torch
 
 from kdlab.distill.device import describe_device, resolve_device
 from kdlab.distill.trainer import Point, Trainer
+from kdlab.runs.backends import slots
 from kdlab.runs.execute import execute, make_trainer
 from kdlab.runs.home import home
 from kdlab.runs.spec import RunSpec
@@ -35,7 +35,7 @@ def warm_up() -> None:
     """Pays the first-time costs before a visitor waits: data, kernels, the default cohort's grouping."""
     device = resolve_device()
     if device.type == "cuda":
-        torch.cuda.set_per_process_memory_fraction(0.9 / int(os.environ.get("KDLAB_SLOTS", "1")), device)
+        torch.cuda.set_per_process_memory_fraction(0.9 / slots(), device)
     about: dict[str, Any] = describe_device(device) | {"torch": version("torch")}
     (home() / "device.json").write_text(json.dumps(about))
     trainer = make_trainer(RunSpec())
@@ -46,7 +46,6 @@ def warm_up() -> None:
 def main() -> None:
     store = Store()
     warm_up()
-    print("ready", flush=True)
     run_id = sys.stdin.readline().strip()
     if run_id and store.claim(run_id):
         execute(run_id, store)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sqlite3
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from safetensors.torch import load_file
 
 from kdlab.distill.cohort import fresh_student
 from kdlab.runs import artifacts
-from kdlab.runs.backends import LocalBackend
+from kdlab.runs.backends import Ended, LocalBackend, slots
 from kdlab.runs.dispatcher import Dispatcher
 from kdlab.runs.spec import RunSpec
-from kdlab.runs.store import Run, Store
+from kdlab.runs.store import Run, Store, StoreError
 
+T = TypeVar("T")
 SHORT = RunSpec(dataset="digits", teacher="digits", labels=50, transfer=0, epochs=3, seeds=2)
 LONG = SHORT.model_copy(update={"epochs": 400, "labels": 500, "seeds": 5})
 
@@ -52,6 +57,15 @@ def wait(store: Store, run_id: str, until: Callable[[Run], bool]) -> Run:
             return run
         time.sleep(0.05)
     pytest.fail(f"the run stayed {run.state} at step {run.step}: {run.message}")
+
+
+def wait_for(look: Callable[[], T]) -> T:
+    """What a look finds, once it finds something."""
+    for _ in range(1200):
+        if found := look():
+            return found
+        time.sleep(0.05)
+    pytest.fail("it did not come")
 
 
 def at_work(run: Run) -> bool:
@@ -143,6 +157,120 @@ def test_a_run_on_a_missing_device_fails_with_a_plain_message(store: Store, disp
 
 def test_a_spec_that_the_store_spoilt_fails_in_words(store: Store, dispatcher: Dispatcher) -> None:
     run_id = store.enqueue(SHORT.model_copy(update={"temperature": -1.0}), "ann")
-    run = wait(store, run_id, lambda r: not r.active)
+    (row,) = wait_for(lambda: [row for row in store.unreadable(run_id) if not row.active])
+    assert row.state == "failed"
+    assert "temperature must be at least 0.5" in json.loads(row.raw)["message"]
+
+
+class Idle:
+    """A backend that trains nothing, and does at each poll what a test wants of it."""
+
+    def __init__(self) -> None:
+        self.submitted: list[str] = []
+        self.polls = 0
+        self.ended: list[Ended] = []
+        self.fault: Exception | None = None
+
+    def submit(self, run_id: str) -> None:
+        self.submitted.append(run_id)
+
+    def cancel(self, run_id: str) -> None: ...
+
+    def poll(self) -> Iterator[Ended]:
+        self.polls += 1
+        while self.ended:
+            yield self.ended.pop()
+        if self.fault is not None:
+            raise self.fault
+
+
+@pytest.fixture
+def idle(store: Store) -> Iterator[tuple[Dispatcher, Idle]]:
+    backend = Idle()
+    dispatcher = Dispatcher(store, backend)
+    dispatcher.start()
+    yield dispatcher, backend
+    dispatcher.stop()
+
+
+def test_the_queue_outlives_any_fault_and_says_it_once(
+    store: Store, idle: tuple[Dispatcher, Idle], caplog: pytest.LogCaptureFixture
+) -> None:
+    _, backend = idle
+    backend.fault = OSError(24, "Too many open files")
+    first = backend.polls
+    wait_for(lambda: backend.polls > first + 5)
+    run_id = store.enqueue(SHORT, "ann")
+    backend.fault = None
+    wait_for(lambda: backend.submitted == [run_id])
+    said = [record for record in caplog.records if "Too many open files" in record.message]
+    assert len(said) == 1
+    assert any("works again" in record.message for record in caplog.records)
+
+
+@pytest.mark.parametrize("stored", ["[]", '{"cut', "7", '{"seeds": "many"}'])
+def test_a_queued_row_that_is_no_run_fails_and_the_next_is_trained(
+    lab_home: Path, store: Store, idle: tuple[Dispatcher, Idle], stored: str
+) -> None:
+    _, backend = idle
+    spoilt = uuid.uuid4().hex
+    with sqlite3.connect(lab_home / "lab.sqlite") as raw:
+        raw.execute(
+            "INSERT INTO runs (id, owner, state, spec, created, step, steps, message, command, steering) "
+            "VALUES (?, 'ann', 'queued', ?, 1, 0, 0, '', '', '{}')",
+            (spoilt, stored),
+        )
+    run_id = store.enqueue(SHORT, "ann")
+    wait_for(lambda: run_id in backend.submitted)
+    (row,) = wait_for(lambda: [row for row in store.unreadable() if not row.active])
+    assert (row.id, row.state) == (spoilt, "failed")
+    assert "cannot be trained" in json.loads(row.raw)["message"]
+
+
+def test_a_worker_that_ends_while_the_store_fails_is_accounted_for_later(
+    store: Store, idle: tuple[Dispatcher, Idle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, backend = idle
+    run_id = store.enqueue(SHORT, "ann")
+    wait_for(lambda: backend.submitted == [run_id])
+    get, refused = store.get, []
+
+    def locked(run_id: str) -> Run | None:
+        if len(refused) < 3:
+            refused.append(run_id)
+            raise StoreError("the store is locked")
+        return get(run_id)
+
+    monkeypatch.setattr(store, "get", locked)
+    backend.ended.append(Ended(run_id, "out of memory"))
+    wait_for(lambda: len(refused) == 3)
+    run = wait_for(lambda: next((run for run in store.list_runs() if not run.active), None))
     assert run.state == "failed"
-    assert "temperature must be at least 0.5" in run.message
+    assert "out of memory" in run.message
+
+
+def test_a_store_that_cannot_be_opened_yet_is_opened_when_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.write_text("in the way", encoding="utf-8")
+    monkeypatch.setenv("KDLAB_HOME", str(home))
+    backend = Idle()
+    dispatcher = Dispatcher(backend=backend)
+    dispatcher.start()
+    try:
+        wait_for(lambda: backend.polls > 3)
+        home.unlink()
+        run_id = Store().enqueue(SHORT, "ann")
+        wait_for(lambda: backend.submitted == [run_id])
+    finally:
+        dispatcher.stop()
+
+
+@pytest.mark.parametrize(("told", "count"), [("two", 1), ("0", 1), ("-3", 1), ("²", 1), ("", 1), ("3", 3)])
+def test_a_number_of_slots_that_is_none_is_said_and_one_run_trains(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, told: str, count: int
+) -> None:
+    monkeypatch.setenv("KDLAB_SLOTS", told)
+    assert slots() == count
+    assert ("one run trains at a time" in caplog.text) == (told != "3")

@@ -12,7 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from kdlab.runs import artifacts
+from kdlab.runs.curves import curves
 from kdlab.runs.home import HomeError, home
+from kdlab.runs.recorded import recorded_run
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import NotYoursError, Store, StoreError
 
@@ -111,7 +113,7 @@ def test_a_run_whose_heart_stopped_is_lost_and_keeps_its_points(
 
 def test_an_ended_run_cannot_end_again(store: Store) -> None:
     run_id = store.enqueue(SPEC, "ann")
-    assert store.finish(run_id, "done", result={"arms": []})
+    assert store.finish(run_id, "done", result=recorded_run()[0].result)
     assert not store.finish(run_id, "failed", message="too late")
     assert store.get(run_id).state == "done"  # type: ignore[union-attr]
 
@@ -246,6 +248,86 @@ def test_a_store_from_before_a_column_was_added_opens_with_all_its_runs(tmp_path
     assert [run.id for run in store.list_runs()] == [run_id]
     assert store.enqueue(SPEC, "ann") == store.enqueue(SPEC, "ann")
     assert store.delete(run_id, "ann")
+
+
+@pytest.mark.parametrize(
+    ("column", "damaged", "fault"),
+    [
+        ("spec", '{"temperature": -1}', "temperature must be at least 0.5"),
+        ("spec", '{"objective": {"name": "of another lab"}}', "no such objective"),
+        ("spec", '{"gone": 1}', "no setting called 'gone'"),
+        ("spec", "[]", "its settings"),
+        ("spec", '{"cut', "its settings"),
+        ("spec", "[" * 20_000, "its settings"),
+        ("spec", b"\xff\xfe", "its settings"),
+        ("state", "dreaming", "its state"),
+        ("steering", "[1]", "its steering"),
+        ("result", "{}", "its result"),
+        ("result", '{"arms": [{"role": "labels_only"}]}', "its result"),
+        ("created", "yesterday", "its created"),
+        ("step", "far", "its step"),
+    ],
+)
+def test_a_row_that_cannot_be_read_spoils_no_other(
+    store: Store, tmp_path: Path, column: str, damaged: str | bytes, fault: str
+) -> None:
+    spoilt, sound = (store.enqueue(spec, "ann") for spec in SPECS[:2])
+    for run_id in (spoilt, sound):
+        store.finish(run_id, "done", result=recorded_run()[0].result)
+    with sqlite3.connect(tmp_path / "lab.sqlite") as raw:
+        raw.execute(f"UPDATE runs SET {column} = CAST(? AS TEXT) WHERE id = ?", (damaged, spoilt))
+    assert [run.id for run in store.list_runs()] == [sound]
+    assert store.get(spoilt) is None
+    (unreadable,) = store.unreadable()
+    assert unreadable.id == spoilt
+    assert fault in unreadable.fault
+    assert spoilt in unreadable.raw
+    assert store.unreadable(sound) == []
+    assert store.delete(spoilt, "ann")
+    assert store.unreadable() == []
+
+
+@pytest.mark.parametrize("name", ["\0", "a\0b", "\ud800", "", "' OR 1=1", "x" * 10**6])
+def test_what_is_no_id_names_no_run(store: Store, name: str) -> None:
+    assert store.get(name) is None
+
+
+def test_a_damaged_point_is_a_gap_in_its_curves(store: Store, tmp_path: Path) -> None:
+    _, rows, _ = recorded_run()
+    run_id = store.enqueue(SPEC, "ann")
+    store.add_points(run_id, rows, step=1)
+    whole = curves(store.points(run_id))
+    with sqlite3.connect(tmp_path / "lab.sqlite") as raw:
+        for number, damaged in enumerate(("[]", "{}", '{"cut')):
+            raw.execute("UPDATE points SET payload = ? WHERE number = ?", (damaged, number))
+    found = curves(store.points(run_id))
+    assert whole is not None
+    assert found is not None
+    assert len(found) == len(whole) - 3
+
+
+def test_a_worker_whose_run_is_not_at_work_any_more_is_told_to_stop(store: Store) -> None:
+    run_id = store.enqueue(SPEC, "ann")
+    store.claim(run_id)
+    assert store.control(run_id) == ("", {})
+    store.mark_lost(run_id)
+    assert store.control(run_id)[0] == "cancel"
+    assert store.control("neverwas")[0] == "cancel"
+
+
+def test_a_run_that_has_ended_is_steered_no_more(store: Store) -> None:
+    run_id = store.enqueue(SPEC, "ann")
+    store.claim(run_id)
+    store.finish(run_id, "cancelled")
+    store.steer(run_id, "ann", {"temperature": 8.0, "kd_weight": 0.5})
+    assert store.get(run_id).steering == {}  # type: ignore[union-attr]
+
+
+def test_however_long_the_queue_its_first_is_found(store: Store) -> None:
+    first = store.enqueue(SPEC, "ann")
+    for n in range(501):
+        store.enqueue(SPEC, f"visitor {n}")
+    assert store.queue()[0] == first
 
 
 def test_an_older_store_is_put_aside_whole_and_a_new_one_begins(tmp_path: Path) -> None:

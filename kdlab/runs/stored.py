@@ -1,0 +1,139 @@
+"""A stored row as a run, or as what is left of one that this lab cannot read. Reading a row never raises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from kdlab.distill.arms import Role
+from kdlab.runs.schema import ACTIVE
+from kdlab.runs.spec import RunSpec, explain
+
+State = Literal["queued", "running", "paused", "done", "failed", "cancelled", "lost"]
+
+
+class _ArmResult(TypedDict):
+    role: Role
+    name: str
+    accuracy: Annotated[list[float], Field(min_length=1)]
+    per_class: list[list[float]]
+
+
+class _Result(TypedDict):
+    """What every reader of a result may rely on; a run may leave more."""
+
+    arms: list[_ArmResult]
+    teacher_accuracy: Annotated[float, Field(gt=0)]
+    teacher_per_class: list[float]
+    profiles: dict[Literal["teacher", "student"], dict[str, float]]
+    device: dict[str, Any]
+    peak_memory_mib: float | None
+    seconds: float
+
+
+_RESULT = TypeAdapter(_Result)
+
+
+def _sound(result: dict[str, Any]) -> dict[str, Any]:
+    _RESULT.validate_python(result)
+    roles = [arm["role"] for arm in result["arms"]]
+    if sorted(roles) != sorted(get_args(Role)) or len({len(arm["accuracy"]) for arm in result["arms"]}) != 1:
+        raise ValueError("the arms of a result belong together")
+    return result
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as the store knows it. Times are seconds since the epoch."""
+
+    id: str
+    owner: str
+    state: State
+    spec: RunSpec
+    created: float
+    started: float | None
+    ended: float | None
+    heartbeat: float | None
+    step: int
+    steps: int
+    message: str
+    command: str
+    steering: dict[str, float]
+    result: Annotated[dict[str, Any], AfterValidator(_sound)] | None
+
+    @property
+    def active(self) -> bool:
+        return self.state in ACTIVE
+
+
+@dataclass(frozen=True)
+class UnreadableRun:
+    """A row that is no run today: of an older or a newer lab, or damaged.
+
+    `Store.get` and `Store.list_runs` leave it out, so no reader need look out for it; `Store.unreadable` has it.
+    ``fault`` says why, in a sentence for the page; ``raw`` is all that was stored, as JSON text to take away.
+    Its owner may delete it like any ended run.
+    """
+
+    id: str
+    owner: str
+    state: str
+    created: float
+    fault: str
+    raw: str
+
+    @property
+    def active(self) -> bool:
+        return self.state in ACTIVE
+
+
+_RUN = TypeAdapter(Run)
+
+
+def read_run(row: Mapping[str, Any]) -> Run | UnreadableRun:
+    """The row as a run, else as an unreadable one."""
+    try:
+        spec = _spec(row["spec"])
+        return _RUN.validate_python({**row, "steering": row["steering"] or {}, "spec": spec})
+    except _UnreadableError as error:
+        fault = str(error)
+    except ValidationError as error:
+        fields = sorted({str(part["loc"][0]) for part in error.errors(include_input=False, include_context=False)})
+        fault = f"What is stored as its {' and '.join(fields)} is not what this KD Lab writes."
+    created = row["created"] if isinstance(row["created"], float | int) else 0.0
+    return UnreadableRun(
+        str(row["id"]), str(row["owner"]), str(row["state"]), created, fault, _as_text(dict(row))
+    )
+
+
+class _UnreadableError(Exception):
+    pass
+
+
+def _spec(stored: Any) -> RunSpec:
+    if not isinstance(stored, dict):
+        raise _UnreadableError("What is stored as its settings is not what this KD Lab writes.")
+    try:
+        return RunSpec.model_validate(stored)
+    except ValidationError as error:
+        raise _UnreadableError(" ".join(explain(error))) from error
+
+
+def json_or_text(text: str) -> Any:
+    """What the text says as JSON; the text itself where it says nothing, for a reader to refuse."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _as_text(row: dict[str, Any]) -> str:
+    try:
+        return json.dumps(row, indent=2, default=str)
+    except (ValueError, RecursionError):
+        return str(row["id"])
