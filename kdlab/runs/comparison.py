@@ -59,17 +59,37 @@ def no_verdict(spec: RunSpec, steering: Mapping[str, float] | None = None) -> st
     return f"{because} So this student learns from the labels alone, and nothing that it shows is distillation's doing."
 
 
-def between_runs(first: Run, second: Run) -> Interval | None:
-    """Second minus first, the soft arms' accuracies paired over seeds.
+def between_runs(first: Run, second: Run) -> dict[Role, Interval]:
+    """Second minus first, each arm's test accuracies paired over seeds; for runs that `unpaired_because` lets pair."""
+    before, after = (
+        {arm["role"]: arm["accuracy"] for arm in (run.result or {})["arms"]} for run in (first, second)
+    )
+    return {role: paired_difference(after[role], before[role]) for role in before if role in after}
 
-    None where nothing pairs them: an unfinished run, or other data, student, labels, transfer set or seeds.
+
+def unpaired_because(first: Run, second: Run) -> str | None:
+    """Why the students of two finished runs do not pair seed by seed, in a sentence; None where they do.
+
+    Paired are students that start from the same weights, on the same examples, with settings that held throughout.
     """
-    pairing = ("dataset", "student", "labels", "transfer", "seeds")
-    if first.result is None or second.result is None:
-        return None
-    if any(getattr(first.spec, name) != getattr(second.spec, name) for name in pairing):
-        return None
-    return paired_difference(second.result["arms"][-1]["accuracy"], first.result["arms"][-1]["accuracy"])
+    ours, theirs = first.spec, second.spec
+    if ours.dataset != theirs.dataset:
+        return "The runs are on different data: their accuracies do not compare."
+    if ours.student != theirs.student:
+        return "The students have other shapes, so they do not start from the same weights."
+    if (ours.labels, ours.transfer) != (theirs.labels, theirs.transfer):
+        return "The runs have other numbers of examples, so that a seed does not draw the same ones in both."
+    if ours.teacher != theirs.teacher:
+        return "The runs have different teachers."
+    if ours.seeds != theirs.seeds:
+        return f"One run has {_seeds(ours.seeds)} and the other {_seeds(theirs.seeds)}: not every student has its counterpart."
+    if first.steering or second.steering:
+        return "Temperature or KD weight was moved while a run went on: its settings alone do not give its numbers."
+    return None
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seed{'' if count == 1 else 's'}"
 
 
 def in_words(difference: Interval) -> str:

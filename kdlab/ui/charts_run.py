@@ -30,7 +30,7 @@ def race(curves: Curves, arms: tuple[Arm, ...], epochs: int, teacher_accuracy: f
     ends: list[tuple[float, str, Role]] = [(teacher_accuracy, teacher.name, teacher)]
     for i, arm in enumerate(arms):
         role, values = ROLES[arm.role], curves.values["accuracy"][:, i]
-        traces += _line_with_band(curves.epoch, values, role, f"{arm.name} %{{y:.1%}}")
+        traces += line_with_band(curves.epoch, values, role, f"{arm.name} %{{y:.1%}}")
         ends.append((float(np.nanmean(values[-1])), arm.name, role))
     low = max(0.0, min(0.9, float(np.nanmin(curves.values["accuracy"][-max(1, len(curves) // 2) :])) - 0.05))
     return {
@@ -39,7 +39,7 @@ def race(curves: Curves, arms: tuple[Arm, ...], epochs: int, teacher_accuracy: f
             "xaxis": {"title": {"text": "Epochs"}, "range": [0, epochs * 1.01], "fixedrange": False},
             "yaxis": {"title": {"text": "Test accuracy"}, "tickformat": _PERCENT, "range": [low, 1.0]},
             "margin": {"r": 150},
-            "annotations": _spread_labels(ends, epochs, low, 1.0) + _mark_labels(curves, epochs),
+            "annotations": spread_labels(ends, epochs, low, 1.0) + _mark_labels(curves, epochs),
             "shapes": _mark_lines(curves),
             "dragmode": "zoom",
         },
@@ -55,7 +55,7 @@ def fidelity(curves: Curves, arms: tuple[Arm, ...], metric: str) -> Figure:
     traces, labels = [], []
     for i, arm in enumerate(arms):
         role, values = ROLES[arm.role], curves.values[metric][:, i]
-        traces += _line_with_band(curves.epoch, values, role, f"{arm.name} %{{y:{form}}}")
+        traces += line_with_band(curves.epoch, values, role, f"{arm.name} %{{y:{form}}}")
         labels.append((float(np.nanmean(values[-1])), arm.name, role))
     return _small(curves, traces, labels, title, form)
 
@@ -137,34 +137,10 @@ def _term(arm: Arm) -> str:
     return "T² · KL" if isinstance(arm.objective, ForwardKL) else arm.objective.title
 
 
-def compared_races(runs: list[tuple[str, Curves, tuple[Arm, ...]]]) -> Figure:
-    """The accuracies of two runs in one picture, 95 % bands over seeds: the first drawn full, the second pale."""
-    traces: list[dict[str, Any]] = []
-    for number, (name, curves, arms) in enumerate(runs):
-        for i, arm in enumerate(arms):
-            role = ROLES[arm.role]
-            drawn = _line_with_band(curves.epoch, curves.values["accuracy"][:, i], role, f"{name} %{{y:.1%}}")
-            for trace in drawn:
-                trace |= {"opacity": 1.0 if number == 0 else 0.5, "showlegend": False}
-            drawn[-1] |= {"showlegend": True, "name": f"{name}: {arm.name}"}
-            drawn[-1]["line"] = role.line(2.5 if number == 0 else 1.5)
-            traces += drawn
-    return {
-        "data": traces,
-        "layout": {
-            "xaxis": {"title": {"text": "Epochs"}},
-            "yaxis": {"title": {"text": "Test accuracy"}, "tickformat": _PERCENT},
-            "showlegend": True,
-            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-            "dragmode": "zoom",
-        },
-    }
-
-
 def _several(curves: Curves, shown: list[tuple[np.ndarray, Role, str]], title: str, form: str) -> Figure:
     traces, labels = [], []
     for values, role, name in shown:
-        traces += _line_with_band(curves.epoch, values, role, f"{name} %{{y:{form}}}")
+        traces += line_with_band(curves.epoch, values, role, f"{name} %{{y:{form}}}")
         labels.append((float(np.nanmean(values[-1])), name, role))
     return _small(curves, traces, labels, title, form)
 
@@ -183,13 +159,13 @@ def _small(
             "xaxis": {"title": {"text": "Epochs"}, "range": [0, last]},
             "yaxis": {"title": {"text": title}, "tickformat": form, "range": [low, high]},
             "margin": {"r": 140},
-            "annotations": _spread_labels(ends, last, low, high),
+            "annotations": spread_labels(ends, last, low, high),
             "shapes": _mark_lines(curves),
         },
     }
 
 
-def _line_with_band(x: np.ndarray, values: np.ndarray, role: Role, hover: str) -> list[dict[str, Any]]:
+def line_with_band(x: np.ndarray, values: np.ndarray, role: Role, hover: str) -> list[dict[str, Any]]:
     """values (points, seeds) → the band of the mean's 95 % interval and the mean's line."""
     finite = np.isfinite(values).all(axis=1)  # where training diverges the line ends
     x, values = x[finite], values[finite]
@@ -221,7 +197,7 @@ def _line_with_band(x: np.ndarray, values: np.ndarray, role: Role, hover: str) -
     return [*band, line]
 
 
-def _spread_labels(
+def spread_labels(
     ends: list[tuple[float, str, Role]], x: float, low: float, high: float, gap: float = 0.075
 ) -> list[dict[str, Any]]:
     """Labels at the lines' ends, moved apart so that none lies on another. gap: share of the axis."""

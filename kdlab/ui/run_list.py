@@ -1,49 +1,163 @@
-"""A run as a row: what it was, what it showed, and what one can take from it."""
+"""The list of runs: what each was, what it showed, what one can take from it, and two of them to compare."""
 
 from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import streamlit as st
 
 from kdlab.runs import artifacts
 from kdlab.runs.comparison import compare, in_words, no_verdict
 from kdlab.runs.curves import curves
-from kdlab.runs.store import NotYoursError, Run, Store
+from kdlab.runs.store import UNDO_FOR, NotYoursError, Run, Store, StoreError
+from kdlab.ui.compare_runs import open_comparison
 from kdlab.ui.identity import visitor_id
 from kdlab.ui.run_titles import run_title, state_words
 
+_PAGE = 20
+_SHOWN = "runs-shown"
+_DELETED = "deleted-runs"  # id -> its title, and until when its deletion can be undone
 
-def run_row(run: Run, store: Store) -> bool:
+
+def run_list(store: Store) -> None:
+    """Every run as a row, newest first; two that are ticked lead to their comparison."""
+    st.html(f"<style>{Path(__file__).with_suffix('.css').read_text(encoding='utf-8')}</style>")
+    runs = store.list_runs()
+    yours = visitor_id()
+    _stop_waiting(store, sum(run.owner == yours and run.state == "queued" for run in runs))
+    whose = st.segmented_control(
+        "Whose",
+        ["All", "Yours", "Others'"],
+        default="All",
+        key="whose",
+        label_visibility="collapsed",
+        bind="query-params",
+    )
+    narrowed = whose in ("Yours", "Others'")
+    if narrowed:
+        runs = [run for run in runs if (run.owner == yours) == (whose == "Yours")]
+    if not runs:
+        none = "None of these yet." if narrowed else "No run yet."
+        st.info(f"{none} Launch one on the Distill page; it appears here with its curves and its student.")
+        st.page_link("../pages/distill.py", label="To Distill", icon=":material/rocket_launch:")
+    count = st.session_state.setdefault(_SHOWN, _PAGE)
+    ticked = [run for run in runs[:count] if _row(run, store)]
+    if len(runs) > count and st.button("Show more", key="more"):
+        st.session_state[_SHOWN] = count + _PAGE
+        st.rerun()
+    with st.container(key="at-hand"):  # stays in view however long the list is
+        _compare_bar(ticked)
+        _undo_bar(store)
+
+
+def _stop_waiting(store: Store, waiting: int) -> None:
+    def stop() -> None:
+        try:
+            stopped = store.cancel_queued(visitor_id())
+        except StoreError as error:
+            st.toast(str(error))
+        else:
+            st.toast(f"Stopped {stopped} run{'' if stopped == 1 else 's'} that waited.")
+
+    if waiting:
+        count = "queued run" if waiting == 1 else f"{waiting} queued runs"
+        st.button(f"Stop your {count}", key="stop-queued", icon=":material/stop_circle:", on_click=stop)
+
+
+def _row(run: Run, store: Store) -> bool:
     """Draws the row; True while the run is ticked for comparison."""
+    title, short = run_title(run), run.id[:4]
     with st.container(border=True, key=f"run-{run.id}"):
-        tick, words, buttons = st.columns([1, 8, 4], vertical_alignment="center")
-        with tick:
-            ticked = st.checkbox(
-                f"Compare {run.id}",
-                key=f"compare-{run.id}",
-                label_visibility="collapsed",
-                disabled=run.started is None,
-            )
-        with words:
-            st.markdown(
-                f"**{run_title(run)}** :small[{run.id[:4]}]  \n{state_words(run)} · {_owner(run)} · {_when(run)}  \n{_result(run)}"
-            )
+        words, buttons = st.columns([9, 4], vertical_alignment="center")
+        with words, st.container(gap="xsmall"):
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                ticked = st.checkbox(
+                    f"Compare {title}, {short}",
+                    key=f"compare-{run.id}",
+                    label_visibility="collapsed",
+                    disabled=run.result is None,
+                )
+                st.header(title, anchor=False, width="stretch")
+            st.markdown(f"{state_words(run)} · {_owner(run)} · {_when(run)} · {short}  \n{_result(run)}")
+        # What stands in :small is read out and not seen: every button says which run it is of.
         with buttons, st.container(horizontal=True, horizontal_alignment="right"):
-            if st.button("Open", key=f"open-{run.id}", icon=":material/open_in_full:"):
+            named = f":small[{title}, {short}]"
+            if st.button(f"Open {named}", key=f"open-{run.id}", icon=":material/open_in_full:"):
                 st.switch_page("../pages/distill.py", query_params={"run": run.id})
-            with st.popover("More", icon=":material/more_horiz:"):
+            with st.popover(f"More {named}", icon=":material/more_horiz:"):
                 _downloads(run, store)
                 if run.owner == visitor_id() and not run.active:
                     st.button(
-                        "Delete for good",
+                        "Delete",
                         key=f"delete-{run.id}",
                         icon=":material/delete:",
                         on_click=_delete,
                         args=(run, store),
                     )
     return ticked
+
+
+def _compare_bar(ticked: list[Run]) -> None:
+    if not ticked:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="compare-bar"):
+        if len(ticked) == 1:
+            st.markdown("One run is ticked: tick a second to compare them.")
+        elif len(ticked) > 2:
+            st.markdown(f"{len(ticked)} runs are ticked; a comparison is of two.")
+        elif len({run.spec.dataset for run in ticked}) > 1:
+            st.markdown("These two are on different data: their accuracies do not compare.")
+        else:
+            st.markdown("Two runs are ticked.")
+            if st.button("Compare these two", type="primary", icon=":material/compare:", key="compare-these"):
+                open_comparison(*reversed(ticked))  # the older one first: the newer is what was changed
+
+
+def _undo_bar(store: Store) -> None:
+    """What was deleted a moment ago, and the button that brings it back."""
+    deleted: dict[str, tuple[str, float]] = st.session_state.get(_DELETED, {})
+    for run_id in [run_id for run_id, (_, until) in deleted.items() if until < time.time()]:
+        del deleted[run_id]
+    for run_id, (title, _) in deleted.items():
+        with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"deleted-{run_id}"):
+            st.markdown(f"Deleted: {title}. It is gone for good in {UNDO_FOR:.0f} seconds.")
+            st.button(
+                f"Undo :small[the deletion of {title}, {run_id[:4]}]",
+                key=f"undo-{run_id}",
+                icon=":material/undo:",
+                on_click=_undelete,
+                args=(run_id, store),
+            )
+
+    def until_over() -> None:
+        if any(until < time.time() for _, until in deleted.values()):
+            st.rerun()
+
+    if deleted:
+        st.fragment(until_over, run_every=1)()
+
+
+def _delete(run: Run, store: Store) -> None:
+    try:
+        gone = store.delete(run.id, visitor_id())
+    except (NotYoursError, StoreError) as error:
+        st.toast(str(error))
+    else:
+        if gone:
+            st.session_state.setdefault(_DELETED, {})[run.id] = (run_title(run), time.time() + UNDO_FOR)
+
+
+def _undelete(run_id: str, store: Store) -> None:
+    try:
+        back = store.undelete(run_id, visitor_id())
+    except StoreError as error:
+        st.toast(str(error))
+        return
+    st.session_state.get(_DELETED, {}).pop(run_id, None)
+    if not back:
+        st.toast("This run is gone for good: the time to undo was over.")
 
 
 def _downloads(run: Run, store: Store) -> None:
@@ -54,9 +168,8 @@ def _downloads(run: Run, store: Store) -> None:
     st.download_button(
         "Points (CSV)", points, f"kdlab-{run.id}.csv", "text/csv", key=f"csv-{run.id}", on_click="ignore"
     )
-    steered = (
-        {"steered": run.steering} if run.steering else {}
-    )  # then the spec alone does not give the run again
+    # Of a steered run the spec alone does not give the run again.
+    steered = {"steered": run.steering} if run.steering else {}
     spec = json.dumps(run.spec.model_dump() | steered, indent=2)
     st.download_button(
         "Spec (JSON)",
@@ -79,13 +192,6 @@ def _downloads(run: Run, store: Store) -> None:
         )
 
 
-def _delete(run: Run, store: Store) -> None:
-    try:
-        store.delete(run.id, visitor_id())
-    except NotYoursError as error:
-        st.toast(str(error))
-
-
 def _owner(run: Run) -> str:
     return "you" if run.owner == visitor_id() else "others"
 
@@ -105,7 +211,5 @@ def _result(run: Run) -> str:
     if nothing := no_verdict(run.spec, run.steering):
         return f"No verdict on distillation. {nothing}"
     found = compare(run.result)
-    return (
-        f"{found.accuracy['labels_only'].mean:.1%} with labels only, {found.accuracy['soft_targets'].mean:.1%} "
-        f"distilled: {in_words(found.total)}"
-    )
+    means = ", ".join(f"{arm.name.lower()} {found.accuracy[arm.role].mean:.1%}" for arm in run.spec.arms)
+    return f"{means[0].upper()}{means[1:]}. Distilled against labels only: {in_words(found.total)}"

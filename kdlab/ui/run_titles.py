@@ -26,16 +26,14 @@ _STATES = {
 
 def run_title(run: Run) -> str:
     """The run in a line; runs whose specs differ never have the same title."""
-    now = held(run)
-    steered = f" · steered to T {_number(now['temperature'])}, w {_number(now['kd_weight'])}"
-    return spec_title(run.spec) + (steered if run.steering else "")
+    return " · ".join([spec_title(run.spec), *filter(None, [_steered(run)])])
 
 
 def spec_title(spec: RunSpec) -> str:
     """The data set, and each setting that is not its default in a few words."""
     default = _default(spec.dataset)
     told = [setting(spec, name) for name in _SETTINGS if getattr(spec, name) != getattr(default, name)]
-    return " · ".join([DATASETS[spec.dataset].title, *(told or ["default settings"])])
+    return " · ".join([setting(spec, "dataset"), *(told or ["default settings"])])
 
 
 def setting(spec: RunSpec, name: str) -> str:
@@ -43,10 +41,29 @@ def setting(spec: RunSpec, name: str) -> str:
     return _SETTINGS[name](getattr(spec, name))
 
 
+def differing_settings(first: Run, second: Run) -> list[tuple[str, str, str]]:
+    """What is set otherwise in two runs: what it is called, and how each run has it."""
+    rows = [
+        (dict(info.json_schema_extra or {})["title"], setting(first.spec, name), setting(second.spec, name))  # type: ignore[arg-type]
+        for name, info in RunSpec.model_fields.items()
+        if getattr(first.spec, name) != getattr(second.spec, name)
+    ]
+    if first.steering != second.steering:
+        rows.append(("Moved while it went on", _steered(first) or "nothing", _steered(second) or "nothing"))
+    return rows
+
+
 def state_words(run: Run) -> str:
     """The run's state with its icon."""
     words, icon = _STATES[run.state]
     return f"{icon} {words}"
+
+
+def _steered(run: Run) -> str:
+    now = held(run)
+    return (
+        f"steered to T {_number(now['temperature'])}, w {_number(now['kd_weight'])}" if run.steering else ""
+    )
 
 
 @cache
@@ -80,6 +97,7 @@ def _counted(count: int, one: str, many: str) -> str:
 
 
 _SETTINGS: dict[str, Callable[[Any], str]] = {
+    "dataset": lambda name: DATASETS[name].title,
     "teacher": lambda name: f"taught by {TEACHERS[name].title}",
     "student": lambda name: STUDENTS[name].title,
     "labels": lambda count: f"{count:,} labels",

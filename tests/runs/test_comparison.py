@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from kdlab.core.intervals import paired_difference
-from kdlab.runs.comparison import compare, in_words, no_verdict
+from kdlab.runs.comparison import between_runs, compare, in_words, no_verdict, unpaired_because
+from kdlab.runs.recorded import recorded_run
 from kdlab.runs.spec import RunSpec
+from kdlab.runs.store import Run
 
 LABELS_ONLY, ANSWERS, SOFT = [0.70, 0.72, 0.71], [0.75, 0.76, 0.77], [0.76, 0.79, 0.78]
 
@@ -65,3 +69,49 @@ def test_a_run_whose_distillation_asks_nothing_gets_a_reason_in_place_of_a_verdi
         assert found is None
     else:
         assert re.search(says, found or "")
+
+
+def finished(
+    gains: dict[str, float] | None = None, steering: dict[str, float] | None = None, **values: Any
+) -> Run:
+    found = result()
+    for arm in found["arms"]:  # type: ignore[attr-defined]
+        arm["accuracy"] = [a + (gains or {}).get(arm["role"], 0.0) for a in arm["accuracy"]]
+    return replace(recorded_run()[0], spec=RunSpec(seeds=3, **values), result=found, steering=steering or {})
+
+
+def test_two_runs_differ_arm_by_arm_second_minus_first() -> None:
+    found = between_runs(finished(), finished({"soft_targets": 0.02, "labels_only": -0.01}))
+    means = {role: difference.mean for role, difference in found.items()}
+    assert means == pytest.approx({"labels_only": -0.01, "hard_labels": 0.0, "soft_targets": 0.02})
+
+
+@pytest.mark.parametrize(
+    "same", [{"temperature": 8.0}, {"epochs": 3}, {"objective": "dkd"}, {"device": "cpu"}]
+)
+def test_runs_on_the_same_examples_from_the_same_weights_pair(same: dict[str, Any]) -> None:
+    assert unpaired_because(finished(), finished(**same)) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"dataset": "digits"},
+        {"student": "linear"},
+        {"labels": 100},
+        {"transfer": 100},
+        {"steering": {"temperature": 3.0}},
+    ],
+)
+def test_runs_whose_students_have_no_counterpart_do_not_pair_and_say_why(other: dict[str, Any]) -> None:
+    one_way, other_way = (
+        unpaired_because(*pair) for pair in ((finished(), finished(**other)), (finished(**other), finished()))
+    )
+    assert one_way
+    assert other_way
+
+
+def test_runs_of_other_teachers_do_not_pair() -> None:
+    another = finished()
+    another = replace(another, spec=another.spec.model_copy(update={"teacher": "another"}))
+    assert "teachers" in (unpaired_because(finished(), another) or "")

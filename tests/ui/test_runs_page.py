@@ -1,0 +1,187 @@
+"""The Runs page without a browser: the comparison's addresses, deleting with an undo, stopping what waits."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from kdlab.runs.recorded import recorded_run
+from kdlab.runs.spec import RunSpec
+from kdlab.runs.store import Store, StoreError
+
+MAIN = Path(__file__).parents[2] / "kdlab" / "main.py"
+ME = "me"
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path / "home"))
+    st.cache_resource.clear()
+    return Store()
+
+
+def open_runs(**query: str) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=30)
+    app.session_state["visitor_id"] = ME
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.switch_page("../pages/runs.py")
+    return app.run()
+
+
+def words(app: AppTest) -> str:
+    shown = (*app.header, *app.markdown, *app.error, *app.info, *app.caption, *app.warning)
+    return " ".join(element.value for element in shown)
+
+
+def finished(store: Store, owner: str = ME, gain: float = 0.0, **values: Any) -> str:
+    """A finished run with these settings, whose soft arm is better than the recorded one's by the gain."""
+    spec = RunSpec(**values)
+    result = copy.deepcopy(recorded_run()[0].result or {})
+    for arm in result["arms"]:
+        for metric in ("accuracy", "agreement", "kl", "per_class"):
+            arm[metric] = arm[metric][: spec.seeds]
+    result["arms"][-1]["accuracy"] = [a + gain for a in result["arms"][-1]["accuracy"]]
+    run_id = store.enqueue(spec, owner, state="running")
+    store.add_points(run_id, recorded_run()[1], step=spec.total_steps)
+    store.finish(run_id, "done", result=result)
+    return run_id
+
+
+def test_a_comparison_says_what_differs_and_each_arms_paired_difference(store: Store) -> None:
+    first, second = finished(store), finished(store, gain=0.02, temperature=8.0)
+    app = open_runs(compare=f"{first},{second}")
+    assert not app.exception
+    assert "| Temperature | T 2 | T 8 |" in words(app)
+    assert "Epochs |" not in words(app)
+    assert "No paired difference" not in words(app)
+
+
+@pytest.mark.parametrize(
+    ("other", "because"),
+    [
+        ({"student": "linear"}, "do not start from the same weights"),
+        ({"labels": 80}, "a seed does not draw the same ones"),
+        ({"seeds": 2}, "5 seeds and the other 2 seeds"),
+        ({"dataset": "digits"}, "on different data"),
+    ],
+)
+def test_a_comparison_without_pairs_says_why(store: Store, other: dict[str, Any], because: str) -> None:
+    app = open_runs(compare=f"{finished(store)},{finished(store, **other)}")
+    assert not app.exception
+    assert "No paired difference." in words(app)
+    assert because in words(app)
+
+
+def test_a_steered_run_does_not_pair(store: Store) -> None:
+    first, second = finished(store), store.enqueue(RunSpec(), ME, state="running")
+    store.steer(second, ME, {"temperature": 6.0, "kd_weight": 0.9})
+    store.finish(second, "done", result=recorded_run()[0].result)
+    app = open_runs(compare=f"{first},{second}")
+    assert not app.exception
+    assert "was moved while a run went on" in words(app)
+    assert "steered to T 6, w 0.9" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("", "names no run"),
+        ("{a}", "names 1 run;"),
+        ("x,y", "not in this lab's store"),
+        ("{a},nothere", "not in this lab's store"),
+        ("{a},{b},{a}", "names 3 runs"),
+        ("{a},{a}", "the same run twice"),
+        ("{a},{waiting}", "has not ended yet"),
+        ("{lost},{a}", "ended without a result"),
+        ("{a},\x00", "not in this lab's store"),
+        ("{a},../../etc", "not in this lab's store"),
+    ],
+)
+def test_an_address_that_names_no_two_runs_is_told_what_to_do(store: Store, address: str, said: str) -> None:
+    ids = {"a": finished(store), "b": finished(store, temperature=8.0)}
+    ids |= {"waiting": store.enqueue(RunSpec(epochs=3), ME), "lost": store.enqueue(RunSpec(epochs=4), ME)}
+    store.mark_lost(ids["lost"])
+    app = open_runs(compare=address.format(**ids))
+    assert not app.exception
+    assert said in words(app)
+    assert "Tick two finished runs" in words(app)
+
+
+def test_two_ticked_rows_lead_to_their_comparison_the_older_first(store: Store) -> None:
+    older, newer = finished(store), finished(store, temperature=8.0)
+    app = open_runs()
+    for run_id in (newer, older):
+        app.checkbox(key=f"compare-{run_id}").check()
+    app.run()
+    app.button(key="compare-these").click().run()
+    assert not app.exception
+    assert app.query_params["compare"] in (f"{older},{newer}", [f"{older},{newer}"])
+    assert "| Temperature | T 2 | T 8 |" in words(app)
+
+
+def test_runs_on_different_data_offer_no_comparison(store: Store) -> None:
+    app = open_runs()
+    ids = finished(store), finished(store, dataset="digits")
+    app.run()
+    for run_id in ids:
+        app.checkbox(key=f"compare-{run_id}").check()
+    app.run()
+    assert "on different data" in words(app)
+    assert not [button for button in app.button if button.key == "compare-these"]
+
+
+def test_a_deleted_run_comes_back_whole_when_it_is_undone(store: Store) -> None:
+    run_id = finished(store)
+    app = open_runs()
+    app.button(key=f"delete-{run_id}").click().run()
+    assert store.get(run_id) is None
+    assert "Deleted: Fashion-MNIST · default settings" in words(app)
+    app.button(key=f"undo-{run_id}").click().run()
+    assert store.get(run_id) is not None
+    assert len(store.points(run_id)) == len(recorded_run()[1])
+    assert "Deleted" not in words(app)
+    assert app.checkbox(key=f"compare-{run_id}")
+
+
+def test_one_press_stops_all_that_a_visitor_has_queued_and_nothing_of_others(store: Store) -> None:
+    mine = [store.enqueue(RunSpec(epochs=n), ME) for n in (1, 2, 3)]
+    theirs = store.enqueue(RunSpec(), "another")
+    app = open_runs()
+    button = app.button(key="stop-queued")
+    assert button.label == "Stop your 3 queued runs"
+    button.click().run()
+    assert [store.get(run_id).state for run_id in mine] == ["cancelled"] * 3  # type: ignore[union-attr]
+    assert store.get(theirs).state == "queued"  # type: ignore[union-attr]
+    assert not [button for button in app.button if button.key == "stop-queued"]
+
+
+def test_a_store_that_fails_while_the_page_is_open_is_told_in_words(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = finished(store)
+    app = open_runs()
+
+    def fail(*_: object, **__: object) -> None:
+        raise StoreError("The lab's store could not be used.")
+
+    monkeypatch.setattr(Store, "delete", fail)
+    app.button(key=f"delete-{run_id}").click().run()
+    assert not app.exception
+    assert "could not be used" in app.toast[0].value
+    assert "Deleted" not in words(app)
+    monkeypatch.setattr(Store, "list_runs", fail)
+    app.run()
+    assert not app.exception
+    assert "could not be used" in words(app)
+
+
+def test_the_list_reads_no_curves(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished(store)
+    monkeypatch.setattr(Store, "points", lambda *_: pytest.fail("the list read a run's points"))
+    assert not open_runs().exception
