@@ -11,14 +11,21 @@ from kdlab.runs.store import StoreError
 from kdlab.ui.controls import PRESETS, apply_preset, run_controls
 from kdlab.ui.identity import visitor_id
 from kdlab.ui.lab_store import lab_store
+from kdlab.ui.run_head import run_head
 from kdlab.ui.run_on_show import put_on_show, run_on_show
-from kdlab.ui.run_source import answers_of
+from kdlab.ui.run_source import answers_of, on_show, recorded
 from kdlab.ui.run_view import live_view
-from kdlab.ui.steering import steer
-from kdlab.ui.verdict import verdict
+from kdlab.ui.steering import follow, in_hand, steer, whom_it_steers
+from kdlab.ui.verdict import headline, verdict
 
 store = lab_store()
 run_id = run_on_show(store)
+try:
+    shown = on_show(run_id, store)
+except StoreError as error:
+    st.error(str(error), icon=":material/folder_off:")
+    store, shown = None, recorded()
+follow(shown.run)
 
 st.title("Distill")
 st.markdown(
@@ -28,45 +35,33 @@ st.markdown(
 
 
 def launch(spec: RunSpec) -> None:
-    """Queues the run and puts its id into the URL, where a refresh or another browser finds it."""
+    """Queues the run, once, and puts its id into the URL, where a refresh or another browser finds it."""
     if store is None:
         return
     try:
-        put_on_show(store.enqueue(spec, visitor_id()))
+        put_on_show(store.enqueue(spec, visitor_id()), launched=True)
     except StoreError as error:
         st.session_state["launch-fault"] = str(error)
+    st.rerun()  # the run on show is another
 
 
-def controls() -> None:
-    """The settings; a drag reruns only this."""
-    button = st.container()  # above the settings, so that it is seen without scrolling
-    values = run_controls()
+def controls() -> RunSpec | None:
+    """The settings; a drag reruns only this. None where they do not fit together."""
+    values, beside_rudder = run_controls(steers=in_hand(shown.run))
     try:
         spec = RunSpec.model_validate(values)
     except ValidationError as error:
-        spec = None
         for sentence in explain(error):
             st.warning(sentence, icon=":material/tune:")
-    if store is not None and run_id and spec is not None:
-        steer(store, run_id, spec)
-    pressed = button.button(
-        "Launch",
-        type="primary",
-        icon=":material/rocket_launch:",
-        key="launch",
-        width="stretch",
-        disabled=store is None or spec is None,
-    )
-    if pressed and spec is not None:
-        launch(spec)
-        st.rerun()  # the whole page: the run on show is another
-    if spec is not None:
-        if nothing := no_verdict(spec):
-            button.warning(nothing, icon=":material/block:")
-        st.caption(
-            f"{len(spec.arms) * spec.seeds} students × {spec.total_steps:,} steps. While a run of yours with this "
-            "dataset, student and objective goes on, temperature and KD weight act on it."
-        )
+        return None
+    try:
+        beside_rudder.caption(whom_it_steers(steer(store, run_id, spec), spec))
+    except StoreError as error:  # the next move is told again
+        beside_rudder.warning(str(error), icon=":material/sync_problem:")
+    if nothing := no_verdict(spec):
+        st.warning(nothing, icon=":material/block:")
+    st.caption(f"{len(spec.arms) * spec.seeds} students × {spec.total_steps:,} steps.")
+    return spec
 
 
 with st.container(horizontal=True):
@@ -75,23 +70,30 @@ with st.container(horizontal=True):
 
 left, right = st.columns([1, 2.2], gap="large")
 with left:
-    st.fragment(controls)()
+    # Above the settings, so that it is seen without scrolling; outside their fragment, so that no click is lost.
+    button = st.container()
+    spec = st.fragment(controls)()
+    pressed = button.button(
+        "Launch",
+        type="primary",
+        icon=":material/rocket_launch:",
+        key="launch",
+        width="stretch",
+        disabled=store is None,
+    )
+    if pressed and spec is not None:
+        launch(spec)
 with right:
     if fault := st.session_state.pop("launch-fault", None):
         st.error(fault, icon=":material/error:")
-    if run_id and store is not None and store.get(run_id) is None:
+    if run_id and store is not None and shown.run.id != run_id:
         st.info("The run in this link is not in this lab's store (any more). Here is a recorded one.")
-    again = st.container(horizontal=True, horizontal_alignment="right")
-    shown = live_view(run_id, store)
+    if run_head(shown, store):
+        launch(shown.run.spec)
+    ended = shown.run.result is not None and not shown.moving
+    if ended:
+        st.markdown(headline(shown.run))
+    live_view(shown, store, headline(shown.run) if ended and not shown.recorded else "")
 
-if shown.run.result is not None and not shown.moving:
+if ended:
     verdict(shown.run, answers_of(shown))
-if shown.run.state in ("lost", "failed", "cancelled") and store is not None:
-    again.button(
-        "Run again",
-        icon=":material/restart_alt:",
-        key="again",
-        help="Launches the run on show once more, with its own settings.",
-        on_click=launch,
-        args=(shown.run.spec,),
-    )

@@ -45,6 +45,16 @@ def compare(result: dict[str, Any]) -> Comparison:
     )
 
 
+def best_supported(found: Comparison) -> Role:
+    """The arm to take: from the simplest on, the next only where it is shown to be better than the one in hand."""
+    best: Role = "hard_labels" if _better(found.answers) else "labels_only"
+    return "soft_targets" if _better(found.softness if best == "hard_labels" else found.total) else best
+
+
+def _better(difference: Interval) -> bool:
+    return bool(difference.low > 0)  # NaN, of one seed, is not
+
+
 def no_verdict(spec: RunSpec, steering: Mapping[str, float] | None = None) -> str | None:
     """Why the last arm of such a run can show nothing of distillation, in two sentences; None where it can.
 

@@ -56,17 +56,22 @@ def gain_split(found: Comparison, taught: str, on_top: str) -> Figure:
                 "y": [interval.mean],
                 "base": [start],
                 "width": 0.5,
-                "marker": {"color": role.colour, "opacity": 0.6},
+                "marker": _block(interval, role),
                 "error_y": _error_bar(interval),
                 "hovertemplate": f"{in_words(interval)}<extra>{name}</extra>",
             }
         )
         labels.append(
             _plain_label(
-                place, max(start, _top(start + interval.mean, interval)), f"{100 * interval.mean:+.1f}", role
+                place,
+                max(start, _top(start + interval.mean, interval)),
+                _step_words(interval),
+                role,
+                **_ink(interval),
             )
         )
     heights = [label["y"] for label in labels]
+    bottoms = [s + i.mean if i.n < 2 else s + i.low for _, s, i, _ in steps]
     lows = [i.mean if i.n < 2 else i.low for i in ends.values()]
     names = ["Labels only", *(name for name, *_ in steps), taught.replace(" ", "<br>", 1)]
     return {
@@ -76,7 +81,7 @@ def gain_split(found: Comparison, taught: str, on_top: str) -> Figure:
             "yaxis": {
                 "title": {"text": "Test accuracy"},
                 "tickformat": _PERCENT,
-                "range": [min(*lows, middle) - 0.02, max(heights) + 0.03],
+                "range": [min(*lows, middle, *bottoms) - 0.02, max(heights) + 0.05],
             },
             "shapes": [
                 {
@@ -92,6 +97,28 @@ def gain_split(found: Comparison, taught: str, on_top: str) -> Figure:
             "barmode": "overlay",
         },
     }
+
+
+def _block(interval: Interval, role: Role) -> dict[str, Any]:
+    """A gain is full, a harm hatched in the ink of words, what is not shown to be either pale."""
+    if interval.holds_zero:
+        return {"color": role.colour, "opacity": 0.3, "line": {"color": role.colour, "width": 1.5}}
+    if interval.mean > 0:
+        return {"color": role.colour, "opacity": 0.75}
+    hatch = {"shape": "/", "fgcolor": "@ink", "bgcolor": "rgba(0,0,0,0)", "size": 9, "solidity": 0.25}
+    return {"color": "@ink", "pattern": hatch, "line": {"color": "@ink", "width": 1.5}}
+
+
+def _step_words(interval: Interval) -> str:
+    points = f"{100 * interval.mean:+.1f}".replace("-", "−")
+    if interval.holds_zero:
+        return f"{points}<br>not shown"
+    return f"▲ {points}<br>better" if interval.mean > 0 else f"▼ {points}<br>worse"
+
+
+def _ink(interval: Interval) -> dict[str, Any]:
+    harm = not interval.holds_zero and interval.mean < 0
+    return {"yanchor": "bottom", "yshift": 2} | ({"font": {"color": "@ink", "size": 13}} if harm else {})
 
 
 def _level(y: float) -> dict[str, float]:
@@ -158,46 +185,46 @@ def per_class(result: dict[str, Any], classes: tuple[str, ...]) -> Figure:
     }
 
 
+# key, title, unit, format, and the words for less and for more of it
 _COSTS = (
-    ("parameters", "Parameters", "", ",.0f"),
-    ("memory_mib", "Memory", "MiB", ".2g"),
-    ("flops", "FLOPs an example", "", ",.0f"),
-    ("latency_ms", "Latency, one example", "ms", ".3f"),
+    ("parameters", "Parameters", "", ",.0f", "fewer", "more"),
+    ("memory_mib", "Memory", "MiB", ".2g", "less", "more"),
+    ("flops", "FLOPs an example", "", ",.0f", "fewer", "more"),
+    ("latency_ms", "Time for one example", "ms", ".3f", "faster", "slower"),
 )
 
 
 def costs(profiles: dict[str, dict[str, float]]) -> Figure:
-    """What the student costs as a share of the teacher, on a log scale, with both numbers in words."""
-    teacher, student = profiles["teacher"], profiles["student"]
-    rows = [(title, unit, form, teacher[key], student[key]) for key, title, unit, form in _COSTS]
-    shares = [s / t for *_, t, s in rows]
-    names = [
-        f"{title}<br>{format(t, form)} → {format(s, form)} {unit}".strip() for title, unit, form, t, s in rows
-    ]
-    words = [f"{'1/' if t >= s else ''}{max(t / s, s / t):,.1f}{'' if t >= s else '×'}" for *_, t, s in rows]
+    """What the student costs as a share of the teacher, on a linear scale, with both numbers and the multiple."""
+    rows = _cost_rows(profiles)
+    names = [f"{title}<br>{told}" for title, told, *_ in rows]
+    shares = [share for *_, share in rows]
+    longest = max([1.0, *(share for share in shares if np.isfinite(share))])
+    teacher, student = ROLES["teacher"], ROLES["soft_targets"]
     return {
         "data": [
             {
                 "type": "bar",
                 "orientation": "h",
-                "x": shares,
+                "x": [share if np.isfinite(share) else None for share in shares],
                 "y": names,
-                "marker": {"color": ROLES["soft_targets"].colour},
-                "text": words,
-                "textposition": "auto",
-                "insidetextanchor": "start",
+                "marker": {"color": student.colour},
                 "hoverinfo": "skip",
             }
         ],
         "layout": {
             "xaxis": {
-                "type": "log",
-                "title": {"text": "Student's share of the teacher's cost"},
-                "tickvals": [0.001, 0.01, 0.1, 1],
-                "ticktext": ["0.1 %", "1 %", "10 %", "100 %"],
-                "range": [min(-3.0, float(np.log10(min(shares))) - 0.5), 0.3],
+                "title": {"text": "The student's share of the teacher's cost"},
+                "tickformat": _PERCENT,
+                "range": [0, 1.3 * longest],
+                "tickvals": [0, 0.25, 0.5, 0.75, 1, *((longest,) if longest > 1.2 else ())],
             },
             "yaxis": {"autorange": "reversed", "showgrid": False},
+            "annotations": [
+                direct_label(share, name, words, student)
+                for name, (_, _, words, share) in zip(names, rows, strict=True)
+                if np.isfinite(share)
+            ],
             "shapes": [
                 {
                     "type": "line",
@@ -206,8 +233,36 @@ def costs(profiles: dict[str, dict[str, float]]) -> Figure:
                     "yref": "paper",
                     "y0": 0,
                     "y1": 1,
-                    "line": ROLES["teacher"].line(2),
+                    "line": teacher.line(2),
                 }
             ],
         },
     }
+
+
+def costs_in_words(profiles: dict[str, dict[str, float]]) -> str:
+    """The same as `costs`, for those who do not see it."""
+    return " ".join(f"{title}: {told}, {words}." for title, told, words, _ in _cost_rows(profiles))
+
+
+def _cost_rows(profiles: dict[str, dict[str, float]]) -> list[tuple[str, str, str, float]]:
+    """A row a cost: its title, "teacher → student" with the unit, the multiple in words, the student's share.
+
+    The share is NaN where either cost was not measured.
+    """
+    rows = []
+    for key, title, unit, form, less, more in _COSTS:
+        t, s = (float(profiles[who].get(key) or "nan") for who in ("teacher", "student"))
+        known = np.isfinite([t, s]).all() and min(t, s) > 0
+        told = f"{t:{form}} → {s:{form}} {unit}".strip() if known else "not measured"
+        rows.append((title, told, _multiple(t, s, less, more) if known else "", s / t if known else np.nan))
+    return rows
+
+
+def _multiple(teacher: float, student: float, less: str, more: str) -> str:
+    """How many times: "19× fewer", "1.4× slower", "the same"."""
+    times = max(teacher, student) / min(teacher, student)
+    if times < 1.05:
+        return "the same"
+    number = f"{times:.1f}" if times < 9.95 else f"{times:,.0f}"
+    return f"{number}× {less if student < teacher else more}"

@@ -31,8 +31,8 @@ def race(curves: Curves, arms: tuple[Arm, ...], epochs: int, teacher_accuracy: f
     for i, arm in enumerate(arms):
         role, values = ROLES[arm.role], curves.values["accuracy"][:, i]
         traces += line_with_band(curves.epoch, values, role, f"{arm.name} %{{y:.1%}}")
-        ends.append((float(np.nanmean(values[-1])), arm.name, role))
-    low = max(0.0, min(0.9, float(np.nanmin(curves.values["accuracy"][-max(1, len(curves) // 2) :])) - 0.05))
+        ends.append((_last(values), arm.name, role))
+    low = max(0.0, min(0.9, _span(curves.values["accuracy"][-max(1, len(curves) // 2) :])[0] - 0.05))
     return {
         "data": traces,
         "layout": {
@@ -56,19 +56,27 @@ def fidelity(curves: Curves, arms: tuple[Arm, ...], metric: str) -> Figure:
     for i, arm in enumerate(arms):
         role, values = ROLES[arm.role], curves.values[metric][:, i]
         traces += line_with_band(curves.epoch, values, role, f"{arm.name} %{{y:{form}}}")
-        labels.append((float(np.nanmean(values[-1])), arm.name, role))
+        labels.append((_last(values), arm.name, role))
     return _small(curves, traces, labels, title, form)
 
 
 def terms(curves: Curves, arms: tuple[Arm, ...]) -> Figure:
     """The soft arm's two terms, unweighted, and the supervised term of labels only as their control."""
+    return _several(curves, _terms(curves, arms), "Loss term, nats", ".2f")
+
+
+def term_lines(curves: Curves, arms: tuple[Arm, ...]) -> list[tuple[str, np.ndarray]]:
+    """What `terms` draws: names and values (points, seeds)."""
+    return [(name, values) for values, _, name in _terms(curves, arms)]
+
+
+def _terms(curves: Curves, arms: tuple[Arm, ...]) -> list[tuple[np.ndarray, Role, str]]:
     soft, control = _index(arms, "soft_targets"), _index(arms, "labels_only")
-    shown = [
+    return [
         (curves.values["supervised"][:, soft], ROLES["supervised"], "Cross-entropy"),
         (curves.values["distillation"][:, soft], ROLES["distillation"], _term(arms[soft])),
         (curves.values["supervised"][:, control], ROLES["labels_only"], "CE, labels only"),
     ]
-    return _several(curves, shown, "Loss term, nats", ".2f")
 
 
 def gradient_budget(curves: Curves, arms: tuple[Arm, ...]) -> Figure:
@@ -76,20 +84,15 @@ def gradient_budget(curves: Curves, arms: tuple[Arm, ...]) -> Figure:
 
     The norm of labels only is their control. The arrows' angle is the gradients' own, from their cosine.
     """
-    soft, control = _index(arms, "soft_targets"), _index(arms, "labels_only")
-    shown = [
-        (curves.values["gradient_supervised"][:, soft], ROLES["supervised"], "(1 − w) · CE"),
-        (curves.values["gradient_distillation"][:, soft], ROLES["distillation"], f"w · {_term(arms[soft])}"),
-        (curves.values["gradient_supervised"][:, control], ROLES["labels_only"], "CE, labels only"),
-    ]
+    soft, shown = _index(arms, "soft_targets"), _norms(curves, arms)
     figure = _several(curves, shown, "Gradient norm", ".2f")
     layout = figure["layout"]
+    cosine = _last(curves.values["gradient_cosine"][:, soft])
+    lengths = [_last(values) for values, *_ in shown[:2]]
+    if not np.isfinite([cosine, *lengths]).all() or min(lengths) == 0:
+        return figure  # a term that is silent makes no angle with the other
     layout["xaxis"]["domain"] = [0, 0.46]
     layout["margin"]["r"] = 16
-    cosine = float(np.nanmean(curves.values["gradient_cosine"][-1, soft]))
-    lengths = [float(np.nanmean(values[-1])) for values, *_ in shown[:2]]
-    if not np.isfinite([cosine, *lengths]).all() or max(lengths) == 0:
-        return figure
     angle = float(np.arccos(np.clip(cosine, -1, 1)))
     ends = [(lengths[0], 0.0), (lengths[1] * np.cos(angle), lengths[1] * np.sin(angle))]
     ends.append((ends[0][0] + ends[1][0], ends[1][1]))
@@ -133,6 +136,20 @@ def gradient_budget(curves: Curves, arms: tuple[Arm, ...]) -> Figure:
     return figure
 
 
+def gradient_lines(curves: Curves, arms: tuple[Arm, ...]) -> list[tuple[str, np.ndarray]]:
+    """The norms that `gradient_budget` draws: names and values (points, seeds)."""
+    return [(name, values) for values, _, name in _norms(curves, arms)]
+
+
+def _norms(curves: Curves, arms: tuple[Arm, ...]) -> list[tuple[np.ndarray, Role, str]]:
+    soft, control = _index(arms, "soft_targets"), _index(arms, "labels_only")
+    return [
+        (curves.values["gradient_supervised"][:, soft], ROLES["supervised"], "(1 − w) · CE"),
+        (curves.values["gradient_distillation"][:, soft], ROLES["distillation"], f"w · {_term(arms[soft])}"),
+        (curves.values["gradient_supervised"][:, control], ROLES["labels_only"], "CE, labels only"),
+    ]
+
+
 def _term(arm: Arm) -> str:
     return "T² · KL" if isinstance(arm.objective, ForwardKL) else arm.objective.title
 
@@ -141,15 +158,14 @@ def _several(curves: Curves, shown: list[tuple[np.ndarray, Role, str]], title: s
     traces, labels = [], []
     for values, role, name in shown:
         traces += line_with_band(curves.epoch, values, role, f"{name} %{{y:{form}}}")
-        labels.append((float(np.nanmean(values[-1])), name, role))
+        labels.append((_last(values), name, role))
     return _small(curves, traces, labels, title, form)
 
 
 def _small(
     curves: Curves, traces: list[dict[str, Any]], ends: list[tuple[float, str, Role]], title: str, form: str
 ) -> Figure:
-    values = np.concatenate([np.array(trace["y"], dtype=float) for trace in traces])
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    low, high = _span(np.concatenate([[], *(trace["y"] for trace in traces)]))
     pad = 0.06 * (high - low or 1)
     low, high = low - pad, high + pad
     last = float(curves.epoch[-1]) or 1.0
@@ -163,6 +179,17 @@ def _small(
             "shapes": _mark_lines(curves),
         },
     }
+
+
+def _last(values: np.ndarray) -> float:
+    """values (points, seeds) → the mean at the last point; NaN where it is not finite for every seed."""
+    return float(values[-1].mean()) if np.isfinite(values[-1]).all() else float("nan")
+
+
+def _span(values: np.ndarray) -> tuple[float, float]:
+    """The least and the largest finite value; 0 and 1 where there is none."""
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
 
 
 def line_with_band(x: np.ndarray, values: np.ndarray, role: Role, hover: str) -> list[dict[str, Any]]:

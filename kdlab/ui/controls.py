@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
+from streamlit.delta_generator import DeltaGenerator
 
 from kdlab.data.registry import DATASETS
 from kdlab.distill.objective_catalogue import OBJECTIVES
@@ -15,7 +16,7 @@ from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for, teachers_fo
 from kdlab.runs.spec import RunSpec
 from kdlab.ui.live_slider import live_slider
 from kdlab.ui.steering import forget_rudder
-from kdlab.ui.url_state import adopt, publish, url_choice
+from kdlab.ui.url_state import adopt, publish, url_choice, went_back_or_forward
 
 
 class Preset(NamedTuple):
@@ -167,8 +168,23 @@ def _extra(info: FieldInfo) -> dict[str, Any]:
     return dict(info.json_schema_extra or {})  # type: ignore[arg-type]
 
 
-def run_controls() -> dict[str, Any]:
-    """All controls of a run; returns the values for `RunSpec.model_validate`."""
+_TRAINING = ("epochs", "seeds", "learning_rate", "batch_size")
+
+
+def _section(title: str, *fields: str) -> DeltaGenerator:
+    """A section that is closed unless the address said something of its fields when it was first shown."""
+    named = any(name.startswith(fields) for name in st.query_params)
+    key = f"open-{title.lower()}"
+    if named and (key not in st.session_state or went_back_or_forward()):
+        st.session_state[key] = True
+    return st.expander(title, expanded=st.session_state.setdefault(key, False))
+
+
+def run_controls(*, steers: bool) -> tuple[dict[str, Any], DeltaGenerator]:
+    """All controls of a run: the values for `RunSpec.model_validate`, and a place beside the rudder for words.
+
+    steers: temperature and KD weight act on a run at work. On a phone they then stay on screen beside its picture.
+    """
     values: dict[str, Any] = {}
     values["dataset"] = spec_choice("dataset", {name: data.title for name, data in DATASETS.items()})
     data = DATASETS[values["dataset"]]
@@ -178,16 +194,18 @@ def run_controls() -> dict[str, Any]:
     values["student"] = spec_choice(
         "student", {s.name: STUDENTS[s.name].title for s in students_for(data.name)}
     )
-    values["temperature"] = spec_slider("temperature")
-    values["kd_weight"] = spec_slider("kd_weight")
+    with st.container(key="rudder-at-work" if steers else "rudder"):
+        values["temperature"] = spec_slider("temperature")
+        values["kd_weight"] = spec_slider("kd_weight")
+        beside_rudder = st.container()
     values["labels"] = spec_slider("labels", min_value=len(data.classes), max_value=data.train_size)
     values["transfer"] = spec_slider("transfer", max_value=data.train_size - values["labels"])
-    with st.expander("Objective"):
+    with _section("Objective", "objective"):
         values["objective"] = objective_controls()
-    with st.expander("Training"):
-        for field in ("epochs", "seeds", "learning_rate", "batch_size"):
+    with _section("Training", *_TRAINING, "device"):
+        for field in _TRAINING:
             values[field] = spec_slider(field)
         values["device"] = spec_choice(
             "device", {"auto": "auto", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}
         )
-    return values
+    return values, beside_rudder

@@ -10,12 +10,19 @@ from kdlab.ui.steering import held
 
 _PARAMETER = "run"
 _LAST = "run-shown-last"
+_LAUNCHED = "run-just-launched"
 
 
-def put_on_show(run_id: str) -> None:
-    """Shows this run from now on; the controls stay as they are."""
+def put_on_show(run_id: str, *, launched: bool = False) -> None:
+    """Shows this run from now on; the controls stay as they are. launched: by this visitor, a moment ago."""
     st.query_params[_PARAMETER] = run_id
     st.session_state[_LAST] = run_id
+    st.session_state[_LAUNCHED] = run_id if launched else None
+
+
+def just_launched() -> str | None:
+    """The id of the run that this visit launched last."""
+    return st.session_state.get(_LAUNCHED)
 
 
 def run_on_show(store: Store | None) -> str | None:

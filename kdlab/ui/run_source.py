@@ -45,6 +45,12 @@ def stored(store: Store, run_id: str) -> Shown | None:
     return Shown(run, curves(rows), run.step / run.steps if run.steps else 0.0, run.active)
 
 
+def on_show(run_id: str | None, store: Store | None) -> Shown:
+    """The run of this id where the store has it, else the recorded one. Raises StoreError."""
+    found = stored(store, run_id) if run_id and store else None
+    return found or recorded()
+
+
 def recorded() -> Shown:
     """The recorded run, whole, or as far as its replay has come."""
     run, rows, _ = recorded_run()

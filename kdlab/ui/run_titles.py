@@ -13,7 +13,7 @@ from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Run
 from kdlab.ui.steering import held
 
-_STATES = {
+STATES = {
     "queued": ("Queued", ":material/schedule:"),
     "running": ("Running", ":material/play_circle:"),
     "paused": ("Paused", ":material/pause_circle:"),
@@ -55,8 +55,8 @@ def differing_settings(first: Run, second: Run) -> list[tuple[str, str, str]]:
 
 def state_words(run: Run) -> str:
     """The run's state with its icon."""
-    words, icon = _STATES[run.state]
-    return f"{icon} {words}"
+    words, icon = STATES[run.state]
+    return f"{icon} {'Stopping' if run.active and run.command == 'cancel' else words}"
 
 
 def _steered(run: Run) -> str:

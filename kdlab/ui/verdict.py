@@ -9,8 +9,9 @@ import streamlit as st
 
 from kdlab.core.intervals import Interval
 from kdlab.data.registry import DATASETS, Dataset
+from kdlab.distill.arms import ROLE_NAMES
 from kdlab.distill.objective_catalogue import ForwardKL
-from kdlab.runs.comparison import Comparison, compare, in_words, no_verdict
+from kdlab.runs.comparison import Comparison, best_supported, compare, in_words, no_verdict
 from kdlab.runs.recorded import OWNER
 from kdlab.runs.store import Run
 from kdlab.ui import charts_result
@@ -41,14 +42,14 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
                 charts_result.gain_split(found, run.spec.arms[-1].name, _on_top(run)),
                 key="gain",
                 height=340,
-                alt=f"From labels only to soft targets: the teacher's answers {in_words(found.answers)}; "
-                f"then {_on_top(run).lower()} {in_words(found.softness)}.",
+                alt=f"{_accuracies(run, found)} From labels only to {run.spec.arms[-1].name.lower()}: the teacher's "
+                f"answers {in_words(found.answers)}; then {_on_top(run).lower()} {in_words(found.softness)}.",
             )
         with right:
             st.markdown(_sentences(run, found))
     data = DATASETS[run.spec.dataset]
     classes, price, changed = st.tabs(
-        ["By class", "What it costs", "Examples that changed"], key="result", bind="query-params"
+        ["By class", "What it costs", "Where they differ"], key="result", bind="query-params"
     )
     if classes.open:
         with classes:
@@ -56,7 +57,7 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
                 charts_result.per_class(run.result, data.classes),
                 key="classes",
                 height=90 + 32 * len(data.classes),
-                alt="Accuracy of every class for each arm and the teacher.",
+                alt=f"Accuracy of each class. {_by_class(run, data)}",
             )
     if price.open:
         with price:
@@ -64,25 +65,78 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
     if changed.open:
         with changed:
             if nothing:
-                st.caption("Nothing changed by distillation: this run has none.")
+                st.caption("No example differs by distillation: this run has none.")
             elif answers is None:
                 st.caption("The students' answers of this run were not kept.")
             else:
                 _changed(run, data, answers)
 
 
-def _sentences(run: Run, found: Comparison) -> str:
-    spec, classes = run.spec, len(DATASETS[run.spec.dataset].classes)
-    told = " and ".join(f"{arm.bits_per_query(classes):.3g}" for arm in spec.arms[1:])
+def headline(run: Run) -> str:
+    """Which student to take, and why, in a sentence or two. Markdown."""
+    assert run.result is not None
+    if nothing := no_verdict(run.spec, run.steering):
+        return f"**No verdict on distillation.** {nothing}"
+    found, taught = compare(run.result), run.spec.arms[-1].name
+    if found.total.n < 2:
+        return (
+            f"**No difference shown:** {taught} ended {_points(found.total)} against labels only, but one seed tells "
+            "nothing of chance. Run at least two."
+        )
+    against = f"against labels only {in_words(found.total)}"
+    match best_supported(found):
+        case "soft_targets" if found.answers.holds_zero and found.softness.holds_zero:
+            return f"**Take {taught}:** {against}. The teacher's answers alone show no difference from either of the two."
+        case "soft_targets":
+            return (
+                f"**Take {taught}:** {against}, and against the teacher's answers {in_words(found.softness)}."
+            )
+        case "hard_labels":
+            more = (
+                f"{taught} shows no difference from it, and asks more of the teacher"
+                if found.softness.holds_zero
+                else f"{taught} is **worse** than it: {in_words(found.softness)}"
+            )
+            return f"**Take the teacher's answers:** against labels only {in_words(found.answers)}. {more}."
+    worse = [
+        f"{name} is **worse**: {in_words(difference)}"
+        for name, difference in (("the teacher's answers", found.answers), (taught, found.total))
+        if not difference.holds_zero
+    ]
+    if worse:
+        said = " and ".join(worse)
+        return f"**Take labels only,** which needs no teacher. {said[0].upper()}{said[1:]}."
     return (
-        f"**Distilled against labels only:** {_shown(found.total)}.\n\n"
+        f"**No difference shown** from labels only ({taught} {_points(found.total)}): take labels only, which needs no "
+        "teacher."
+    )
+
+
+def _sentences(run: Run, found: Comparison) -> str:
+    best = best_supported(found)
+    kept, name = found.accuracy[best].mean, next(arm.name for arm in run.spec.arms if arm.role == best)
+    return (
+        f"{headline(run)}\n\n"
+        f"**{run.spec.arms[-1].name} against labels only:** {_shown(found.total)}.\n\n"
         f"{_answers_sentence(run, found)}\n\n"
         f"**{_on_top(run)} on top of the answers:** {_shown(found.softness)}.\n\n"
-        f"The distilled student keeps **{found.kept:.1%}** of the teacher's accuracy "
-        f"({found.accuracy['soft_targets'].mean:.1%} of {found.teacher_accuracy:.1%}).\n\n"
-        f":small[{_paired(spec.seeds)} Each number is rounded by itself. An answer of the teacher tells the two taught "
-        f"students {told} bits.]"
+        f"{name} keeps **{kept / found.teacher_accuracy:.1%}** of the teacher's accuracy "
+        f"({kept:.1%} of {found.teacher_accuracy:.1%}).\n\n"
+        f":small[{_paired(run.spec.seeds)} Each number is rounded by itself. {_payload(run)}]"
     )
+
+
+def _payload(run: Run) -> str:
+    classes = len(DATASETS[run.spec.dataset].classes)
+    _, hard, soft = (f"{arm.bits_per_query(classes):.3g} bits" for arm in run.spec.arms)
+    return (
+        f"Payload, what the teacher sends for one example: {hard} to {ROLE_NAMES['hard_labels'].lower()}, "
+        f"{soft} to {run.spec.arms[-1].name.lower()} (32 bits a number). It is a size, not what one learns from it."
+    )
+
+
+def _points(difference: Interval) -> str:
+    return f"{100 * difference.mean:+.1f} points"
 
 
 def _answers_sentence(run: Run, found: Comparison) -> str:
@@ -110,54 +164,72 @@ def _shown(difference: Interval) -> str:
     return words if difference.holds_zero else f"**{words}**"
 
 
+def _accuracies(run: Run, found: Comparison) -> str:
+    said = ", ".join(f"{arm.name} {found.accuracy[arm.role].mean:.1%}" for arm in run.spec.arms)
+    return f"Test accuracy: {said}, the teacher {found.teacher_accuracy:.1%}."
+
+
+def _by_class(run: Run, data: Dataset) -> str:
+    """Each class's accuracies, for those who do not see the picture."""
+    result: dict[str, Any] = run.result or {}
+    shown = [(arm["name"], np.array(arm["per_class"]).mean(0)) for arm in result["arms"]]
+    shown += [("the teacher", np.array(result["teacher_per_class"]))]
+    return " ".join(
+        f"{label}: {', '.join(f'{name} {values[k]:.0%}' for name, values in shown)}."
+        for k, label in enumerate(data.classes)
+    )
+
+
 def _price(run: Run, found: Comparison) -> None:
     result: dict[str, Any] = run.result or {}
     when = "Measured when the run was recorded," if run.owner == OWNER else "Measured here"
+    profiles = result["profiles"]
     live_plot(
-        charts_result.costs(result["profiles"]),
+        charts_result.costs(profiles),
         key="costs",
         height=240,
-        alt="Parameters, memory, FLOPs and latency of the student as shares of the teacher's.",
+        alt=f"The student beside the teacher. {charts_result.costs_in_words(profiles)}",
     )
-    teacher, student = result["profiles"]["teacher"], result["profiles"]["student"]
+    teacher, student = profiles["teacher"], profiles["student"]
     st.markdown(
-        f"{when} on {result['device']['name']}: the student answers {student['throughput']:,.0f} examples a "
-        f"second in batches of 256, the teacher {teacher['throughput']:,.0f}, and keeps {found.kept:.1%} of its accuracy."
+        f"{when} on {result['device']['name']}: a student answers {student['throughput']:,.0f} examples a second in "
+        f"batches of 256, the teacher {teacher['throughput']:,.0f}. All arms' students cost the same; "
+        f"{run.spec.arms[-1].name.lower()} keeps {found.kept:.1%} of the teacher's accuracy."
     )
 
 
 def _changed(run: Run, data: Dataset, answers: np.ndarray) -> None:
-    """Test examples on which most students of the soft arm and of labels only differ."""
+    """Test examples on which only one of two students is right: most seeds' of the soft arm, or of labels only."""
     arrays = data.load()
-    roles = [arm.role for arm in run.spec.arms]
-    usual = {role: _most_frequent(answers[i], len(data.classes)) for i, role in enumerate(roles)}
-    before, after = usual["labels_only"], usual["soft_targets"]
-    mended = np.flatnonzero((before != arrays.y_test) & (after == arrays.y_test))
-    spoilt = np.flatnonzero((before == arrays.y_test) & (after != arrays.y_test))
+    taught = run.spec.arms[-1].name
+    usual = {arm.role: _most_frequent(answers[i], len(data.classes)) for i, arm in enumerate(run.spec.arms)}
+    control, distilled = usual["labels_only"], usual["soft_targets"]
+    mended = np.flatnonzero((control != arrays.y_test) & (distilled == arrays.y_test))
+    spoilt = np.flatnonzero((control == arrays.y_test) & (distilled != arrays.y_test))
     st.markdown(
-        f"Distillation mended **{len(mended)}** of the {len(before):,} test examples and spoilt **{len(spoilt)}** "
-        "(the answer that most seeds give)."
+        f"Two students, each by the answer that most of its seeds give: on **{len(mended)}** of the "
+        f"{len(control):,} test examples only {taught.lower()} is right, on **{len(spoilt)}** only labels only."
     )
-    for name, picked in (("Mended", mended), ("Spoilt", spoilt)):
+    for name, picked in ((taught, mended), ("labels only", spoilt)):
         if len(picked):
-            st.caption(f"{name}, the first {min(_EXAMPLES, len(picked))}")
-            _gallery(data, picked[:_EXAMPLES], before, after)
+            st.caption(f"Only {name.lower()} is right, the first {min(_EXAMPLES, len(picked))}")
+            _gallery(data, picked[:_EXAMPLES], {"labels only": control, taught.lower(): distilled})
 
 
-def _gallery(data: Dataset, picked: np.ndarray, before: np.ndarray, after: np.ndarray) -> None:
+def _gallery(data: Dataset, picked: np.ndarray, said: dict[str, np.ndarray]) -> None:
+    """said: a student's name → its classes (N,) on the test set."""
     arrays = data.load()
     with st.container(horizontal=True):
         for n in picked:
-            with st.container(width=112):
+            with st.container(width=128):
+                truth = data.classes[arrays.y_test[n]]
                 if arrays.text_test is not None:
                     st.markdown(f"“{arrays.text_test[n]}”")
                 else:
                     image = np.kron(arrays.x_test[n], np.ones((4, 4)))  # whole pixels, not smoothed ones
                     st.image((255 * image).astype(np.uint8), width=96)
-                st.caption(
-                    f"{data.classes[arrays.y_test[n]]}  \nbefore: {data.classes[before[n]]}  \n"
-                    f"after: {data.classes[after[n]]}"
-                )
+                answers = "  \n".join(f"{name}: {data.classes[classes[n]]}" for name, classes in said.items())
+                st.caption(f"truth: {truth}  \n{answers}")
 
 
 def _most_frequent(answers: np.ndarray, classes: int) -> np.ndarray:
