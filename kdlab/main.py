@@ -6,7 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from kdlab.ui.page_frame import frame, freeze_imports, projector
+from kdlab.ui.frame_tools import projector
+from kdlab.ui.page_frame import frame, freeze_imports
+from kdlab.ui.way import PAGES
 
 ICON = str(Path(__file__).with_name("ui") / "icon.svg")
 
@@ -18,13 +20,8 @@ st.set_page_config(
 )
 page = st.navigation(
     [
-        st.Page("../pages/home.py", title="Home", icon=":material/home:", default=True),
-        st.Page(
-            "../pages/soft_targets.py", title="Soft targets", icon=":material/equalizer:", url_path="soft-targets"
-        ),
-        st.Page("../pages/loss.py", title="Loss", icon=":material/function:", url_path="loss"),
-        st.Page("../pages/distill.py", title="Distill", icon=":material/school:", url_path="distill"),
-        st.Page("../pages/runs.py", title="Runs", icon=":material/history:", url_path="runs"),
+        st.Page(one.script, title=one.title, icon=one.icon, url_path=one.path, default=not one.path)
+        for one in PAGES
     ],
     position="top",
 )

@@ -17,6 +17,7 @@ from kdlab.ui.run_source import answers_of, on_show, recorded
 from kdlab.ui.run_view import live_view
 from kdlab.ui.steering import follow, in_hand, steer, whom_it_steers
 from kdlab.ui.verdict import headline, verdict
+from kdlab.ui.way import RUNS, next_page
 
 store = lab_store()
 run_id = run_on_show(store)
@@ -97,3 +98,5 @@ with right:
 
 if ended:
     verdict(shown.run, answers_of(shown))
+
+next_page(RUNS)

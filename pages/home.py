@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kdlab.ui.home_pieces import WAY, answer_card, device_line, picked_for_doubt, strongest
+from kdlab.ui.home_pieces import ACROSS, WAY, answer_card, device_line, picked_for_doubt, strongest
 from kdlab.ui.pipeline import pipeline
 from kdlab.ui.subjects import showcase, test_subject
+from kdlab.ui.way import SOFT_TARGETS, next_page
 from kdlab.ui.words import hint
 
 TEACHER = "fashion"
@@ -27,7 +28,7 @@ with told:
         "else the example resembles. In this lab you do it, with real teachers, and find out what is true."
     )
     with st.container(key="start"):
-        st.page_link(WAY[0].page, label="Start with soft targets", icon=":material/arrow_forward:")
+        st.page_link(SOFT_TARGETS.script, label="Start with soft targets", icon=":material/arrow_forward:")
 with shown:
     st.html(answer_card(example))
     st.markdown(hint(example.classes, example.soft_targets(1.0), example.label))
@@ -41,10 +42,15 @@ st.caption(
 )
 
 st.subheader("The way through the lab")
-for number, (column, stop) in enumerate(zip(st.columns(len(WAY)), WAY, strict=True), start=2):
-    with column.container(border=True, height="stretch"):
-        st.markdown(f"**{number} · {stop.title}**")
-        st.markdown(stop.what)
-        st.page_link(stop.page, label=stop.link, icon=stop.icon, query_params=stop.query)
+for first in range(0, len(WAY), ACROSS):
+    row = WAY[first : first + ACROSS]
+    for number, (column, stop) in enumerate(zip(st.columns(ACROSS), row, strict=True), start=first + 2):
+        with column.container(border=True, height="stretch"):
+            st.markdown(f"**{number} · {stop.title}**")
+            st.markdown(stop.what)
+            st.page_link(
+                stop.page.script, label=stop.link, icon=stop.icon or stop.page.icon, query_params=stop.query
+            )
 
 st.caption(device_line())
+next_page(SOFT_TARGETS)

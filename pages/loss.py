@@ -10,6 +10,7 @@ from kdlab.ui.loss_example import FLOOR, example_of, forget_moves_of_another_exa
 from kdlab.ui.loss_race import race
 from kdlab.ui.loss_sections import microscope, show_mean_t_squared, show_t_squared, show_triangle
 from kdlab.ui.loss_words import FORMULA_STYLE
+from kdlab.ui.way import DISTILL, next_page
 
 st.html(FORMULA_STYLE)
 st.title("Loss")
@@ -69,3 +70,4 @@ st.write(
     "Which hump, or both, is the divergence's choice."
 )
 race()
+next_page(DISTILL)

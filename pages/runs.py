@@ -8,6 +8,7 @@ from kdlab.runs.store import StoreError
 from kdlab.ui.compare_runs import PARAMETER, RUNS_PAGE, comparison_view
 from kdlab.ui.lab_store import lab_store
 from kdlab.ui.run_list import run_list
+from kdlab.ui.way import SOFT_TARGETS, next_page
 
 compared = st.query_params.get(PARAMETER)
 if compared is not None:
@@ -25,3 +26,5 @@ try:
         comparison_view(store, compared)
 except StoreError as error:
     st.error(str(error), icon=":material/folder_off:")
+
+next_page(SOFT_TARGETS, "what did the teacher know that helped?")

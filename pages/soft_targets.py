@@ -17,6 +17,7 @@ from kdlab.ui.live_plot import live_plot
 from kdlab.ui.live_slider import live_slider
 from kdlab.ui.soft_target_notes import beside_the_bars, cell_words, heated, strongest_pair
 from kdlab.ui.subjects import Subject, dataset_of
+from kdlab.ui.way import LOSS, next_page
 from kdlab.ui.words import hint
 
 TEMPERATURES = np.geomspace(0.5, 20, 120)
@@ -123,3 +124,4 @@ def show_dark_knowledge(teacher: str, temperature: float, beside: DeltaGenerator
 
 
 under_the_hand()
+next_page(LOSS)

@@ -1,4 +1,4 @@
-"""What the home page is made of: one answer of a teacher that hesitates of a teacher, the way through the lab, the device."""
+"""What the home page is made of: one answer of a teacher that hesitates, the way through the lab, the device."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from kdlab.core.probability import softmax
 from kdlab.models.catalogue import teacher_logits
 from kdlab.runs.home import HomeError, home
 from kdlab.ui.subjects import Subject
+from kdlab.ui.way import DISTILL, LOSS, RUNS, SOFT_TARGETS, LabPage
 from kdlab.ui.words import percent
 
 
@@ -25,27 +26,18 @@ class Stop:
 
     title: str
     what: str
-    page: str
+    page: LabPage
     link: str
-    icon: str
+    icon: str = ""
     query: dict[str, str] = field(default_factory=dict)
 
 
-SOFT_TARGETS, DISTILL = "../pages/soft_targets.py", "../pages/distill.py"
 WAY = (
     Stop(
         "Soft targets",
         "A teacher gives every class a probability. See which classes it finds alike.",
         SOFT_TARGETS,
         "Look at soft targets",
-        ":material/equalizer:",
-    ),
-    Stop(
-        "Training",
-        "Two loss terms, one student. Watch it race against students without a teacher.",
-        DISTILL,
-        "Launch a distillation",
-        ":material/school:",
     ),
     Stop(
         "Temperature",
@@ -56,13 +48,34 @@ WAY = (
         {"data": "own", "p": "0.99, 0.01", "T": "1"},
     ),
     Stop(
-        "Black box and white box",
-        "Only the teacher's answers, or its probabilities too? Both are arms of every run.",
+        "Loss",
+        "Two terms pull at one student: the label and the teacher. Drag its logits and watch both.",
+        LOSS,
+        "Pull at a student",
+    ),
+    Stop(
+        "Training",
+        "Launch a student and watch it race against two that get less from the teacher.",
         DISTILL,
-        "Compare what is revealed",
+        "Launch a distillation",
+    ),
+    Stop(
+        "Comparing",
+        "Every run stays: open it again, lay two side by side, take its numbers and its student with you.",
+        RUNS,
+        "See all that was launched",
+    ),
+    Stop(
+        "Black box and white box",
+        "A black box gives only what the teacher puts out: its answers, or its probabilities too. Each is an arm of "
+        "every run. A white box also shows hidden states, attention and gradients; the lab does not use these yet.",
+        DISTILL,
+        "Compare answers and probabilities",
         ":material/visibility:",
     ),
 )
+ACROSS = 3
+"""Stations side by side."""
 
 
 def answer_card(subject: Subject, most: int = 4) -> str:
@@ -76,9 +89,9 @@ def answer_card(subject: Subject, most: int = 4) -> str:
     )
     label = subject.classes[subject.label or 0]
     return (
-        f'<figure class="kd-answer"><img src="{subject.picture}" alt="{label}, 28 by 28 pixels">'
+        f'<figure class="kd-answer"><div><img src="{subject.picture}" alt="{label}, 28 by 28 pixels">'
         f'<div><p>The label says</p><p class="kd-said">{label}</p></div>'
-        f"<div><p>The teacher says</p><dl>{rows}</dl></div></figure>"
+        f"<div><p>The teacher says</p><dl>{rows}</dl></div></div></figure>"
     )
 
 

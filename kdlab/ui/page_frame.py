@@ -1,4 +1,4 @@
-"""What stands around every page: type, spacing, and the projector view."""
+"""What stands around every page: type, spacing, and the buttons at the top."""
 
 from __future__ import annotations
 
@@ -7,27 +7,17 @@ from pathlib import Path
 
 import streamlit as st
 
-from kdlab.ui.url_state import publish, went_back_or_forward
+from kdlab.ui.frame_tools import frame_tools, projector
 
-_PROJECTOR = "projector"
-
-
-def projector() -> bool:
-    """Whether this visit is shown on a wall: ``?projector=1``, kept while the visitor changes pages."""
-    asked = st.query_params.get(_PROJECTOR)
-    if asked is not None:
-        st.session_state[_PROJECTOR] = asked == "1"
-    return bool(st.session_state.get(_PROJECTOR, False))
+# Readable from the last row: nothing is smaller than 2.5 % of the height, and a caption is .875rem.
+_LARGER = "html { font-size: max(135%, 2.9vh) !important; --kd-least: 2.5vh; }"
 
 
 def frame() -> None:
-    """Puts the lab's style sheet on the page, and the projector view into its address."""
-    # An address set in answer to the back button would be a new one, from which the button leads back here.
-    if projector() and not went_back_or_forward():
-        publish(_PROJECTOR, "1")
+    """Puts the lab's style sheet on the page, and what can be done with every page at its top."""
     css = Path(__file__).with_name("page_frame.css").read_text(encoding="utf-8")
-    larger = "html { font-size: 135% !important; }" if projector() else ""
-    st.html(f"<style>{css}\n{larger}</style>")
+    st.html(f"<style>{css}\n{_LARGER if projector() else ''}</style>")
+    frame_tools()
 
 
 @st.cache_resource(show_spinner=False)

@@ -12,15 +12,16 @@ ROLE_COLOURS = {
     "supervised": "#D55E00",
 }
 
-# Words need more contrast than strokes: at least 4.5 to 1 on the ground of .streamlit/config.toml.
+# Words need more contrast than strokes: at least 4.5 to 1 on the grounds of .streamlit/config.toml, also where
+# these are tinted with a fifth of the role's own colour.
 ROLE_INKS = {
     "light": {
         "teacher": "#0067A3",
-        "soft_targets": "#00795A",
-        "labels_only": "#8F6200",
+        "soft_targets": "#006F53",
+        "labels_only": "#8A5E00",
         "hard_labels": "#5F656D",
-        "distillation": "#A24E7C",
-        "supervised": "#B34F00",
+        "distillation": "#9B4775",
+        "supervised": "#A34800",
     },
     "dark": {
         "teacher": "#56B4E9",
@@ -31,5 +32,3 @@ ROLE_INKS = {
         "supervised": "#F58B45",
     },
 }
-
-GROUNDS = {"light": "#FFFFFF", "dark": "#14171C"}

@@ -99,7 +99,7 @@ def test_open_drag_launch_watch_hold_steer_stop_refresh_reopen(stopped: Page) ->
     page.get_by_text("Stopped").first.wait_for()
     page.get_by_role("button", name="Run again").wait_for()
 
-    page.get_by_role("link", name="Runs").click()
+    page.get_by_role("link", name="Runs", exact=True).click()
     page.get_by_role("button", name="Open").first.click()
     page.wait_for_url(re.compile(re.search(r"run=\w+", address)[0]))  # type: ignore[index]
     page.get_by_text("Stopped").first.wait_for()

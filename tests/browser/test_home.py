@@ -14,7 +14,9 @@ LINKS = {
     "Look at soft targets": (r"/soft-targets$", "Soft targets"),
     "Launch a distillation": (r"/distill", "Distill"),
     "Heat a sharp teacher": (r"/soft-targets\?(?=.*data=own)(?=.*p=0\.99)(?=.*T=1$|.*T=1&)", "Soft targets"),
-    "Compare what is revealed": (r"/distill", "Distill"),
+    "Pull at a student": (r"/loss", "Loss"),
+    "See all that was launched": (r"/runs", "Runs"),
+    "Compare answers and probabilities": (r"/distill", "Distill"),
 }
 
 
@@ -37,7 +39,39 @@ def test_every_link_leads_to_its_page(browser_page: Page):
         expect(browser_page).to_have_url(re.compile(address))
         expect(browser_page.get_by_role("heading", name=title, exact=True)).to_be_visible()
         expect(browser_page.get_by_test_id("stException")).to_have_count(0)
-    expect(browser_page.get_by_role("link", name="Runs")).to_be_visible()
+    expect(browser_page.get_by_role("link", name="Runs", exact=True)).to_be_visible()
+
+
+def test_the_way_on_home_shows_every_page_in_order(browser_page: Page):
+    browser_page.goto("/")
+    expect(browser_page.get_by_role("link", name="Compare answers and probabilities")).to_be_visible()
+    leads = (
+        browser_page.get_by_test_id("stMain")
+        .get_by_role("link")
+        .evaluate_all(
+            "links => links.map(link => new URL(link.href)).filter(to => !to.hash).map(to => to.pathname)"
+        )
+    )
+    assert list(dict.fromkeys(leads)) == ["/soft-targets", "/loss", "/distill", "/runs"]
+
+
+def test_home_says_what_a_black_box_gives_and_that_white_boxes_are_not_here(browser_page: Page):
+    browser_page.goto("/")
+    station = browser_page.get_by_text(re.compile("A black box gives only what the teacher puts out"))
+    expect(station).to_contain_text("its answers, or its probabilities too")
+    expect(station).to_contain_text(
+        re.compile("white box .* hidden states, attention and gradients; .* not use these yet")
+    )
+
+
+def test_every_page_ends_with_the_question_that_the_next_one_answers(browser_page: Page):
+    browser_page.goto("/")
+    for title in ("Soft targets", "Loss", "Distill", "Runs", "Soft targets"):
+        link = browser_page.get_by_role("link", name="Next: ")
+        expect(link).to_contain_text("?")
+        link.click()
+        expect(browser_page.get_by_role("heading", name=title, exact=True, level=1)).to_be_visible()
+        expect(browser_page.get_by_test_id("stException")).to_have_count(0)
 
 
 def test_a_visitor_is_known_by_a_cookie_that_scripts_cannot_read(browser_page: Page):
@@ -48,21 +82,6 @@ def test_a_visitor_is_known_by_a_cookie_that_scripts_cannot_read(browser_page: P
     browser_page.goto("/soft-targets")
     (kept,) = [c for c in browser_page.context.cookies() if c["name"] == "kdlab_visitor"]
     assert kept["value"] == cookie["value"]
-
-
-def test_the_projector_view_stays_in_the_address_and_lets_the_back_button_through(browser_page: Page):
-    browser_page.goto("/?projector=1")
-    expect(browser_page.get_by_role("heading", level=1)).to_be_visible()
-    for name in ("Soft targets", "Loss"):
-        browser_page.get_by_role("link", name=name, exact=True).first.click()
-        expect(browser_page.get_by_role("heading", name=name, exact=True)).to_be_visible()
-        expect(browser_page).to_have_url(re.compile(r"[?&]projector=1"))
-    for _ in range(6):
-        if not re.search(r"/(loss|soft-targets)", browser_page.url):
-            break
-        browser_page.go_back()
-        browser_page.wait_for_timeout(700)
-    expect(browser_page).to_have_url(re.compile(r":\d+/\?projector=1$"))
 
 
 @pytest.mark.parametrize("path", ["/", "/soft-targets", "/soft-targets?data=languages"])

@@ -1,0 +1,102 @@
+"""The projector view and the link that leaves it out."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+pytestmark = pytest.mark.browser
+
+
+def switch(page: Page) -> Locator:
+    return page.get_by_role("button", name="Projector")
+
+
+def letters(page: Page) -> float:
+    return float(page.evaluate("() => parseFloat(getComputedStyle(document.documentElement).fontSize)"))
+
+
+def shown_large(page: Page) -> None:
+    expect(switch(page)).to_have_attribute("aria-pressed", "true")
+    page.wait_for_function("() => parseFloat(getComputedStyle(document.documentElement).fontSize) > 20")
+
+
+def copied_link(page: Page) -> str:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("status").filter(has_text="Copied")).to_be_visible()
+    return str(page.evaluate("() => navigator.clipboard.readText()"))
+
+
+def test_a_button_switches_the_projector_view_on_for_every_page_and_off_again(browser_page: Page):
+    browser_page.goto("/")
+    expect(switch(browser_page)).to_have_attribute("aria-pressed", "false")
+    usual = letters(browser_page)
+    switch(browser_page).click()
+    shown_large(browser_page)
+    browser_page.get_by_role("link", name="Loss", exact=True).click()
+    expect(browser_page.get_by_role("heading", name="Loss", exact=True)).to_be_visible()
+    shown_large(browser_page)
+    switch(browser_page).click()
+    expect(switch(browser_page)).to_have_attribute("aria-pressed", "false")
+    browser_page.wait_for_function(
+        "usual => parseFloat(getComputedStyle(document.documentElement).fontSize) === usual", arg=usual
+    )
+
+
+def test_a_reload_keeps_the_projector_view_and_the_address_does_not_carry_it(browser_page: Page):
+    browser_page.goto("/soft-targets?data=languages&projector=1")
+    shown_large(browser_page)
+    expect(browser_page).to_have_url(re.compile(r"/soft-targets\?data=languages$"))
+    browser_page.reload()
+    shown_large(browser_page)
+    expect(browser_page).to_have_url(re.compile(r"/soft-targets\?data=languages$"))
+
+
+def test_the_back_button_leads_out_of_the_projector_view_s_pages(browser_page: Page):
+    browser_page.goto("/?projector=1")
+    shown_large(browser_page)
+    browser_page.get_by_role("link", name="Loss", exact=True).click()
+    expect(browser_page.get_by_role("heading", name="Loss", exact=True)).to_be_visible()
+    shown_large(browser_page)
+    browser_page.go_back()
+    expect(browser_page.get_by_role("heading", name="A small model learns")).to_be_visible()
+    shown_large(browser_page)
+
+
+@pytest.mark.parametrize(
+    "address", ["/", "/soft-targets?data=own&p=0.7, 0.2, 0.1&T=9", "/loss", "/distill", "/runs"]
+)
+def test_a_copied_link_shows_the_view_to_others_and_says_nothing_of_the_projector(
+    browser_page: Page, browser: Browser, address: str
+):
+    browser_page.goto(address + ("&" if "?" in address else "?") + "projector=1")
+    shown_large(browser_page)
+    link = copied_link(browser_page)
+    assert "projector" not in link
+    assert link.split("?")[0].endswith(address.split("?")[0])
+    if "T=9" in address:
+        expect(browser_page.get_by_text("T = 9").first).to_be_visible()
+        other = browser.new_page()
+        other.goto(link)
+        expect(other.get_by_role("button", name="Projector")).to_have_attribute("aria-pressed", "false")
+        slider = other.get_by_role("slider", name="Temperature")
+        expect(slider).to_have_attribute("aria-valuetext", re.compile("^9"))
+        other.close()
+
+
+def test_a_link_is_copied_where_the_browser_keeps_its_clipboard_from_plain_addresses(browser_page: Page):
+    browser_page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    browser_page.goto("/loss")
+    browser_page.evaluate(
+        "() => document.addEventListener('copy', () => (window.taken = document.activeElement.value))"
+    )
+    browser_page.get_by_role("button", name="Copy link").click()
+    expect(browser_page.get_by_role("status").filter(has_text="Copied")).to_be_visible()
+    assert browser_page.evaluate("() => window.taken") == browser_page.url
