@@ -10,6 +10,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from kdlab.runs.dispatcher import Dispatcher
+from kdlab.ui.headers import SafeHeaders
 from kdlab.ui.hosts import KnownHosts
 from kdlab.ui.identity import VisitorCookie
 from kdlab.ui.plotly_source import plotly_route
@@ -30,5 +31,5 @@ app = st.App(
     "kdlab/main.py",
     lifespan=dispatching,
     routes=[plotly_route()],
-    middleware=[Middleware(KnownHosts), Middleware(VisitorCookie)],
+    middleware=[Middleware(SafeHeaders), Middleware(KnownHosts), Middleware(VisitorCookie)],
 )

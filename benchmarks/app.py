@@ -57,7 +57,7 @@ def wait_until_it_answers(url: str) -> None:
 def has_torch(process: subprocess.Popen[bytes]) -> bool | None:
     """Whether torch's library is mapped into the server's process; None where the system does not say."""
     maps = Path(f"/proc/{process.pid}/maps")
-    return "libtorch" in maps.read_text() if maps.exists() else None
+    return "libtorch" in maps.read_text(encoding="utf-8") if maps.exists() else None
 
 
 def launch_and_stop(page: Page) -> tuple[float, float]:

@@ -194,7 +194,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
         plain = folder / "yardstick.py"
-        plain.write_text(YARDSTICK)
+        plain.write_text(YARDSTICK, encoding="utf-8")
         chromium = playwright.chromium.launch(
             executable_path=found, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         )

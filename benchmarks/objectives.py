@@ -87,12 +87,12 @@ def peak_tensors(loss: Loss, z_s: Tensor) -> float | None:
         return None
 
     def kib(field: str) -> int:
-        return int(status.read_text().split(f"{field}:")[1].split()[0])
+        return int(status.read_text(encoding="utf-8").split(f"{field}:")[1].split()[0])
 
     z_s.grad = None
     gc.collect()
     before = kib("VmRSS")
-    reset.write_text("5")  # sets the peak back to what is held now
+    reset.write_text("5", encoding="utf-8")  # sets the peak back to what is held now
     loss().backward()
     return (kib("VmHWM") - before) * 1024 / (z_s.numel() * z_s.element_size())
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from kdlab.data.registry import DATASETS
 from kdlab.runs.home import HomeError, home
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.runs.store import Store, StoreError
@@ -124,12 +125,36 @@ def _doctor(options: argparse.Namespace) -> int:
     if missing:
         print(f"\nMissing: {', '.join(missing)}. Install them with: pip install -r requirements.txt")
         return 1
-    from kdlab.distill.device import describe_device, resolve_device
-
-    print(f"{'device':<14} {', '.join(str(v) for v in describe_device(resolve_device()).values() if v)}")
     print(f"{'home folder':<14} {home()}")
-    print(f"{'runs kept':<14} {len(Store().list_runs())}")
-    return 0
+    store = Store()
+    print(f"{'runs kept':<14} {len(store.list_runs())}, and {len(store.unreadable())} that cannot be read")
+    try:
+        from kdlab.distill.device import describe_device, resolve_device
+    except (ImportError, OSError) as error:
+        print(f"\nPyTorch cannot be loaded ({error}). Install it anew: pip install -r requirements.txt")
+        return 1
+    print(f"{'device':<14} {', '.join(str(v) for v in describe_device(resolve_device()).values() if v)}")
+    faults = [fault for name in DATASETS if (fault := _tiny_run(name, store))]
+    print(*faults, sep="\n", end="\n" if faults else "")
+    return 1 if faults else 0
+
+
+def _tiny_run(dataset: str, store: Store) -> str:
+    """Trains the least that a run can be, and takes it away again. Returns what failed, in words."""
+    from kdlab.runs.execute import execute
+
+    data = DATASETS[dataset]
+    smallest = {"labels": len(data.classes), "transfer": 0, "epochs": 1, "seeds": 1}
+    run_id = store.enqueue(RunSpec.model_validate({"dataset": dataset, **smallest}), OWNER, state="running")
+    execute(run_id, store)
+    run = store.get(run_id)
+    store.delete(run_id, OWNER)
+    if run is not None and run.state == "done" and run.result is not None:
+        print(f"{'tiny run':<14} {data.title}: trained in {run.result['seconds']:.1f} s")
+        return ""
+    message = (run and run.message) or "Its row in the store cannot be read."
+    print(f"{'tiny run':<14} {data.title}: failed")
+    return f"\nA run on {data.title} failed. {message}"
 
 
 if __name__ == "__main__":

@@ -98,13 +98,13 @@ def start_app(tmp_path: Path) -> Callable[..., AbstractContextManager[AppServer]
 def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     for _ in range(300):
         if process.poll() is not None:
-            pytest.fail(f"the server ended at its start:\n{log.read_text()}")
+            pytest.fail(f"the server ended at its start:\n{log.read_text(encoding='utf-8')}")
         try:
             urllib.request.urlopen(f"{url}/_stcore/health", timeout=5).close()
             return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    pytest.fail(f"the server does not answer:\n{log.read_text()}")
+    pytest.fail(f"the server does not answer:\n{log.read_text(encoding='utf-8')}")
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

@@ -58,3 +58,10 @@ def peak_memory_mib(device: torch.device) -> float | None:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def speed_depends_on(device: torch.device) -> dict[str, str | int]:
+    """What a time that was measured on the device holds for: its name, its threads, PyTorch's version."""
+    if device.type == "cuda":
+        return {"device": torch.cuda.get_device_name(device), "torch": torch.__version__}
+    return {"device": str(device), "threads": torch.get_num_threads(), "torch": torch.__version__}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import time
 from pathlib import Path
 
@@ -13,6 +10,8 @@ from torch.nn.functional import cross_entropy
 
 from kdlab.data.registry import get_dataset
 from kdlab.distill.cohort import Group, fresh_student
+from kdlab.distill.device import speed_depends_on
+from kdlab.models.kept_files import measured_once
 
 _REPEATS = 6
 _SLOW = 0.25  # seconds for one step of a lone student: a long measurement would cost more than it saves
@@ -23,21 +22,17 @@ def group_size(student: str, dataset: str, count: int, rows: int, device: torch.
 
     Kept in ``cache``, so that a spec runs in the same groups, hence with the same numbers, every time.
     """
-    name = (
-        torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device} {torch.get_num_threads()}"
+    about = {
+        "student": student,
+        "data": get_dataset(dataset).fingerprint(),
+        "count": count,
+        "rows": rows,
+        **speed_depends_on(device),
+    }
+    best = measured_once(
+        cache / "grouping", about, int, lambda: _measure(student, dataset, count, rows, device)
     )
-    parts = (student, get_dataset(dataset).fingerprint(), str(count), str(rows), name, torch.__version__)
-    path = cache / "grouping" / f"{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:24]}.json"
-    if path.is_file():
-        return int(json.loads(path.read_text())["group_size"])
-    best = _measure(student, dataset, count, rows, device)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}")
-    partial.write_text(
-        json.dumps({"group_size": best, "student": student, "dataset": dataset, "device": name})
-    )
-    partial.replace(path)
-    return best
+    return max(1, min(best, count))
 
 
 def _measure(student: str, dataset: str, count: int, rows: int, device: torch.device) -> int:

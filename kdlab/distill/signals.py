@@ -14,6 +14,7 @@ from kdlab.data.registry import get_dataset
 from kdlab.distill.objective_catalogue import Objective, TopKKL
 from kdlab.models.catalogue import TEACHERS, teacher_logits, weights_sha256
 from kdlab.models.checkpoints import load_teacher
+from kdlab.models.kept_files import read_arrays
 
 # What an objective reads of a teacher, row for row of the dataset: (N,) classes, (N, K) logits, or the k
 # likeliest classes' probabilities and numbers, both (N, k). Empty where it reads nothing.
@@ -51,10 +52,10 @@ def _cached_logits(teacher: str, cache: Path) -> tuple[np.ndarray, np.ndarray]:
     dataset = get_dataset(TEACHERS[teacher].dataset)
     parts = (teacher, weights_sha256(teacher), dataset.fingerprint())
     path = cache / f"{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:32]}.npz"
-    if path.is_file():
-        with np.load(path) as kept:
-            return kept["train"], kept["test"]
     arrays = dataset.load()
+    kept = read_arrays(path) or {}
+    if (len(kept.get("train", ())), len(kept.get("test", ()))) == (len(arrays.x_train), len(arrays.x_test)):
+        return kept["train"], kept["test"]
     train, test = answer(teacher, arrays.x_train), answer(teacher, arrays.x_test)
     cache.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.npz")

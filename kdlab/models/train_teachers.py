@@ -273,7 +273,7 @@ def main() -> None:
         stored = load_checkpoint(build_teacher(name), weights_path(name)).eval()
         card = make_card(name, stored, seconds)
         weights_path(name).with_suffix(".json").write_text(
-            json.dumps(card, indent=2, ensure_ascii=False) + "\n"
+            json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )
         print(json.dumps(card, indent=2, ensure_ascii=False))
     write_logits(name)

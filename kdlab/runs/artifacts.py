@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
 
 import numpy as np
 
+from kdlab.models.kept_files import read_arrays, write_whole
 from kdlab.runs.home import home
 
 
@@ -24,18 +26,15 @@ def student_path(run_id: str, role: str, seed: int) -> Path:
 
 def save_answers(run_id: str, answers: list[list[list[int]]]) -> None:
     """answers (arms, seeds, N): the class that each student gives to each test example."""
-    path = folder(run_id)
-    path.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path / "answers.npz", answers=np.array(answers, dtype=np.uint8))
+    packed = io.BytesIO()
+    np.savez_compressed(packed, answers=np.array(answers, dtype=np.uint8))
+    write_whole(folder(run_id) / "answers.npz", packed.getvalue())
 
 
 def load_answers(run_id: str) -> np.ndarray | None:
-    """(arms, seeds, N) classes, or None for a run that did not end."""
-    path = folder(run_id) / "answers.npz"
-    if not path.is_file():
-        return None
-    with np.load(path) as kept:
-        return kept["answers"]
+    """(arms, seeds, N) classes; None for a run that did not end, or whose file is damaged."""
+    answers = (read_arrays(folder(run_id) / "answers.npz") or {}).get("answers")
+    return answers if answers is not None and answers.ndim == 3 else None
 
 
 def delete(run_id: str) -> None:

@@ -7,18 +7,21 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from kdlab.data.registry import get_dataset
-from kdlab.distill.device import DeviceError, describe_device, peak_memory_mib
+from kdlab.distill.device import DeviceError, describe_device, peak_memory_mib, speed_depends_on
 from kdlab.distill.trainer import Point, Trainer
+from kdlab.models.catalogue import weights_sha256
 from kdlab.models.checkpoints import CheckpointError, load_teacher
+from kdlab.models.kept_files import measured_once
 from kdlab.models.networks import build_student
-from kdlab.models.profile import profile
+from kdlab.models.profile import Profile, profile
 from kdlab.runs import artifacts
 from kdlab.runs.home import home
 from kdlab.runs.spec import RunSpec
@@ -122,7 +125,8 @@ def execute(run_id: str, store: Store) -> bool:
             started = time.perf_counter()
             trainer = make_trainer(spec)
             trainer.train(reporter)
-            result = _result(run_id, spec, trainer, time.perf_counter() - started - trainer.waited)
+            seconds = time.perf_counter() - started - trainer.waited
+            result = _result(run_id, spec, trainer, seconds)
             reporter.flush(trainer.step_number)
             return store.finish(run_id, "done", result=result)
         except Exception as error:  # noqa: BLE001 - whatever ends a run, its row must say so
@@ -168,11 +172,6 @@ def _result(run_id: str, spec: RunSpec, trainer: Trainer, seconds: float) -> dic
     outcome = trainer.outcome()
     artifacts.save_answers(run_id, outcome["answers"])
     _save_students(run_id, spec, trainer)
-    example = torch.from_numpy(get_dataset(spec.dataset).load().x_test[:1].copy())
-    profiles = {
-        "teacher": vars(profile(load_teacher(spec.teacher), example, str(trainer.device))),
-        "student": vars(profile(build_student(spec.student, spec.dataset), example, str(trainer.device))),
-    }
     arms = [
         {**arm.model_dump(), "name": arm.name, **{key: outcome[key][i] for key in _PER_ARM}}
         for i, arm in enumerate(trainer.arms)
@@ -181,12 +180,31 @@ def _result(run_id: str, spec: RunSpec, trainer: Trainer, seconds: float) -> dic
         "arms": arms,
         "teacher_accuracy": outcome["teacher_accuracy"],
         "teacher_per_class": outcome["teacher_per_class"],
-        "profiles": profiles,
+        "profiles": profiles(spec, trainer.device),
         "device": describe_device(trainer.device),
         "peak_memory_mib": peak_memory_mib(trainer.device),
         "group_size": trainer.cohort.groups[0].size,
         "seconds": seconds,
     }
+
+
+def profiles(spec: RunSpec, device: torch.device) -> dict[str, dict[str, float]]:
+    """What teacher and student cost on this device, as fields of `Profile`.
+
+    It takes seconds, so each network is measured once on a machine and the measurement kept.
+    """
+    example = torch.from_numpy(get_dataset(spec.dataset).load().x_test[:1].copy())
+    networks = {
+        "teacher": (weights_sha256(spec.teacher), lambda: load_teacher(spec.teacher)),
+        "student": (spec.student, lambda: build_student(spec.student, spec.dataset)),
+    }
+
+    def cost(name: str, build: Callable[[], nn.Module]) -> Profile:
+        about = {"network": name, "dataset": spec.dataset, **speed_depends_on(device)}
+        folder = home() / "cache" / "profiles"
+        return measured_once(folder, about, Profile, lambda: profile(build(), example, device))
+
+    return {who: vars(cost(*network)) for who, network in networks.items()}
 
 
 _PER_ARM = ("accuracy", "agreement", "kl", "per_class")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -21,7 +22,7 @@ def home() -> Path:
     named = os.environ.get("KDLAB_HOME")
     path = Path(named).expanduser() if named else platformdirs.user_data_path("kdlab", appauthor=False)
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
@@ -31,3 +32,14 @@ def home() -> Path:
             "environment variable KDLAB_HOME, then start the lab again."
         ) from error
     return path
+
+
+def keep_to_owner(database: Path) -> None:
+    """Makes a SQLite file, and those that SQLite lays beside it, its owner's alone; makes it empty where there is none.
+
+    SQLite gives its write-ahead log the rights of the file itself. Windows has no such rights and changes nothing.
+    """
+    os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
+    for beside in ("", "-wal", "-shm"):
+        with contextlib.suppress(OSError):
+            os.chmod(f"{database}{beside}", 0o600)

@@ -9,6 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kdlab.runs.home import keep_to_owner
+
 # Counts up where an older lab could not go on with the store. Nullable columns and indexes are simply added.
 SCHEMA_VERSION = 1
 ACTIVE = ("queued", "running", "paused")
@@ -108,8 +110,8 @@ def _version(engine: sa.Engine) -> int | None:
 
 
 def _put_aside(engine: sa.Engine, version: int) -> Path:
-    database = engine.url.database
-    if engine.dialect.name != "sqlite" or not database or database == ":memory:":
+    old = database_file(engine)
+    if old is None:
         raise StoreError(
             "The database in KDLAB_DATABASE_URL was written by an older KD Lab. Name an empty database there; "
             "the old one was left as it is."
@@ -118,10 +120,17 @@ def _put_aside(engine: sa.Engine, version: int) -> Path:
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     engine.dispose()
-    old = Path(database)
     aside = old.with_name(f"{old.stem}-version-{version}-{time.strftime('%Y%m%d-%H%M%S')}{old.suffix}")
     old.rename(aside)
+    keep_to_owner(old)
     return aside
+
+
+def database_file(engine: sa.Engine) -> Path | None:
+    """The file that holds a SQLite database; None where no file of ours does."""
+    named = engine.url.database or ""
+    ours = engine.dialect.name == "sqlite" and named and named != ":memory:" and not named.startswith("file:")
+    return Path(named) if ours else None
 
 
 def sqlite_pragmas(connection: Any, _record: Any) -> None:

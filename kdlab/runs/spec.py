@@ -130,7 +130,7 @@ class RunSpec(BaseModel):
             return {"name": value}
         try:
             return json.loads(value)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise ValueError(f"the objective {value[:40]!r} is not JSON; write its name alone") from error
 
     @model_validator(mode="after")

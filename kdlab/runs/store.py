@@ -17,8 +17,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from kdlab.runs import artifacts
-from kdlab.runs.home import home
-from kdlab.runs.schema import ACTIVE, StoreError, open_schema, points_table, runs_table, sqlite_pragmas
+from kdlab.runs.home import home, keep_to_owner
+from kdlab.runs.schema import (
+    ACTIVE,
+    StoreError,
+    database_file,
+    open_schema,
+    points_table,
+    runs_table,
+    sqlite_pragmas,
+)
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.stored import Run, UnreadableRun, json_or_text, read_run
 
@@ -40,15 +48,13 @@ class Store:
 
     def __init__(self, url: str | None = None) -> None:
         url = url or os.environ.get("KDLAB_DATABASE_URL") or f"sqlite:///{home() / 'lab.sqlite'}"
-        self._engine = sa.create_engine(
-            url,
-            connect_args={"timeout": 15} if url.startswith("sqlite") else {},
-            json_deserializer=json_or_text,
-        )
-        if self._engine.dialect.name == "sqlite":
-            sa.event.listen(self._engine, "connect", sqlite_pragmas)
+        self._engine = _engine(url)
         with self._plain_errors():
+            self._file = database_file(self._engine)
+            if self._file is not None:
+                keep_to_owner(self._file)
             self.set_aside = open_schema(self._engine)
+            self._inode = self._file and self._file.stat().st_ino
 
     # ------------------------------------------------------------------ runs
 
@@ -68,19 +74,20 @@ class Store:
             "steps": spec.total_steps,
         }
         if state == "running":
-            return self._insert(new | {"started": now, "heartbeat": now})
+            with self._plain_errors():
+                return self._insert(new | {"started": now, "heartbeat": now})
         launch = hashlib.sha256(f"{owner}\n{spec.model_dump_json()}".encode()).hexdigest()
         same = (runs_table.c.launch == launch) & runs_table.c.state.in_(ACTIVE)
         with self._plain_errors():
             # The unique index decides between launches that come together.
             with contextlib.suppress(sa.exc.IntegrityError):
                 return self._insert(new | {"launch": launch})
-            with self._engine.connect() as connection:
+            with self._still_there().connect() as connection:
                 found = connection.scalar(sa.select(runs_table.c.id).where(same))
             return found or self._insert(new | {"launch": launch})  # it has ended in between
 
     def _insert(self, values: dict[str, Any]) -> str:
-        with self._engine.begin() as connection:
+        with self._still_there().begin() as connection:
             connection.execute(runs_table.insert().values(**values))
         return str(values["id"])
 
@@ -279,21 +286,63 @@ class Store:
 
     @contextlib.contextmanager
     def _read(self) -> Iterator[sa.Connection]:
-        with self._plain_errors(), self._engine.connect() as connection:
+        with self._plain_errors(), self._still_there().connect() as connection:
             yield connection
 
     @contextlib.contextmanager
     def _write(self) -> Iterator[sa.Connection]:
-        with self._plain_errors(), self._engine.begin() as connection:
+        with self._plain_errors(), self._still_there().begin() as connection:
             yield connection
+
+    def _still_there(self) -> sa.Engine:
+        """The engine. A connection would go on with a deleted file as if nothing had happened."""
+        if self._file is not None:
+            try:
+                inode = self._file.stat().st_ino
+            except FileNotFoundError as error:
+                raise StoreError(
+                    "The lab's store was deleted or moved away while the lab was open. Put it back, or start the "
+                    "lab again to begin a new one."
+                ) from error
+            if inode != self._inode:  # another has been put in its place
+                self._engine.dispose()
+                open_schema(self._engine)
+                self._inode = inode
+        return self._engine
 
     @contextlib.contextmanager
     def _plain_errors(self) -> Iterator[None]:
         try:
             yield
-        except sa.exc.DatabaseError as error:
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            way_out = (
+                "Free some space or make the folder writable, or name another folder in KDLAB_HOME, and try again."
+                if self._engine.dialect.name == "sqlite"
+                else "See that the database that KDLAB_DATABASE_URL names is up and lets the lab in, and try again."
+            )
+            cause = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
             raise StoreError(
-                f"The lab's store could not be used ({error.orig}). Nothing that was saved is lost. Free some space "
-                "or make the folder writable, or name another folder in KDLAB_HOME, and try again."
+                f"The lab's store could not be used ({cause}). Nothing that was saved is lost. {way_out}"
             ) from error
 
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        made = sa.create_engine(
+            url,
+            connect_args={"timeout": 15} if url.startswith("sqlite") else {},
+            json_deserializer=json_or_text,
+        )
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise StoreError(
+            "KDLAB_DATABASE_URL is no address of a database that the lab knows. Write it like "
+            "postgresql+psycopg://user:password@host/database or sqlite:////folder/lab.sqlite."
+        ) from error
+    except ImportError as error:
+        raise StoreError(
+            f"The driver {error.name} for the database in KDLAB_DATABASE_URL is not installed. "
+            f"Install it with: pip install {error.name}"
+        ) from error
+    if made.dialect.name == "sqlite":
+        sa.event.listen(made, "connect", sqlite_pragmas)
+    return made

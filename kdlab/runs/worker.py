@@ -15,8 +15,9 @@ import torch
 
 from kdlab.distill.device import describe_device, resolve_device
 from kdlab.distill.trainer import Point, Trainer
+from kdlab.models.kept_files import write_whole
 from kdlab.runs.backends import slots
-from kdlab.runs.execute import execute, make_trainer
+from kdlab.runs.execute import execute, make_trainer, profiles
 from kdlab.runs.home import home
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store
@@ -32,15 +33,17 @@ class _Silent:
 
 
 def warm_up() -> None:
-    """Pays the first-time costs before a visitor waits: data, kernels, the default cohort's grouping."""
+    """Pays the first-time costs before a visitor waits: data, kernels, the default run's grouping and costs."""
     device = resolve_device()
     if device.type == "cuda":
         torch.cuda.set_per_process_memory_fraction(0.9 / slots(), device)
     about: dict[str, Any] = describe_device(device) | {"torch": version("torch")}
-    (home() / "device.json").write_text(json.dumps(about))
-    trainer = make_trainer(RunSpec())
+    write_whole(home() / "device.json", json.dumps(about).encode())
+    spec = RunSpec()
+    trainer = make_trainer(spec)
     trainer.total_steps = 3
     trainer.train(_Silent())
+    profiles(spec, device)
 
 
 def main() -> None:

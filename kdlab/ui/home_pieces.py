@@ -122,7 +122,7 @@ def device_line() -> str:
         return f"Runs train on {found['name']} ({found['device']}{memory}) with PyTorch {found['torch']}."
     except HomeError as fault:
         return str(fault)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
     try:
         torch = f"PyTorch {version('torch')}"

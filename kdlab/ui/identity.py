@@ -7,21 +7,25 @@ Whoever changes it, or takes another's number without the lab's secret, is a new
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import secrets
 from functools import cache
-from http.cookies import CookieError, SimpleCookie
+from http.cookies import SimpleCookie
 from pathlib import Path
 
 import streamlit as st
 from itsdangerous import BadSignature, Signer
 from starlette.datastructures import MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 
 from kdlab.runs.home import HomeError, home
 
+_log = logging.getLogger("kdlab")
 COOKIE = "kdlab_visitor"
+_SECRET_BYTES = 32
 _TEN_YEARS = 10 * 365 * 24 * 3600
 
 
@@ -43,6 +47,8 @@ class VisitorCookie:
         if scope["type"] != "http" or not _is_page(scope) or _verified(_sent_cookie(scope)) is not None:
             await self.app(scope, receive, send)
             return
+        # Behind a TLS proxy the scheme is the browser's where uvicorn trusts the proxy's X-Forwarded-Proto: from this
+        # machine always, from another where FORWARDED_ALLOW_IPS names it. Anybody else could only lie about it.
         cookie = _new_cookie(secure=scope.get("scheme") == "https")
 
         async def send_with_cookie(message: Message) -> None:
@@ -61,14 +67,9 @@ def _is_page(scope: Scope) -> bool:
 
 
 def _sent_cookie(scope: Scope) -> str | None:
-    for name, value in scope["headers"]:
-        if name == b"cookie":
-            try:
-                morsel = SimpleCookie(value.decode("latin-1")).get(COOKIE)
-            except CookieError:
-                return None
-            return morsel.value if morsel else None
-    return None
+    """What the browser sent; other programs on this host may have set cookies that no standard allows."""
+    sent = [value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie"]
+    return cookie_parser("; ".join(sent)).get(COOKIE)
 
 
 def _new_cookie(secure: bool) -> str:
@@ -94,26 +95,27 @@ def _verified(signed: str | None) -> str | None:
 def _signer() -> Signer:
     try:
         secret = _kept_secret(home() / "cookie-secret")
-    except (HomeError, OSError):
-        # The pages still open; visitors are new ones after a restart.
-        secret = secrets.token_bytes(32)
+    except (HomeError, OSError) as error:
+        _log.error("Visitors will be strangers after a restart: the cookie's secret cannot be kept (%s).", error)
+        secret = secrets.token_bytes(_SECRET_BYTES)
     return Signer(secret, salt=COOKIE, key_derivation="hmac", digest_method=hashlib.sha256)
 
 
 def _kept_secret(path: Path) -> bytes:
-    """The lab's secret, made at the first start; only the lab's owner may read it."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    """The lab's secret, made where there is none or a damaged one; only the lab's owner may read it."""
+    if path.exists() and path.stat().st_size != _SECRET_BYTES:
+        _log.error("The cookie's secret was damaged and is made anew: visitors of before are strangers now.")
+        path.unlink()
     if not path.exists():
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
+            file.write(secrets.token_bytes(_SECRET_BYTES))
         try:
-            # Of two servers that start together on one folder, the first to link wins.
-            os.link(draft, path)
+            os.link(draft, path)  # of two servers that start together on one folder, the first to link wins
         except FileExistsError:
             pass
+        except OSError:
+            draft.replace(path)  # a file system without links
         finally:
-            draft.unlink()
-    secret = path.read_bytes()
-    if len(secret) != 32:
-        raise OSError(f"{path} is damaged")
-    return secret
+            draft.unlink(missing_ok=True)
+    return path.read_bytes()

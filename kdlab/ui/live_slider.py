@@ -58,6 +58,7 @@ def live_slider(
     short notice under the slider.
     """
     span = _Span(min_value, max_value, step, scale)
+    value = span.snap(value)
     name = f"slider-{key}"
     rejected = adopt(key, value, span.read, widget=name)
 
@@ -82,14 +83,12 @@ def live_slider(
             "help": help,
             "unit": unit,
             "disabled": disabled,
-            "notice": rejected
-            and f"The link asked for “{rejected}”, not a number from {min_value:g} to {max_value:g}. "
-            f"Here is {value:g}.",
+            "notice": rejected and f"The link asked for “{rejected}”, {span.words}. Here is {value:g}.",
         },
         on_move_change=moved,
     )
     if move is None or move["settled"]:
-        publish(key, None if now == span.snap(value) else f"{now:g}")
+        publish(key, None if now == value else f"{now:g}")
     return now
 
 
@@ -102,6 +101,12 @@ class _Span:
         if scale == "log" and low <= 0:
             raise ValueError(f"a log scale needs min_value above 0, got {low}")
         self.low, self.high, self.step, self.scale = low, high, step, scale
+
+    @property
+    def words(self) -> str:
+        """What a number is that is none of the slider's."""
+        low, high = self.snap(self.low), self.snap(self.high)
+        return f"not a number from {low:g} to {high:g}" if low < high else f"but only {low:g} fits"
 
     def snap(self, value: float) -> float:
         """The nearest value of the slider."""

@@ -182,7 +182,7 @@ def _by_class(run: Run, data: Dataset) -> str:
 
 def _price(run: Run, found: Comparison) -> None:
     result: dict[str, Any] = run.result or {}
-    when = "Measured when the run was recorded," if run.owner == OWNER else "Measured here"
+    when = "Measured when the run was recorded," if run.owner == OWNER else "Measured here once,"
     profiles = result["profiles"]
     live_plot(
         charts_result.costs(profiles),

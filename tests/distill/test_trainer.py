@@ -204,7 +204,8 @@ def test_a_missing_device_is_an_error_and_no_silent_fall_back() -> None:
 @pytest.mark.gpu
 def test_on_a_card_everything_lives_there_and_learns_as_on_the_cpu(cache: Path) -> None:
     card, cpu = make(cache, device="cuda", total_steps=200), make(cache, total_steps=200)
-    assert {t.device.type for t in (card.x, card.signals, card.batches, card.kd_weight)} == {"cuda"}
+    signals = [part for signal in card.signals for part in signal]
+    assert {t.device.type for t in (card.x, *signals, card.batches, card.kd_weight)} == {"cuda"}
     ends = [train(trainer).points[-1].values["accuracy"] for trainer in (card, cpu)]
     for on_card, on_cpu in zip(*ends, strict=True):
         assert sum(on_card) / 2 == pytest.approx(sum(on_cpu) / 2, abs=0.05)

@@ -49,7 +49,7 @@ def cut_off(path: Path) -> None:
 
 
 def fill_with_text(path: Path) -> None:
-    path.write_text("these are not weights")
+    path.write_text("these are not weights", encoding="utf-8")
 
 
 def make_empty(path: Path) -> None:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from torch import nn
 
+from kdlab.__main__ import main
 from kdlab.distill.trainer import Point
 from kdlab.models import catalogue
+from kdlab.models.checkpoints import CheckpointError
+from kdlab.models.profile import Profile
+from kdlab.runs import artifacts
 from kdlab.runs import execute as module
 from kdlab.runs.curves import METRICS, curves
 from kdlab.runs.spec import RunSpec
@@ -121,3 +127,81 @@ def test_the_table_says_which_temperature_and_weight_held_at_each_point(store: S
     table = found.table(RunSpec(seeds=1).arms)
     assert table["temperature"].tolist() == [1.0, 1.0, 2.0, 1.0, 1.0, 6.0]
     assert table["kd_weight"].tolist() == [0.0, 0.9, 0.9, 0.0, 0.4, 0.4]
+
+
+TINY = RunSpec(dataset="digits", teacher="digits", labels=10, transfer=0, epochs=1, seeds=1)
+
+
+def trained(store: Store) -> dict[str, Any]:
+    run_id = store.enqueue(TINY, "ann", state="running")
+    module.execute(run_id, store)
+    run = store.get(run_id)
+    assert run is not None
+    assert run.state == "done", run.message
+    assert run.result is not None
+    return run.result
+
+
+def test_what_networks_cost_is_measured_by_their_first_run_alone(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
+    measured: list[str] = []
+    profile = module.profile
+
+    def counted(network: nn.Module, *rest: Any) -> Profile:
+        measured.append(type(network).__name__)
+        return profile(network, *rest)
+
+    monkeypatch.setattr(module, "profile", counted)
+    first = trained(store)
+    assert len(measured) == 2  # the teacher and the student
+    assert trained(store)["profiles"] == first["profiles"]
+    assert len(measured) == 2
+
+
+def test_whatever_befalls_the_caches_the_next_run_trains(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
+    trained(store)
+    files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert {path.parent.name for path in files} == {"grouping", "profiles"}
+    for damaged in (b"", b"{}", b"[7]"):
+        for path in files:
+            path.write_bytes(damaged)
+        trained(store)
+    assert all(path.stat().st_size > 10 for path in files)
+
+
+def test_cut_answers_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
+    artifacts.save_answers("run", [[[1, 2, 3]]])
+    assert artifacts.load_answers("run") is not None
+    path = artifacts.folder("run") / "answers.npz"
+    path.write_bytes(path.read_bytes()[:40])
+    assert artifacts.load_answers("run") is None
+
+
+def test_the_doctor_trains_on_every_dataset_and_says_what_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
+    assert main(["doctor"]) == 0
+    assert capsys.readouterr().out.count("trained in") == 3
+    assert Store().list_runs() == []
+
+    def broken(*_: object) -> None:
+        raise CheckpointError("digits.safetensors is cut short. Fetch the lab again.")
+
+    monkeypatch.setattr(module, "make_trainer", broken)
+    assert main(["doctor"]) == 1
+    assert "digits.safetensors is cut short" in capsys.readouterr().out
+
+
+def test_the_doctor_says_which_database_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KDLAB_DATABASE_URL", "nonsense")
+    assert main(["doctor"]) == 1
+    assert "KDLAB_DATABASE_URL" in capsys.readouterr().err

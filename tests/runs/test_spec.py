@@ -86,3 +86,11 @@ def test_every_setting_carries_its_title_and_help(field: str) -> None:
     info = RunSpec.model_fields[field]
     assert info.description
     assert dict(info.json_schema_extra or {})["title"]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["{" * 9, '{"a":' * 100_000, '{"name": ' + "[" * 100_000])
+def test_an_objective_that_is_no_json_is_a_sentence(text: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        RunSpec.model_validate({"objective": text})
+    (sentence,) = explain(caught.value)
+    assert "is not JSON; write its name alone" in sentence

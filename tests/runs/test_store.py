@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
+import stat
 import sys
 import threading
 import time
@@ -369,6 +372,60 @@ def test_a_full_disk_is_a_message_and_what_was_saved_stays(store: Store) -> None
     with pytest.raises(StoreError, match="disk is full"):
         store.add_points(run_id, [(n, "point", {"long": "x" * 4000}) for n in range(1, 50)], step=2)
     assert [number for number, *_ in store.points(run_id)] == [0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such rights")
+def test_the_store_and_all_that_lies_beside_it_is_the_owners_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path / "home"))
+    umask = os.umask(0)
+    try:
+        ended(Store())
+        (tmp_path / "home" / "lab.sqlite").chmod(0o644)  # as a lab before left it
+        store = Store()
+        ended(store)
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE((tmp_path / "home").stat().st_mode) == 0o700
+    files = sorted((tmp_path / "home").iterdir())
+    assert [path.name for path in files] == ["lab.sqlite", "lab.sqlite-shm", "lab.sqlite-wal"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+def test_a_store_deleted_under_the_lab_is_said_and_goes_on_once_one_is_there(
+    store: Store, tmp_path: Path
+) -> None:
+    run_id = store.enqueue(SPEC, "ann")
+    away = tmp_path / "away.sqlite"
+    with sqlite3.connect(tmp_path / "lab.sqlite") as raw:
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    (tmp_path / "lab.sqlite").rename(away)
+    for use in (lambda: store.get(run_id), store.queue, lambda: store.enqueue(SPEC, "bob"), lambda: store.beat(run_id)):
+        with pytest.raises(StoreError, match="deleted or moved away"):
+            use()
+    shutil.copy(away, tmp_path / "lab.sqlite")
+    for beside in ("lab.sqlite-wal", "lab.sqlite-shm"):
+        (tmp_path / beside).unlink(missing_ok=True)
+    assert [run.id for run in store.list_runs()] == [run_id]
+    assert store.claim(run_id)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("nonsense", "no address of a database"),
+        ("oracle-of-delphi://x/y", "no address of a database"),
+        ("postgresql+psycopg://u:hidden@host:port/db", "no address of a database"),
+        ("mysql+nodriver://u:hidden@host/db", "no address of a database"),
+        ("postgresql+pg8000://u:hidden@host/db", "driver pg8000"),
+        ("sqlite:////nowhere/at/all/lab.sqlite", "could not be used"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_a_sentence_without_its_password(url: str, words: str) -> None:
+    with pytest.raises(StoreError, match=words) as caught:
+        Store(url)
+    assert "hidden" not in str(caught.value)
 
 
 def test_a_home_folder_that_cannot_be_written_is_a_message(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,11 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from uvicorn.config import Config
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from kdlab.ui import identity
+from kdlab.ui.headers import SafeHeaders, frame_ancestors
 from kdlab.ui.hosts import KnownHosts
 
 PAGE = {"accept": "text/html,*/*"}
@@ -85,8 +89,83 @@ def test_the_secret_is_the_owners_alone_and_survives_a_restart(lab):
     assert identity._verified(signed) == "someone"
 
 
+@pytest.mark.parametrize("foreign", ['prefs={"a":1}', "a b=c", "[x]=1; é=2", "=", ",,;;=", '"', "expires=Thu, 1 Jan"])
+def test_other_programs_cookies_make_nobody_a_stranger(lab, foreign):
+    signed = TestClient(_app(identity.VisitorCookie)).get("/", headers=PAGE).cookies[identity.COOKIE]
+    for cookie in (f"{foreign}; {identity.COOKIE}={signed}", f"{identity.COOKIE}={signed}; {foreign}"):
+        raw = [(b"accept", b"text/html"), (b"cookie", cookie.encode("latin-1"))]
+        answer = TestClient(_app(identity.VisitorCookie)).get("/", headers=raw)
+        assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(("client", "secure"), [("127.0.0.1", True), ("192.0.2.7", False)])
+def test_a_cookie_is_secure_behind_a_tls_proxy_of_this_machine_and_nobody_else_can_claim_it(lab, client, secure):
+    served = ProxyHeadersMiddleware(_app(identity.VisitorCookie), Config(app="").forwarded_allow_ips)
+    answer = TestClient(served, client=(client, 1)).get("/", headers=PAGE | {"x-forwarded-proto": "https"})
+    assert ("secure" in answer.headers["set-cookie"].lower()) == secure
+
+
+@pytest.mark.parametrize("damaged", [b"", b"cut", b"x" * 33])
+def test_a_damaged_secret_is_said_and_made_anew(lab, caplog, damaged):
+    lab.mkdir()
+    (lab / "cookie-secret").write_bytes(damaged)
+    signed = identity._signer().sign("someone").decode()
+    assert "damaged" in caplog.text
+    identity._signer.cache_clear()
+    assert identity._verified(signed) == "someone"
+    assert stat.S_IMODE((lab / "cookie-secret").stat().st_mode) == 0o600
+
+
+def test_the_secret_is_kept_on_a_file_system_without_links(lab, monkeypatch):
+    def refuse(*_):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    signed = identity._signer().sign("someone").decode()
+    identity._signer.cache_clear()
+    assert identity._verified(signed) == "someone"
+    assert [path.name for path in lab.iterdir()] == ["cookie-secret"]
+
+
+def test_a_secret_that_cannot_be_kept_is_said(tmp_path, monkeypatch, caplog):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path / "file" / "home"))
+    identity._signer.cache_clear()
+    identity._signer()
+    identity._signer.cache_clear()
+    assert "strangers after a restart" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("named", "ancestors"),
+    [
+        ("", "'self'"),
+        ("https://moodle.example.org", "'self' https://moodle.example.org"),
+        ("https://*.example.org http://localhost:8080", "'self' https://*.example.org http://localhost:8080"),
+        ("*", "'self' *"),
+        ("https://x;script-src * 'unsafe-inline'", "'self' *"),
+        ("javascript:alert(1)", "'self'"),
+    ],
+)
+def test_only_the_sites_that_the_owner_names_may_show_the_lab_in_a_frame(monkeypatch, named, ancestors):
+    monkeypatch.setenv("KDLAB_EMBED_IN", named)
+    client = TestClient(_app(SafeHeaders, KnownHosts))
+    for host in ("localhost", "evil.example"):
+        answer = client.get("/", headers={"host": host})
+        assert answer.headers["content-security-policy"] == f"frame-ancestors {ancestors}"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    with client.websocket_connect("/ws", headers={"host": "localhost"}):
+        pass
+
+
+def test_a_site_that_is_none_is_said(monkeypatch, caplog):
+    monkeypatch.setenv("KDLAB_EMBED_IN", "moodle.example.org")
+    assert frame_ancestors() == "'self'"
+    assert "moodle.example.org" in caplog.text
+
+
 def test_pages_open_where_the_home_folder_cannot_be_written(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").touch()
     monkeypatch.setenv("KDLAB_HOME", str(tmp_path / "file" / "home"))
     identity._signer.cache_clear()
     try:

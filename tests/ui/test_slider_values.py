@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
 
 from kdlab.ui.live_slider import _Span
 
@@ -49,3 +53,15 @@ def test_a_slider_without_room_is_refused():
         _Span(2, 2, 1, "linear")
     with pytest.raises(ValueError, match="log"):
         _Span(0, 1, None, "log")
+
+
+def test_the_notice_names_the_value_that_the_slider_shows(tmp_path, monkeypatch):
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
+    app = AppTest.from_file(Path(__file__).parents[2] / "kdlab" / "main.py", default_timeout=30)
+    for name, value in {"dataset": "digits", "labels": "1000", "transfer": "500"}.items():
+        app.query_params[name] = value
+    app.switch_page("../pages/distill.py").run()
+    shown = [json.loads(component.proto.json) for component in app.get("bidi_component") if component.proto.json]
+    (transfer,) = (slider for slider in shown if slider.get("label") == "Transfer set")
+    assert transfer["value"] == 0
+    assert transfer["notice"] == "The link asked for “500”, but only 0 fits. Here is 0."

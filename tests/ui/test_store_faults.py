@@ -1,0 +1,96 @@
+"""A store that fails is told in words on every page that reads it, and nowhere is a traceback shown."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit import config
+from streamlit.testing.v1 import AppTest
+
+from kdlab.runs.spec import RunSpec
+from kdlab.runs.store import Store
+from kdlab.ui.home_pieces import device_line
+
+MAIN = Path(__file__).parents[2] / "kdlab" / "main.py"
+PAGES = ("home", "soft_targets", "loss", "distill", "runs")
+
+
+@pytest.fixture(autouse=True)
+def lab_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path / "home"))
+    st.cache_resource.clear()
+    return tmp_path / "home"
+
+
+def page(name: str, **query: str) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=30)
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.switch_page(f"../pages/{name}.py")
+    return app
+
+
+def said(app: AppTest) -> str:
+    return " ".join(element.value for element in (*app.error, *app.warning, *app.info))
+
+
+@pytest.mark.parametrize("name", ["distill", "runs"])
+def test_a_store_deleted_under_the_lab_is_said_and_the_page_is_back_when_it_is(lab_home: Path, name: str) -> None:
+    run_id = Store().enqueue(RunSpec(), "someone")
+    app = page(name, run=run_id).run()
+    assert not app.exception
+    path, away = lab_home / "lab.sqlite", lab_home / "away"
+    path.rename(away)
+    app.run()
+    assert not app.exception
+    assert "deleted or moved away" in said(app)
+    away.rename(path)
+    app.run()
+    assert not app.exception
+    assert "deleted or moved away" not in said(app)
+    assert Store().get(run_id) is not None
+
+
+@pytest.mark.parametrize("name", ["distill", "runs"])
+def test_a_damaged_store_is_said(lab_home: Path, name: str) -> None:
+    Store()
+    app = page(name, run="0123456789ab").run()
+    with sqlite3.connect(lab_home / "lab.sqlite") as raw:
+        raw.execute("DROP TABLE points")
+        raw.execute("DROP TABLE runs")
+    app.run()
+    assert not app.exception
+    assert "could not be used" in said(app)
+
+
+@pytest.mark.parametrize("name", ["\0", "a\0b", "../../etc", "[x](y)"])
+def test_an_address_that_names_no_run_opens_the_page(name: str) -> None:
+    app = page("distill", run=name).run()
+    assert not app.exception
+
+
+@pytest.mark.parametrize("stored", ["[]", "7", "null", "{}", '{"cut', '{"name": [1], "device": 2, "torch": 3}'])
+def test_a_damaged_note_on_the_device_hides_no_page(lab_home: Path, stored: str) -> None:
+    lab_home.mkdir()
+    (lab_home / "device.json").write_text(stored, encoding="utf-8")
+    assert device_line().startswith("Runs ")
+
+
+def test_an_unreadable_run_leaves_every_page_standing(lab_home: Path) -> None:
+    store = Store()
+    run_id = store.enqueue(RunSpec(), "someone")
+    sound = store.enqueue(RunSpec(epochs=7), "someone")
+    with sqlite3.connect(lab_home / "lab.sqlite") as raw:
+        raw.execute("UPDATE runs SET spec = '[]' WHERE id = ?", (run_id,))
+    for name in PAGES:
+        app = page(name, run=run_id).run()
+        assert not app.exception, name
+    app = page("runs").run()
+    assert any(sound in str(button.key) for button in app.button)
+
+
+def test_no_visitor_sees_where_the_lab_lies() -> None:
+    assert config.get_option("client.showErrorDetails") == "none"
