@@ -28,7 +28,8 @@ def score(student_logits: Tensor, teacher_log_p: Tensor, labels: Tensor) -> Scor
     """student_logits (n, N, K), teacher_log_p (N, K) log-probabilities at T = 1, labels (N,)."""
     answers = student_logits.argmax(-1)
     log_q = log_softmax(student_logits.float(), dim=-1)
-    kl = (teacher_log_p.exp() * (teacher_log_p - log_q)).sum(-1).mean(-1)
+    p = teacher_log_p.exp()
+    kl = (p * (teacher_log_p - log_q).masked_fill_(p == 0, 0.0)).sum(-1).mean(-1)  # 0·log 0 means 0
     return Scores(
         accuracy=(answers == labels).float().mean(-1),
         agreement=(answers == teacher_log_p.argmax(-1)).float().mean(-1),

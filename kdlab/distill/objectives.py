@@ -3,7 +3,7 @@
 Items are the examples of (B, K) or the positions of (B, L, K). Teacher and labels get no gradient. Beside each
 function stands its formula for a block of items: their losses (n,) and the gradient (n, K) in the softened logits
 z_s / T, both from the same few row sums. All run under `torch.func.vmap`, with `temperature` a tensor without
-dimensions if need be.
+dimensions if need be. A teacher's logit may be −∞: it rules the class out, p = 0, and 0·log 0 is 0.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from torch import Tensor
 from torch.nn.functional import log_softmax, logsigmoid, softmax, softplus
 
 from kdlab.distill.rowwise import Rows, mean_over_items, one_per_item, same_shape
+
+RULED_OUT = -1e6
+"""Stands for log 0: far below what finite logits give, and 0 times it is 0, which 0 times −∞ is not."""
 
 
 def forward_kl(
@@ -36,7 +39,7 @@ def forward_kl(
 
 
 def _forward_kl(z_s: Tensor, z_t: Tensor, temperature: float | Tensor) -> Rows:
-    log_q, log_p = log_softmax(z_s, -1), log_softmax(z_t / temperature, -1)
+    log_q, log_p = log_softmax(z_s, -1), _log_p(z_t, temperature)
     p = log_p.exp()
     return (p * (log_p - log_q)).sum(-1), log_q.exp() - p
 
@@ -50,7 +53,8 @@ def reverse_kl(
 ) -> Tensor:
     """Reverse KL, the student's own view: T²·Σ_k q_T·(log q_T − log p_T), mean over unmasked items.
 
-    Gradient: T·q_T·(log q_T − log p_T − KL) an item. Shapes, mask, errors as in `forward_kl`.
+    Gradient: T·q_T·(log q_T − log p_T − KL) an item. Where the teacher rules out what the student says it would
+    be infinite: log p_T is `RULED_OUT` there. Shapes, mask, errors as in `forward_kl`.
     Gu et al. 2024 (MiniLLM), arXiv 2306.08543.
     """
     same_shape(student_logits, teacher_logits)
@@ -59,9 +63,13 @@ def reverse_kl(
 
 def _reverse_kl(z_s: Tensor, z_t: Tensor, temperature: float | Tensor) -> Rows:
     log_q = log_softmax(z_s, -1)
-    q, log_ratio = log_q.exp(), log_q - log_softmax(z_t / temperature, -1)
+    q, log_ratio = log_q.exp(), log_q - _log_p(z_t, temperature)
     kl = (q * log_ratio).sum(-1, keepdim=True)
     return kl.squeeze(-1), q * (log_ratio - kl)
+
+
+def _log_p(z_t: Tensor, temperature: float | Tensor) -> Tensor:
+    return log_softmax(z_t / temperature, -1).clamp(min=RULED_OUT)
 
 
 def generalized_jsd(
@@ -98,8 +106,9 @@ def generalized_jsd(
 
 
 def _generalized_jsd(z_s: Tensor, z_t: Tensor, temperature: float | Tensor, beta: float) -> Rows:
-    log_q, log_p = log_softmax(z_s, -1), log_softmax(z_t / temperature, -1)
-    d, edge = log_p - log_q, math.log(beta / (1 - beta))
+    log_q, log_p = log_softmax(z_s, -1), _log_p(z_t, temperature)
+    # Below −200 all of M is the student's, to the last digit; a sum with d itself would lose digits.
+    d, edge = (log_p - log_q).clamp(min=-200.0), math.log(beta / (1 - beta))
     # log(M/q) and log(M/p) differ by d. The softplus that is near 0 is exact to its last digit, so the one with
     # the smaller weight is computed and the other follows.
     if beta <= 0.5:
@@ -146,7 +155,8 @@ def logit_mse(
 ) -> Tensor:
     """Squared gap of the logits: T²·(1/K)·Σ_k (z_s/T − z_t/T)², mean over unmasked items.
 
-    With T² the temperature cancels. It sees what the softmax does not: a constant added to all logits.
+    With T² the temperature cancels. It sees what the softmax does not: a constant added to all logits. A class that
+    the teacher rules out has no score to match: it is left out, and K counts the others.
     Shapes, mask, errors as in `forward_kl`. Ba and Caruana 2014, arXiv 1312.6184.
     """
     same_shape(student_logits, teacher_logits)
@@ -154,8 +164,11 @@ def logit_mse(
 
 
 def _logit_mse(z_s: Tensor, z_t: Tensor, temperature: float | Tensor) -> Rows:
-    gap = z_s - z_t / temperature
-    return gap.square().mean(-1), gap * (2 / gap.shape[-1])
+    z_t = z_t / temperature
+    left_out = z_t == -torch.inf
+    gap = (z_s - z_t).masked_fill_(left_out, 0.0)
+    classes = gap.shape[-1] - left_out.sum(-1, keepdim=True)
+    return gap.square().sum(-1) / classes.squeeze(-1), gap * (2 / classes)
 
 
 def label_smoothing(
@@ -211,11 +224,12 @@ def dkd(
         target = b_t * (logsigmoid(lead_t) - logsigmoid(lead_s))
         rest = (1 - b_t) * (logsigmoid(-lead_t) - logsigmoid(-lead_s))
         p, q = log_p.exp(), log_q.exp()
-        # At the target both logarithms are −∞: 0·(∞ − ∞) means 0 there.
-        others = (p * (log_p - log_q).scatter(-1, y, 0.0)).sum(-1, keepdim=True)
+        others = (p * (log_p - log_q)).sum(-1, keepdim=True)
         losses = target_weight * (target + rest) + non_target_weight * others
         pull = target_weight * (torch.sigmoid(lead_s) - b_t)
-        gradient = (q * (non_target_weight - pull) - non_target_weight * p).scatter(-1, y, pull)
+        # A teacher that rules out every other class has no view of them: no p to match.
+        weight = non_target_weight * p.sum(-1, keepdim=True).round()
+        gradient = (q * (weight - pull) - non_target_weight * p).scatter(-1, y, pull)
         return losses.squeeze(-1), gradient
 
     return mean_over_items(rows, student_logits, (teacher_logits, labels), temperature, mask, t_squared)
@@ -224,10 +238,13 @@ def dkd(
 def _split_target(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """How far the target's logit leads all others together (n, 1); log-probabilities among the others (n, K)."""
     others = z.scatter(-1, y, -torch.inf)
-    top = others.amax(-1, keepdim=True)  # taken off first: sums of e^(−1e4) keep their digits
+    top = others.amax(-1, keepdim=True).clamp(
+        min=-1e30
+    )  # taken off first: sums of e^(−1e4) keep their digits
     others = others - top
-    total = others.exp().sum(-1, keepdim=True).log()
-    return z.gather(-1, y) - top - total, others - total
+    total = others.exp().sum(-1, keepdim=True).log().clamp(min=RULED_OUT)
+    lead = z.gather(-1, y) - top - total
+    return lead.clamp(min=RULED_OUT), (others - total).clamp(min=RULED_OUT)
 
 
 def top_k_kl(

@@ -31,8 +31,9 @@ def mean_over_items(
     """T²·(mean of the unmasked items' losses), 0 where all are masked; without T² if not `t_squared`.
 
     rows(z_s / T, *teacher, T) gets n rows of each in float32 or wider and gives `Rows`. student_logits (..., K);
-    each of `teacher` (...) or (..., k); mask (...). Beside its inputs it holds at most two tensors of the
-    logits' size: the gradient, and in the backward pass its product with what comes from above.
+    each of `teacher` (...) or (..., k); mask (...), where whatever a masked item holds, NaN or −100, counts for
+    nothing. Beside its inputs it holds at most two tensors of the logits' size, three with a mask: the gradient,
+    and in the backward pass its product with what comes from above.
     Raises ValueError for a temperature of 0 or less and a mask that does not fit.
     """
     if not isinstance(temperature, Tensor) and not 0 < temperature < math.inf:
@@ -50,12 +51,15 @@ def mean_over_items(
         share: float | Tensor = 1 / max(items, 1)  # of an item in the mean; (n, 1) where there is a mask
         if mask is not None:
             counted = mask.reshape(items, 1).float()
-            share = counted / counted.sum().clamp(min=1)
+            share, ignored = counted / counted.sum().clamp(min=1), counted == 0
         loss_share = share * temperature**2 if t_squared else share
         gradient_share = share * temperature if t_squared else share / temperature  # z_s is softened once
 
         def block(here: slice) -> Rows:
             z_s, *given = (_at_least_float32(part[here]) for part in parts)
+            if mask is not None:
+                # Zeros stand in: 0 · NaN is NaN, and −100 is no class.
+                z_s, *given = (_without(ignored[here], part) for part in (z_s, *given))
             losses, gradient = rows(z_s / temperature, *given, temperature)
             if mask is None:
                 return losses.sum() * loss_share, gradient * gradient_share
@@ -74,6 +78,8 @@ def mean_over_items(
             loss = torch.stack(losses).sum()
     if not torch.is_grad_enabled():
         return loss
+    if mask is not None:
+        vector = _without(ignored, student_logits.reshape(items, classes)).view(-1)
     # A linear form in the logits has just this gradient; its value is taken away again.
     linear = torch.dot(vector, gradient.view(-1))
     return linear - linear.detach() + loss
@@ -95,6 +101,11 @@ def one_per_item(name: str, student_logits: Tensor, given: Tensor) -> None:
             f"{name} has shape {tuple(given.shape)}; it needs one entry for each item of student_logits "
             f"{tuple(student_logits.shape)}."
         )
+
+
+def _without(ignored: Tensor, part: Tensor) -> Tensor:
+    """(n, 1) and (n,) or (n, k): zeros in the ignored rows."""
+    return part.masked_fill(ignored if part.ndim > 1 else ignored.squeeze(-1), 0)
 
 
 def _at_least_float32(part: Tensor) -> Tensor:

@@ -32,6 +32,7 @@ class Point:
     Losses are means since the last point, in nats and unweighted. The gradient budget is of the two weighted
     terms, in the student's weights, on one batch: their norms, their cosine, and the share of their sum that
     is the distillation term's, g_d·g / g·g with g = g_s + g_d (below 0 or above 1 where they oppose each other).
+    A term without a gradient has no direction: the cosine is NaN there, the share where the sum is 0.
     """
 
     step: int
@@ -254,9 +255,10 @@ class Trainer:
             g_s = group.gradients(((1 - w) * supervised).sum())
             g_d = group.gradients((w * distillation).sum())
             total = g_s + g_d
-            share = (g_d * total).sum(1) / total.square().sum(1).clamp(min=1e-30)
+            share = (g_d * total).sum(1) / total.square().sum(1)  # 0/0 is NaN
+            n_s, n_d = g_s.norm(dim=1), g_d.norm(dim=1)
             cosine = torch.nn.functional.cosine_similarity(g_s, g_d, dim=1)
-            return torch.stack([g_s.norm(dim=1), g_d.norm(dim=1), cosine, share])
+            return torch.stack([n_s, n_d, cosine.where((n_s > 0) & (n_d > 0), torch.nan), share])
 
         names = ("gradient_supervised", "gradient_distillation", "gradient_cosine", "gradient_share")
         return dict(zip(names, self._each_group(budget), strict=True))

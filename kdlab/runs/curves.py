@@ -103,11 +103,15 @@ def curves(rows: Iterable[tuple[int, str, dict[str, Any]]]) -> Curves | None:
             marks.append(Mark(**payload))
     if not points:
         return None
+    values = {name: _metric(points, name) for name in METRICS}
+    # Older points hold a cosine of 0 where a term is silent; it has no direction.
+    silent = (values["gradient_supervised"] == 0) | (values["gradient_distillation"] == 0)
+    values["gradient_cosine"][silent] = np.nan
     return Curves(
         step=np.array([p["step"] for p in points]),
         epoch=np.array([p["epoch"] for p in points]),
         seconds=np.array([p["seconds"] for p in points]),
-        values={name: _metric(points, name) for name in METRICS},
+        values=values,
         marks=tuple(marks),
     )
 

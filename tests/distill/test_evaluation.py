@@ -24,6 +24,16 @@ def test_scores_are_those_of_numpy() -> None:
     np.testing.assert_allclose(scores.kl, forward_kl(softmax(TEACHER), softmax(STUDENTS)).mean(-1), rtol=1e-4)
 
 
+def test_a_class_that_the_teacher_rules_out_adds_nothing_to_the_kl() -> None:
+    teacher, students = TEACHER.copy(), STUDENTS.copy()
+    teacher[:, 3], students[:, :, 3] = -np.inf, -1e4
+    log_p = torch.log_softmax(torch.from_numpy(teacher), -1)
+    kept = [0, 1, 2, 4]
+    expected = forward_kl(softmax(TEACHER[:, kept]), softmax(STUDENTS[:, :, kept])).mean(-1)
+    found = score(torch.from_numpy(students), log_p, torch.from_numpy(LABELS)).kl
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
 def test_groups_scored_apart_are_the_whole() -> None:
     log_p, labels = torch.log_softmax(torch.from_numpy(TEACHER), -1), torch.from_numpy(LABELS)
     whole = score(torch.from_numpy(STUDENTS), log_p, labels)

@@ -193,6 +193,92 @@ def test_empty_mask_gives_zero_loss_and_zero_gradient(name):
 
 
 @every_objective
+@pytest.mark.parametrize("rubbish", [math.nan, math.inf, -math.inf])
+def test_what_a_masked_row_holds_changes_neither_loss_nor_gradient(name, rubbish):
+    z_s, z_t, y = _example()
+    mask = torch.tensor([True, False, True, True, False])
+    clean = _value_and_gradient(lambda z: _ours(name, z, z_t, y, 2.0, mask), z_s)
+    z_s[~mask], z_t[~mask] = rubbish, rubbish
+    # Padding is often labelled −100, which is no class.
+    padded = _value_and_gradient(lambda z: _ours(name, z, z_t, y.masked_fill(~mask, -100), 2.0, mask), z_s)
+    torch.testing.assert_close(padded, clean, rtol=0, atol=0)
+
+
+def _ruled_out(*classes: int) -> tuple[Tensor, Tensor, Tensor]:
+    """An example whose teacher gives these classes −∞."""
+    z_s, z_t, y = _example(shape=(6, 5))
+    z_t[:, list(classes)] = -math.inf
+    return z_s / 3, z_t / 3, y
+
+
+@every_objective
+def test_a_class_that_the_teacher_rules_out_leaves_loss_and_gradient_finite(name):
+    for classes in ((2,), (0, 3), (1, 2, 3, 4)):
+        for dtype in (torch.float64, torch.float32):
+            z_s, z_t, y = (
+                part.to(dtype) if part.is_floating_point() else part for part in _ruled_out(*classes)
+            )
+            value, gradient = _value_and_gradient(lambda z, t=z_t, y=y: _ours(name, z, t, y, 2.0), z_s)
+            assert math.isfinite(value)
+            assert torch.isfinite(gradient).all()
+
+
+LEFT_OUT_ALIKE = ["forward_kl", "soft_cross_entropy", "dkd", "top_k_kl"]
+
+
+@pytest.mark.parametrize("name", LEFT_OUT_ALIKE)
+def test_a_class_that_neither_side_gives_anything_may_as_well_be_dropped(name):
+    z_s, z_t, _ = _ruled_out(2)
+    z_s[:, 2] = -1e4  # as good as nothing; the gradient needs finite logits of the student
+    kept, y = [0, 1, 3, 4], torch.tensor([0, 1, 3, 4, 0, 1])
+    value, gradient = _value_and_gradient(lambda z: _ours(name, z, z_t, y, 2.0), z_s)
+    fewer = torch.tensor([0, 1, 2, 3, 0, 1])  # the same labels, counted without class 2
+    if name == "top_k_kl":
+        # Its tail is spread over the classes that are hidden: with all shown there is none.
+        top, all_of = z_t[:, kept].softmax(-1).topk(4), z_t.softmax(-1).topk(5)
+        value, gradient = _value_and_gradient(lambda z: top_k_kl(z, *all_of, 2.0), z_s)
+        expected = _value_and_gradient(lambda z: top_k_kl(z, *top, 2.0), z_s[:, kept])
+    else:
+        expected = _value_and_gradient(lambda z: _ours(name, z, z_t[:, kept], fewer, 2.0), z_s[:, kept])
+    torch.testing.assert_close((value, gradient[:, kept]), expected)
+    assert (gradient[:, 2] == 0).all()
+
+
+def test_forward_kl_and_cross_entropy_sum_over_the_classes_that_the_teacher_leaves():
+    z_s, z_t, _ = _ruled_out(1, 4)
+    p, log_q = _log(z_t, 2.0).exp(), _log(z_s, 2.0)
+    seen = p > 0
+    cross = -(p * log_q).sum(-1).mean()
+    entropy = -(p[seen] * p[seen].log()).sum() / len(p)
+    torch.testing.assert_close(soft_cross_entropy(z_s, z_t, 2.0, t_squared=False), cross)
+    torch.testing.assert_close(forward_kl(z_s, z_t, 2.0, t_squared=False), cross - entropy)
+
+
+@pytest.mark.parametrize("beta", [0.2, 0.5, 0.9])
+def test_jsd_of_a_class_ruled_out_is_that_of_one_nearly_ruled_out(beta):
+    z_s, z_t, _ = _ruled_out(2)
+    nearly = z_t.nan_to_num(neginf=-90.0)
+    exact = _value_and_gradient(lambda z: generalized_jsd(z, z_t, beta), z_s)
+    torch.testing.assert_close(exact, _value_and_gradient(lambda z: generalized_jsd(z, nearly, beta), z_s))
+
+
+def test_reverse_kl_grows_without_end_as_the_teacher_rules_a_class_out_and_stays_a_number():
+    z_s, z_t, _ = _ruled_out(2)
+    at = [reverse_kl(z_s, z_t.nan_to_num(neginf=floor)).item() for floor in (-1e2, -1e3, -1e5)]
+    assert at == sorted(at)
+    assert reverse_kl(z_s, z_t).item() > at[-1]
+
+
+def test_logit_mse_leaves_out_a_class_without_a_score():
+    z_s, z_t, _ = _ruled_out(2)
+    kept = [0, 1, 3, 4]
+    value, gradient = _value_and_gradient(lambda z: logit_mse(z, z_t), z_s)
+    expected = _value_and_gradient(lambda z: logit_mse(z, z_t[:, kept]), z_s[:, kept])
+    torch.testing.assert_close((value, gradient[:, kept]), expected)
+    assert (gradient[:, 2] == 0).all()
+
+
+@every_objective
 def test_teacher_gets_no_gradient(name):
     z_s, z_t, y = _example()
     z_s.requires_grad_(True)
@@ -274,16 +360,17 @@ class _FullSizeTensors(TorchDispatchMode):
 
 
 @every_objective
-def test_no_more_than_two_tensors_of_the_logits_size_are_made(name, monkeypatch):
+@pytest.mark.parametrize(("mask", "most"), [(None, 2), (torch.arange(30) % 3 > 0, 3)])
+def test_no_more_tensors_of_the_logits_size_are_made_than_is_said(name, mask, most, monkeypatch):
     monkeypatch.setitem(rowwise.BLOCK, "cpu", 8)
     z_s, z_t, y = _example(shape=(30, 4))
     z_s.requires_grad_(True)
     mode = _FullSizeTensors(z_s.numel(), z_s, z_t)
     top = _top(z_t, 2)
     with mode:
-        loss = top_k_kl(z_s, *top, 2.0) if name == "top_k_kl" else _ours(name, z_s, z_t, y, 2.0)
+        loss = top_k_kl(z_s, *top, 2.0, mask) if name == "top_k_kl" else _ours(name, z_s, z_t, y, 2.0, mask)
         loss.backward()
-    assert 1 <= len(mode.made) - 2 <= 2
+    assert 1 <= len(mode.made) - 2 <= most
 
 
 # ---------------------------------------------------------------- identities and others' implementations

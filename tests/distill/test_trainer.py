@@ -75,7 +75,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_same_spec_gives_the_same_numbers_to_the_bit(cache: Path) -> None:
     first, second = train(make(cache)), train(make(cache))
-    assert values(first.points) == values(second.points)
+    np.testing.assert_equal(values(first.points), values(second.points))  # exactly, NaN beside NaN
 
 
 def test_all_arms_of_a_seed_start_equal_and_seeds_differ(cache: Path) -> None:
@@ -151,6 +151,22 @@ def test_the_gradient_budget_adds_up(cache: Path) -> None:
     expected = (n_d**2 + dot) / (n_s**2 + n_d**2 + 2 * dot)
     np.testing.assert_allclose(values["gradient_share"][2], expected, rtol=1e-3)
     assert (values["gradient_share"][0] == 0).all()  # labels only has no second term
+
+
+def test_a_silent_term_has_no_direction(cache: Path) -> None:
+    nothing = OBJECTIVES["generalized_jsd"](beta=0.0)
+    for kd_weight, objective, share in (
+        (0.0, None, 0),
+        (0.5, nothing, 0),
+        (1.0, None, 1),
+        (1.0, nothing, np.nan),
+    ):
+        values = make(cache, kd_weight=kd_weight, objective=objective).measure().values
+        assert np.isnan(values["gradient_cosine"][2]).all()
+        np.testing.assert_allclose(values["gradient_share"][2], share, rtol=1e-5)
+    assert np.isnan(values["gradient_cosine"][0]).all()  # labels only
+    both = make(cache).measure().values["gradient_cosine"]
+    assert np.isfinite(both[1:]).all()
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

@@ -80,6 +80,20 @@ def test_what_was_not_finite_comes_back_as_a_gap(store: Store) -> None:
     assert table["arm"].tolist() == ["labels_only", "hard_labels", "soft_targets"]
 
 
+def test_where_a_term_is_silent_the_table_has_no_cosine(store: Store) -> None:
+    run_id = claimed(store)
+    reporter = module._Reporter(store, run_id)
+    silent = point(0)
+    silent.values["gradient_distillation"][0] = [0.0]
+    silent.values["gradient_cosine"][0] = [0.0]  # as points of an older lab hold it
+    reporter.point(silent)
+    reporter.flush(0)
+    found = curves(store.points(run_id))
+    assert found is not None
+    table = found.table(RunSpec(seeds=1).arms)
+    assert table["gradient_cosine"].isna().tolist() == [True, False, False]
+
+
 def test_a_replay_shows_what_was_known_by_then(store: Store) -> None:
     run_id = claimed(store)
     reporter = module._Reporter(store, run_id)
