@@ -7,10 +7,13 @@ An SVG in a wide and a tall form, of which the one that fits the screen is shown
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
 import streamlit as st
 
 from kdlab.ui.tokens import ROLE_COLOURS
+from kdlab.ui.way import DISTILL, LOSS, PAGES, SOFT_TARGETS, LabPage
+from kdlab.ui.words import percent
 
 _drawing = st.components.v2.component(
     "kdlab.pipeline",
@@ -20,15 +23,27 @@ _drawing = st.components.v2.component(
     css="""
 :host { display: block; }
 .drawing { color: var(--st-text-color); font-family: var(--st-font); }
-svg { display: block; width: 100%; margin: 0 auto; }
+.wide, .tall { position: relative; margin: 0 auto; }
 .wide { max-width: 70rem; }
 .tall { max-width: 24rem; }
+svg { display: block; width: 100%; }
+a { position: absolute; border-radius: 12px; }
+a:hover { background: color-mix(in srgb, var(--st-text-color) 8%, transparent); }
+a:focus-visible { outline: 3px solid var(--st-primary-color); }
 @media (max-width: 48rem) { .wide { display: none; } }
 @media (min-width: 48.01rem) { .tall { display: none; } }
 """,
     js="""
-export default function ({ data, parentElement }) {
-  parentElement.querySelector(".drawing").innerHTML = data;
+export default function ({ data, parentElement, setTriggerValue }) {
+  const drawing = parentElement.querySelector(".drawing");
+  drawing.innerHTML = data;
+  // Within the visit, so that what was set stays; with a key held the browser opens a tab as it does for every link.
+  drawing.onclick = (event) => {
+    const link = event.target.closest("a");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    setTriggerValue("page", link.getAttribute("href"));
+  };
 }
 """,
 )
@@ -41,12 +56,44 @@ _HUES = {**ROLE_COLOURS, "ink": "currentColor"}
 
 
 def pipeline(picture: str, label: str, soft_targets: Sequence[float]) -> None:
-    """Draws it. picture: an example's PNG address; label: its class; soft_targets: its teacher's largest.
+    """Draws it; a box leads to the page about it.
 
-    All three come from the data sets of the lab, never from a visitor: they become part of the page's HTML.
+    picture: an example's PNG address; label: its class; soft_targets: its teacher's largest.
     """
-    wide = _svg("wide", 1100, 386, _wide(picture, label, soft_targets))
-    _drawing(key="pipeline", data=wide + _svg("tall", 360, 640, _tall(picture, label, soft_targets)))
+    here = (
+        f"Here the label is {label} and the teacher's largest soft targets are "
+        f"{', '.join(percent(p) for p in soft_targets)}."
+    )
+    given = (escape(picture), escape(label), soft_targets)
+    answer = _drawing(
+        key="pipeline",
+        data=_form("wide", 1100, 386, _wide(*given), here, _WIDE_LINKS)
+        + _form("tall", 360, 640, _tall(*given), here, _TALL_LINKS),
+        on_page_change=lambda: None,
+    )
+    for page in PAGES:
+        if answer.page == page.path:
+            st.switch_page(page.script)
+
+
+Place = tuple[int, int, int, int]
+"""Of a box: left, top, width, height."""
+_WIDE_LINKS: tuple[tuple[Place, str, LabPage], ...] = (
+    ((196, 20, 190, 130), "Teacher", SOFT_TARGETS),
+    ((474, 24, 176, 124), "Soft targets", SOFT_TARGETS),
+    ((226, 222, 130, 84), "Student", DISTILL),
+    ((732, 42, 190, 96), "Distillation term", LOSS),
+    ((732, 222, 190, 96), "Supervised term", LOSS),
+    ((988, 144, 100, 72), "Loss", LOSS),
+)
+_TALL_LINKS: tuple[tuple[Place, str, LabPage], ...] = (
+    ((4, 134, 166, 104), "Teacher", SOFT_TARGETS),
+    ((4, 274, 166, 112), "Soft targets", SOFT_TARGETS),
+    ((196, 134, 124, 76), "Student", DISTILL),
+    ((4, 426, 166, 84), "Distillation term", LOSS),
+    ((190, 426, 166, 84), "Supervised term", LOSS),
+    ((110, 554, 140, 56), "Loss", LOSS),
+)
 
 
 def _wide(picture: str, label: str, soft_targets: Sequence[float]) -> str:
@@ -127,8 +174,18 @@ def _tall(picture: str, label: str, soft_targets: Sequence[float]) -> str:
     )
 
 
-def _svg(form: str, width: int, height: int, body: str) -> str:
-    return f'<svg class="{form}" viewBox="0 0 {width} {height}" role="img" aria-label="{_ALT}">{body}</svg>'
+def _form(
+    form: str, width: int, height: int, body: str, here: str, links: Sequence[tuple[Place, str, LabPage]]
+) -> str:
+    """The picture, and over its boxes the links: a picture with a text in its place may hold none."""
+    alt = escape(f"{_ALT} {here}")
+    over = "".join(
+        f'<a href="{page.path}" aria-label="{name}, on the page {page.title}" style="left: {x / width:.2%}; '
+        f'top: {y / height:.2%}; width: {w / width:.2%}; height: {h / height:.2%}"></a>'
+        for (x, y, w, h), name, page in links
+    )
+    svg = f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{alt}">{body}</svg>'
+    return f'<div class="{form}">{svg}{over}</div>'
 
 
 def _box(hue: str, x: int, y: int, width: int, height: int, name: str, what: str) -> str:

@@ -46,13 +46,31 @@ def test_the_way_on_home_shows_every_page_in_order(browser_page: Page):
     browser_page.goto("/")
     expect(browser_page.get_by_role("link", name="Compare answers and probabilities")).to_be_visible()
     leads = (
-        browser_page.get_by_test_id("stMain")
+        browser_page.get_by_test_id("stPageLink")
         .get_by_role("link")
         .evaluate_all(
             "links => links.map(link => new URL(link.href)).filter(to => !to.hash).map(to => to.pathname)"
         )
     )
     assert list(dict.fromkeys(leads)) == ["/soft-targets", "/loss", "/distill", "/runs"]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_boxes_of_the_picture_lead_to_their_pages_by_hand_and_by_key(browser_page: Page, width: int):
+    browser_page.set_viewport_size({"width": width, "height": 800})
+    for box, page in (("Soft targets", "Soft targets"), ("Supervised term", "Loss"), ("Student", "Distill")):
+        for act in (lambda link: link.click(), lambda link: link.press("Enter")):
+            browser_page.goto("/")
+            act(browser_page.get_by_role("link", name=f"{box}, on the page {page}"))
+            expect(browser_page.get_by_role("heading", name=page, exact=True, level=1)).to_be_visible()
+
+
+def test_the_picture_is_told_with_its_numbers(browser_page: Page):
+    browser_page.goto("/")
+    picture = browser_page.get_by_role(
+        "img", name=re.compile("largest soft targets are [\\d.]+ %, [\\d.]+ %")
+    )
+    expect(picture).to_have_count(1)
 
 
 def test_home_says_what_a_black_box_gives_and_that_white_boxes_are_not_here(browser_page: Page):
