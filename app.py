@@ -10,6 +10,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from kdlab.runs.dispatcher import Dispatcher
+from kdlab.ui.component_source import component_route
 from kdlab.ui.headers import SafeHeaders
 from kdlab.ui.hosts import KnownHosts
 from kdlab.ui.identity import VisitorCookie
@@ -30,6 +31,6 @@ async def dispatching(_app: st.App) -> AsyncIterator[None]:
 app = st.App(
     "kdlab/main.py",
     lifespan=dispatching,
-    routes=[plotly_route()],
+    routes=[plotly_route(), component_route()],
     middleware=[Middleware(SafeHeaders), Middleware(KnownHosts), Middleware(VisitorCookie)],
 )

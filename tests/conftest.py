@@ -125,7 +125,7 @@ def browser() -> Iterator[Browser]:
     from playwright.sync_api import expect, sync_playwright
 
     # A patient limit, not a bound: a busy machine may take its time over a first page.
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=60_000)
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
@@ -139,7 +139,7 @@ def browser() -> Iterator[Browser]:
 def browser_page(browser: Browser, app_server: AppServer) -> Iterator[Page]:
     """A new visitor's tab: `browser_page.goto("/soft-targets")`. A script error in the page fails the test."""
     context = browser.new_context(base_url=app_server.url, viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

@@ -1,5 +1,7 @@
-const states = new WeakMap(); // parentElement -> the values on show, and what is still to be told to Python
-const EVERY_MS = 33;
+import { whenDragged } from "./dragging.js";
+import { Telling } from "./telling.js";
+
+const states = new WeakMap(); // parentElement -> the values on show, and what was told to Python
 const GRAIN = 0.1;
 const STEP = 0.5; // of an arrow key; with Shift the grain
 const FAR = 2; // of a page key
@@ -61,9 +63,12 @@ const position = (value, limit) => 0.5 + (value / limit) * (0.5 - ROOM);
 export default function ({ data, parentElement, setStateValue }) {
   const find = (selector) => parentElement.querySelector(selector);
   const rows = find(".rows");
-  const state = states.get(parentElement) ?? { count: 0, held: null, timer: 0, last: 0 };
+  const state = states.get(parentElement) ?? { held: null, telling: new Telling() };
   states.set(parentElement, state);
   const { limit } = data;
+  const { telling } = state;
+  telling.send = (move) => setStateValue("move", { ...move, subject: data.subject });
+  telling.read = () => ({ values: state.values });
 
   const signature = JSON.stringify([data.classes, data.label, limit, data.subject]);
   const rebuilt = state.signature !== signature;
@@ -91,28 +96,17 @@ export default function ({ data, parentElement, setStateValue }) {
     find(".reset").disabled = state.values.every((row, s) => row.every((z, k) => z === data.series[s].start[k]));
   }
 
-  function send(settled) {
-    clearTimeout(state.timer);
-    state.timer = 0;
-    state.last = performance.now();
-    state.count += 1;
-    setStateValue("move", { values: state.values, count: state.count, settled, subject: data.subject });
-  }
+  const set = (lane, value) => put(lane, snap(value, limit));
 
-  function sendSoon() {
-    state.timer ||= setTimeout(() => send(false), Math.max(0, EVERY_MS - (performance.now() - state.last)));
-  }
-
-  function set(lane, value) {
+  function put(lane, value) {
     const [s, k] = lane.place;
-    const snapped = snap(value, limit);
-    if (snapped === state.values[s][k]) return;
-    state.values[s][k] = snapped;
+    if (value === state.values[s][k]) return;
+    state.values[s][k] = value;
     find(".notice").hidden = true;
     state.moved = true;
     show(lane);
     offerReset();
-    sendSoon();
+    telling.soon();
   }
 
   rows.style.setProperty("--pitch", `${data.pitch}px`);
@@ -128,13 +122,8 @@ export default function ({ data, parentElement, setStateValue }) {
   find(".notice").hidden = !data.notice || state.moved;
   find(".notice").textContent = data.notice;
 
-  // An answer to an earlier move must not pull a bar back: only one that has seen every move counts, also
-  // the move that still waits to be told.
-  if (rebuilt || (state.held === null && !state.timer && data.seen >= state.count)) {
-    clearTimeout(state.timer);
-    if (rebuilt) clearTimeout(state.settling);
-    state.timer = 0;
-    state.count = Math.max(state.count, data.seen);
+  if (rebuilt) telling.forget(data.taken);
+  if (telling.hear(data.taken) && state.held === null) {
     state.values = data.series.map((one) => [...one.values]);
     lanes.forEach(show);
     offerReset();
@@ -143,29 +132,24 @@ export default function ({ data, parentElement, setStateValue }) {
   for (const lane of lanes) {
     const [s, k] = lane.place;
     const perUnit = () => (lane.clientWidth * (0.5 - ROOM)) / limit;
-    lane.onpointerdown = (event) => {
-      if (event.button > 0) return;
-      event.preventDefault();
-      lane.focus({ preventScroll: true });
-      lane.setPointerCapture(event.pointerId);
-      lane.toggleAttribute("data-held", true);
-      state.held = lane;
-      // A mouse's bar jumps to it; a finger may mean to scroll, so its bar only follows.
-      if (event.pointerType === "mouse") {
+    whenDragged(lane, {
+      grab(x) {
+        state.held = lane;
+        state.before = state.values[s][k];
+        lane.toggleAttribute("data-held", true);
+        lane.focus({ preventScroll: true });
         const box = lane.getBoundingClientRect();
-        set(lane, (event.clientX - box.x - box.width / 2) / perUnit());
-      }
-      lane.grip = { x: event.clientX, value: state.values[s][k] };
-    };
-    lane.onpointermove = (event) => {
-      if (state.held === lane) set(lane, lane.grip.value + (event.clientX - lane.grip.x) / perUnit());
-    };
-    lane.onpointerup = lane.onpointercancel = () => {
-      if (state.held !== lane) return;
-      state.held = null;
-      lane.toggleAttribute("data-held", false);
-      send(true);
-    };
+        if (x !== undefined) set(lane, (x - box.x - box.width / 2) / perUnit());
+        state.grip = state.values[s][k];
+      },
+      move: (px) => set(lane, state.grip + px / perUnit()),
+      drop(kept) {
+        state.held = null;
+        lane.toggleAttribute("data-held", false);
+        if (!kept) put(lane, state.before);
+        telling.now(true);
+      },
+    });
     lane.onkeydown = (event) => {
       let value;
       if (event.key === "Home") value = -limit;
@@ -174,18 +158,17 @@ export default function ({ data, parentElement, setStateValue }) {
       else return;
       event.preventDefault();
       set(lane, value);
-      clearTimeout(state.settling);
-      state.settling = setTimeout(() => send(true), 250);
+      telling.rest();
     };
   }
   find(".reset").onclick = () => {
     state.values = data.series.map((one) => [...one.start]);
     lanes.forEach(show);
     offerReset();
-    send(true);
+    telling.now(true);
   };
+  // Streamlit also ends a call that newer data overtook, while the bars stand.
   return () => {
-    clearTimeout(state.timer);
-    clearTimeout(state.settling);
+    if (!parentElement.isConnected) telling.stop();
   };
 }

@@ -10,12 +10,12 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
+from kdlab.ui.component_source import component
 from kdlab.ui.page_frame import projector
 from kdlab.ui.style import ROLES
 from kdlab.ui.tokens import ROLE_INKS
@@ -28,12 +28,7 @@ _HTML = """
   <div class="notice" role="status" hidden></div>
 </div>
 """
-_bars = st.components.v2.component(
-    "kdlab.live_bars",
-    html=_HTML,
-    css=Path(__file__).with_name("live_bars.css").read_text(encoding="utf-8"),
-    js=Path(__file__).with_name("live_bars.js").read_text(encoding="utf-8"),
-)
+_bars = component("live_bars", html=_HTML)
 LIMIT = 12.0
 Moves = tuple[float | None, ...]
 """One entry a class: where its bar was moved to, None where it stands as it came."""
@@ -71,7 +66,7 @@ def live_bars(
     notices = [_adopted(one, key, len(classes), limit) for one in series]
     shown = repr((list(classes), [one.start.tolist() for one in series]))
     subject = f"{zlib.crc32(shown.encode()):x}"
-    move = _move(key, len(series), len(classes))
+    move, taken = _move(key, len(series), len(classes)), f"taken-{key}"
 
     def moved() -> None:
         move = _move(key, len(series), len(classes))
@@ -80,6 +75,7 @@ def live_bars(
             return
         for one, values in zip(series, move["values"], strict=True):
             st.session_state[one.key] = moves_between(one.start, values, limit)
+        st.session_state[taken] = move["count"]
 
     now = [_applied(one.start, st.session_state[one.key]) for one in series]
     inks = {role: f"light-dark({ROLE_INKS['light'][role]}, {ROLE_INKS['dark'][role]})" for role in ROLES}
@@ -99,7 +95,7 @@ def live_bars(
                 for one, values in zip(series, now, strict=True)
             ],
             "subject": subject,
-            "seen": move["count"] if move else 0,
+            "taken": st.session_state.get(taken, 0),
             "limit": limit,
             "label": -1 if hard_label is None else hard_label,
             "label_words": label_words,

@@ -1,4 +1,5 @@
-const ROLE_INKS = __ROLE_INKS__;
+import { ROLE_INKS } from "./role_inks.js";
+
 const plots = new WeakMap(); // the plot's node -> what it shows and what is still to be drawn
 
 function loadPlotly(address) {
@@ -136,6 +137,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     plot = { rested: 0, config: { displaylogo: false, modeBarButtons: [["toImage", "resetScale2d"]] } };
     plots.set(node, plot);
     watch(node, plot);
+    // Plotly takes a touch that begins on it for a drag and holds the page still. Without it a finger scrolls, and
+    // a tap comes as a click.
+    node.addEventListener("touchstart", (event) => event.stopPropagation(), { capture: true, passive: true });
   }
   plot.data = data;
   plot.send = setTriggerValue;
@@ -149,7 +153,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     () => schedule(node, plot),
     () => (node.dataset.state = "failed"),
   );
+  // Streamlit also ends a call that newer data overtook, while the figure stands.
   return () => {
+    if (node.isConnected) return;
     clearTimeout(plot.timer);
     cancelAnimationFrame(plot.frame);
     plot.sight.disconnect();

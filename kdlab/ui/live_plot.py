@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from kdlab.ui.component_source import component
 from kdlab.ui.page_frame import projector
 from kdlab.ui.plotly_source import plotly_address
 from kdlab.ui.style import styled
-from kdlab.ui.tokens import ROLE_INKS
 
-_SCRIPT = Path(__file__).with_name("live_plot.js").read_text(encoding="utf-8")
 _HTML = """
 <figure class="kdlab-figure">
   <h3></h3>
@@ -27,25 +25,8 @@ _HTML = """
   <figcaption></figcaption>
 </figure>
 """
-_CSS = """
-.kdlab-figure { margin: 0; color: var(--st-text-color); font-family: var(--st-font); }
-.kdlab-figure h3 { margin: 0 0 .6rem; padding: 0; font-size: 1.25rem; font-weight: 600; line-height: 1.3; }
-.kdlab-figure p { margin: .5rem 0 0; line-height: 1.5; font-variant-numeric: tabular-nums; }
-.kdlab-figure figcaption { margin: .5rem 0 0; font-size: .875rem; line-height: 1.5; opacity: .72; }
-.kdlab-figure [hidden] { display: none; }
-.kdlab-plot { width: 100%; position: relative; }
-.kdlab-plot .modebar { opacity: 0; transition: opacity .15s; }
-.kdlab-plot:hover .modebar, .kdlab-plot:focus-within .modebar { opacity: 1; }
-.kdlab-plot[data-state="failed"]::after { content: attr(aria-label); opacity: .7; }
-"""
-_plot = st.components.v2.component(
-    "kdlab.live_plot",
-    html=_HTML,
-    css=_CSS,
-    js=_SCRIPT.replace("__ROLE_INKS__", json.dumps(ROLE_INKS)),
-    # Plotly writes its style sheet into the document's head, which a shadow root does not see.
-    isolate_styles=False,
-)
+# Plotly writes its style sheet into the document's head, which a shadow root does not see.
+_plot = component("live_plot", html=_HTML, isolate_styles=False)
 
 
 def live_plot(

@@ -1,5 +1,7 @@
-const sliders = new WeakMap(); // parentElement -> what this slider has told Python and what it holds back
-const EVERY_MS = 33;
+import { whenDragged } from "./dragging.js";
+import { Telling } from "./telling.js";
+
+const sliders = new WeakMap(); // parentElement -> where this slider stands and what it has told Python
 const FINE = 1000; // positions of a log scale's track
 
 function makeScale({ min, max, step, log }) {
@@ -47,9 +49,13 @@ const KEYS = {
 export default function ({ data, parentElement, setStateValue }) {
   const find = (selector) => parentElement.querySelector(selector);
   const input = find("input");
-  const slider = sliders.get(parentElement) ?? { count: 0, held: false, timer: 0, last: 0 };
+  const rail = find(".rail");
+  const slider = sliders.get(parentElement) ?? { held: false, telling: new Telling() };
   sliders.set(parentElement, slider);
+  const { telling } = slider;
   const scale = makeScale(data);
+  telling.send = (move) => setStateValue("move", move);
+  telling.read = () => ({ value: slider.value });
 
   function show(value) {
     slider.value = value;
@@ -59,21 +65,12 @@ export default function ({ data, parentElement, setStateValue }) {
     input.style.setProperty("--part", scale.part(value));
   }
 
-  function send(settled) {
-    clearTimeout(slider.timer);
-    slider.timer = 0;
-    slider.last = performance.now();
-    slider.count += 1;
-    setStateValue("move", { value: slider.value, count: slider.count, settled });
-  }
-
-  function sendSoon() {
-    slider.timer ||= setTimeout(() => send(false), Math.max(0, EVERY_MS - (performance.now() - slider.last)));
-  }
-
-  function settle() {
-    slider.held = false;
-    send(true);
+  function moved(value) {
+    if (value === slider.value) return;
+    slider.moved = true;
+    find(".notice").hidden = true;
+    show(value);
+    telling.soon();
   }
 
   find("label").textContent = data.label;
@@ -87,26 +84,45 @@ export default function ({ data, parentElement, setStateValue }) {
   input.disabled = data.disabled;
   Object.assign(input, scale.range);
 
-  // An answer to an earlier move must not pull the thumb back: only one that has seen every move counts, also
-  // the move that still waits to be told.
-  if (!slider.held && !slider.timer && data.seen >= slider.count) {
-    slider.count = data.seen;
+  if (telling.hear(data.taken) && !slider.held) {
     input.value = scale.toPosition(data.value);
     show(data.value);
   }
 
-  input.onpointerdown = () => (slider.held = true);
-  input.onpointerup = () => (slider.held = false);
-  input.onpointercancel = settle;
-  input.oninput = () => {
-    const value = scale.fromPosition(Number(input.value));
-    if (value === slider.value) return;
-    slider.moved = true;
-    find(".notice").hidden = true;
-    show(value);
-    sendSoon();
+  // The rail takes what points, for the whole of an input of this kind takes any touch for its own. Keys, and what
+  // helps those who do not see, stay with the input.
+  const thumb = 24; // px, as in the style sheet
+  const way = () => rail.clientWidth - thumb;
+  const goTo = (part) => {
+    const { min, max } = scale.range;
+    const value = scale.fromPosition(min + Math.min(1, Math.max(0, part)) * (max - min));
+    input.value = scale.toPosition(value);
+    moved(value);
   };
-  input.onchange = settle;
+  whenDragged(rail, {
+    grab(x) {
+      slider.held = true;
+      slider.before = slider.value;
+      slider.part = scale.part(slider.value);
+      if (x === undefined) return;
+      input.focus({ preventScroll: true });
+      const pressed = x - rail.getBoundingClientRect().x - thumb / 2;
+      if (Math.abs(pressed - slider.part * way()) <= thumb / 2) return;
+      slider.part = pressed / way();
+      goTo(slider.part);
+    },
+    move: (px) => goTo(slider.part + px / way()),
+    drop(kept) {
+      slider.held = false;
+      if (!kept) {
+        input.value = scale.toPosition(slider.before);
+        moved(slider.before);
+      }
+      telling.now(true);
+    },
+  });
+  input.oninput = () => moved(scale.fromPosition(Number(input.value)));
+  input.onchange = () => telling.now(true);
   input.onkeydown = (event) => {
     let value;
     if (event.key === "Home") value = data.min;
@@ -116,12 +132,10 @@ export default function ({ data, parentElement, setStateValue }) {
     event.preventDefault();
     input.value = scale.toPosition(value);
     show(value);
-    clearTimeout(slider.settling);
-    slider.settling = setTimeout(settle, 250);
-    sendSoon();
+    telling.rest();
   };
+  // Streamlit also ends a call that newer data overtook, while the slider stands.
   return () => {
-    clearTimeout(slider.timer);
-    clearTimeout(slider.settling);
+    if (!parentElement.isConnected) telling.stop();
   };
 }

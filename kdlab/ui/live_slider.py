@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any, Literal
 
 import streamlit as st
 
+from kdlab.ui.component_source import component
 from kdlab.ui.url_state import adopt, publish
 
 Scale = Literal["linear", "log"]
@@ -23,17 +23,12 @@ _HTML = """
     <span class="hint" tabindex="0" hidden>?<span class="tip" role="tooltip" id="tip"></span></span>
     <output for="range"></output>
   </div>
-  <input id="range" type="range" />
+  <div class="rail"><input id="range" type="range" /></div>
   <div class="ends" aria-hidden="true"><span class="low"></span><span class="high"></span></div>
   <div class="notice" role="status" hidden></div>
 </div>
 """
-_slider = st.components.v2.component(
-    "kdlab.live_slider",
-    html=_HTML,
-    css=Path(__file__).with_name("live_slider.css").read_text(encoding="utf-8"),
-    js=Path(__file__).with_name("live_slider.js").read_text(encoding="utf-8"),
-)
+_slider = component("live_slider", html=_HTML)
 
 
 def live_slider(
@@ -59,13 +54,14 @@ def live_slider(
     """
     span = _Span(min_value, max_value, step, scale)
     value = span.snap(value)
-    name = f"slider-{key}"
+    name, taken = f"slider-{key}", f"taken-{key}"
     rejected = adopt(key, value, span.read, widget=name)
 
     def moved() -> None:
         move = _move(name)
         if move is not None:
             st.session_state[key] = span.snap(move["value"])
+            st.session_state[taken] = move["count"]
 
     now = span.snap(st.session_state.get(key, value))
     st.session_state[key] = now
@@ -75,7 +71,7 @@ def live_slider(
         data={
             "label": label,
             "value": now,
-            "seen": move["count"] if move else 0,
+            "taken": st.session_state.get(taken, 0),
             "min": min_value,
             "max": max_value,
             "step": step or 0,

@@ -9,17 +9,16 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.routing import Route
-from streamlit import config
 
+from kdlab.ui.component_source import lab_path
 
-def _address() -> str:
-    base = (config.get_option("server.baseUrlPath") or "").strip("/")
-    return f"/{base}/lab/plotly.min.js" if base else "/lab/plotly.min.js"
+# Looked up once: while a script runs, Streamlit changes sys.path under other sessions' searches along it.
+_VERSION = version("plotly")
 
 
 def plotly_address() -> str:
-    """The script's address on this server, behind a proxy's prefix too. Its version makes it cacheable for ever."""
-    return f"{_address()}?v={version('plotly')}"
+    """The script's address on this server. Its version makes it cacheable for ever."""
+    return f"{lab_path('plotly.min.js')}?v={_VERSION}"
 
 
 def plotly_route() -> Route:
@@ -33,4 +32,4 @@ def plotly_route() -> Route:
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}
         return FileResponse(script, media_type="text/javascript", headers=headers)
 
-    return Route(_address(), send, methods=["GET", "HEAD"])
+    return Route(lab_path("plotly.min.js"), send, methods=["GET", "HEAD"])

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import streamlit as st
+
+from kdlab.ui.component_source import component
 
 _HTML = """
 <div class="tiles" role="group"></div>
 """
-_tiles = st.components.v2.component(
-    "kdlab.tiles",
-    html=_HTML,
-    css=Path(__file__).with_name("tiles.css").read_text(encoding="utf-8"),
-    js=Path(__file__).with_name("tiles.js").read_text(encoding="utf-8"),
-)
+_tiles = component("tiles", html=_HTML)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -118,3 +119,107 @@ def test_nothing_is_fetched_from_another_server(browser_page: Page):
     hosts = {urlsplit(url).netloc for url in asked if not url.startswith(("data:", "blob:"))}
     assert hosts == {urlsplit(browser_page.url).netloc}
     assert any("plotly.min.js" in url for url in asked)
+
+
+def _hold_back(page: Page, script: str) -> Callable[[], None]:
+    """Keeps a component's code from coming; the function that is returned lets it come."""
+    held: list[Route] | None = []
+
+    def meet(route: Route) -> None:
+        if held is None:
+            route.continue_()
+        else:
+            held.append(route)
+
+    def let_come() -> None:
+        nonlocal held
+        waiting, held = held or [], None
+        for route in waiting:
+            route.continue_()
+
+    page.route(f"**/components/*/{script}", meet)
+    return let_come
+
+
+def _overtake(page: Page, script: str, newer: Callable[[int], None], times: int = 20) -> None:
+    """Newer data comes again and again before the component's code is there, as on a slow line."""
+    let_come = _hold_back(page, script)
+    page.goto(page.url)
+    for number in range(times):
+        newer(number)
+    let_come()
+
+
+def test_a_slider_that_newer_data_overtook_still_tells_its_moves(browser_page: Page):
+    _open(browser_page)
+
+    def pick_another(number: int) -> None:
+        tile = browser_page.get_by_role("group", name="Examples").get_by_role("button").nth(1 + number % 2)
+        tile.click()
+        expect(tile).to_have_attribute("aria-pressed", "true")
+
+    _overtake(browser_page, "live_slider.js", pick_another)
+    slider = browser_page.get_by_role("slider", name="Temperature T")
+    expect(slider).to_have_attribute("aria-valuetext", "4.0")
+    slider.press("End")
+    expect(browser_page).to_have_url(re.compile(r"[?&]T=20($|&)"))
+    slider.press("Home")
+    expect(browser_page).to_have_url(re.compile(r"[?&]T=0.5($|&)"))
+
+
+def test_a_figure_that_newer_data_overtook_is_drawn(browser_page: Page):
+    slider, _ = _open(browser_page)
+
+    def move(number: int) -> None:
+        slider.press("End" if number % 2 else "Home")
+        expect(browser_page).to_have_url(re.compile(r"[?&]T=20($|&)" if number % 2 else r"[?&]T=0.5($|&)"))
+
+    _overtake(browser_page, "live_plot.js", move)
+    bars = browser_page.get_by_role("img", name="Hard label and soft targets")
+    expect(bars).to_have_attribute("data-state", "drawn")
+    expect(bars).to_contain_text("T = 20")
+    slider.press("Home")
+    expect(bars).to_contain_text("T = 0.5")
+
+
+def test_bars_that_newer_data_overtook_still_tell_their_moves(browser_page: Page):
+    browser_page.goto("/loss")
+    temperature = browser_page.get_by_role("slider", name="Temperature").first
+    expect(temperature).to_have_attribute("aria-valuetext", re.compile("."))
+
+    def move(number: int) -> None:
+        temperature.press("End" if number % 2 else "Home")
+        expect(browser_page).to_have_url(re.compile(r"[?&]T=20($|&)" if number % 2 else r"[?&]T=0.5($|&)"))
+
+    _overtake(browser_page, "live_bars.js", move)
+    bar = browser_page.get_by_role("slider", name=re.compile("^Student, ")).first
+    bar.press("End")
+    expect(browser_page).to_have_url(re.compile(r"[?&]zs=12"))
+
+
+def test_the_end_of_an_overtaken_call_leaves_what_stands_alone(browser_page: Page):
+    slider, bars = _open(browser_page)
+    told = slider.evaluate(
+        """async (input) => {
+          const parentElement = input.getRootNode();
+          const { default: draw } = await import(parentElement.querySelector("link").href.replace(/css$/, "js"));
+          const data = { label: "T", value: 4, taken: 0, min: 0.5, max: 20, step: 0.1, log: true };
+          return new Promise((answer) => {
+            const setStateValue = (_, move) => move.settled && answer(move.value);
+            const ends = Array.from({ length: 20 }, () => draw({ data, parentElement, setStateValue }));
+            ends.reverse().forEach((end) => end());
+            input.dispatchEvent(new KeyboardEvent("keydown", { key: "End", bubbles: true }));
+            ends.forEach((end) => end());
+          });
+        }"""
+    )
+    assert told == 20
+    assert bars.evaluate(
+        """async (node) => {
+          const parentElement = node.closest("figure").parentElement;
+          const { default: draw } = await import(parentElement.querySelector("link").href.replace(/css$/, "js"));
+          const data = { figure: "{\\"data\\": [], \\"layout\\": {}}", title: "", sentence: "", caption: "", alt: "" };
+          draw({ data, parentElement })();
+          return Boolean(node._fullLayout);
+        }"""
+    )
