@@ -91,8 +91,9 @@ def unpaired_because(first: Run, second: Run) -> str | None:
         return "The runs have other numbers of examples, so that a seed does not draw the same ones in both."
     if ours.teacher != theirs.teacher:
         return "The runs have different teachers."
-    if ours.seeds != theirs.seeds:
-        return f"One run has {_seeds(ours.seeds)} and the other {_seeds(theirs.seeds)}: not every student has its counterpart."
+    seeds = [len((run.result or {})["arms"][0]["accuracy"]) for run in (first, second)]
+    if seeds[0] != seeds[1]:
+        return f"One run has {_seeds(seeds[0])} and the other {_seeds(seeds[1])}: not every student has its counterpart."
     if first.steering or second.steering:
         return "Temperature or KD weight was moved while a run went on: its settings alone do not give its numbers."
     return None

@@ -20,7 +20,7 @@ State = Literal["queued", "running", "paused", "done", "failed", "cancelled", "l
 class _ArmResult(TypedDict):
     role: Role
     name: str
-    accuracy: Annotated[list[float], Field(min_length=1)]
+    accuracy: Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
     per_class: list[list[float]]
 
 

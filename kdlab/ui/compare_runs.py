@@ -64,6 +64,8 @@ def _asked_for(store: Store, asked: str) -> tuple[Run, Run] | str:
     runs = []
     for run_id in ids:
         run = store.get(run_id) if run_id.isalnum() else None
+        if run is None and run_id.isalnum() and store.unreadable(run_id):
+            return f"The run {run_id[:4]} cannot be read by this lab."
         if run is None:
             return f"The run “{shortened(run_id)}” is not in this lab's store (any more)."
         if run.result is None:
@@ -150,9 +152,11 @@ def _numbers(first: Run, second: Run) -> None:
         st.columns(2), (("Accuracy", "accuracy"), ("Agreement with the teacher", "agreement")), strict=True
     ):
         ours, theirs = (
-            {arm["role"]: mean_interval(arm[metric]) for arm in (run.result or {})["arms"]}
+            {arm["role"]: mean_interval(arm[metric]) for arm in (run.result or {})["arms"] if metric in arm}
             for run in (first, second)
         )
+        if not set(names) <= ours.keys() & theirs.keys():
+            continue  # an older lab did not keep it
         rows = [
             f"| {name} | {_with_interval(ours[role])} | {_with_interval(theirs[role])} |"
             for role, name in names.items()

@@ -12,6 +12,7 @@ from kdlab.runs import artifacts
 from kdlab.runs.comparison import compare, in_words, no_verdict
 from kdlab.runs.curves import curves
 from kdlab.runs.store import UNDO_FOR, NotYoursError, Run, Store, StoreError
+from kdlab.runs.stored import UnreadableRun
 from kdlab.ui.compare_runs import open_comparison
 from kdlab.ui.identity import visitor_id
 from kdlab.ui.run_titles import run_title, state_words
@@ -24,9 +25,11 @@ _DELETED = "deleted-runs"  # id -> its title, and until when its deletion can be
 def run_list(store: Store) -> None:
     """Every run as a row, newest first; two that are ticked lead to their comparison."""
     st.html(f"<style>{Path(__file__).with_suffix('.css').read_text(encoding='utf-8')}</style>")
-    runs = store.list_runs()
+    rows = [*store.list_runs(), *store.unreadable()]
+    runs = sorted(rows, key=lambda row: row.created, reverse=True)
     yours = visitor_id()
-    _stop_waiting(store, sum(run.owner == yours and run.state == "queued" for run in runs))
+    waiting = sum(isinstance(run, Run) and run.owner == yours and run.state == "queued" for run in runs)
+    _stop_waiting(store, waiting)
     whose = st.segmented_control(
         "Whose",
         ["All", "Yours", "Others'"],
@@ -43,11 +46,16 @@ def run_list(store: Store) -> None:
         st.info(f"{none} Launch one on the Distill page; it appears here with its curves and its student.")
         st.page_link("../pages/distill.py", label="To Distill", icon=":material/rocket_launch:")
     count = st.session_state.setdefault(_SHOWN, _PAGE)
-    ticked = [run for run in runs[:count] if _row(run, store)]
+    ticked = []
+    for run in runs[:count]:
+        if isinstance(run, UnreadableRun):
+            _unreadable_row(run, store)
+        elif _row(run, store):
+            ticked.append(run)
     if len(runs) > count and st.button("Show more", key="more"):
         st.session_state[_SHOWN] = count + _PAGE
         st.rerun()
-    with st.container(key="at-hand"):  # stays in view however long the list is
+    with st.container(key="at-hand", gap="xxsmall"):  # stays in view however long the list is
         _compare_bar(ticked)
         _undo_bar(store)
 
@@ -88,15 +96,44 @@ def _row(run: Run, store: Store) -> bool:
                 st.switch_page("../pages/distill.py", query_params={"run": run.id})
             with st.popover(f"More {named}", icon=":material/more_horiz:"):
                 _downloads(run, store)
-                if run.owner == visitor_id() and not run.active:
-                    st.button(
-                        "Delete",
-                        key=f"delete-{run.id}",
-                        icon=":material/delete:",
-                        on_click=_delete,
-                        args=(run, store),
-                    )
+                _delete_button(run, title, store)
     return ticked
+
+
+def _unreadable_row(run: UnreadableRun, store: Store) -> None:
+    """What is left of a run that this lab cannot read: why, and all that is stored of it."""
+    title, short = "Unreadable run", run.id[:4]
+    with st.container(border=True, key=f"run-{run.id}"):
+        words, buttons = st.columns([9, 4], vertical_alignment="center")
+        with words, st.container(gap="xsmall"):
+            st.header(title, anchor=False)
+            st.markdown(f":material/help_center: Kept as it is · {_owner(run)} · {_when(run)}")
+            st.text(f"{short}: {run.fault}")  # what is stored may be anything: as text it stays text
+        with (
+            buttons,
+            st.container(horizontal=True, horizontal_alignment="right"),
+            st.popover(f"More :small[{title}, {short}]", icon=":material/more_horiz:"),
+        ):
+            st.download_button(
+                "All that is stored (JSON)",
+                run.raw,
+                f"kdlab-{run.id}-raw.json",
+                "application/json",
+                key=f"raw-{run.id}",
+                on_click="ignore",
+            )
+            _delete_button(run, title, store)
+
+
+def _delete_button(run: Run | UnreadableRun, title: str, store: Store) -> None:
+    if run.owner == visitor_id() and not run.active:
+        st.button(
+            "Delete",
+            key=f"delete-{run.id}",
+            icon=":material/delete:",
+            on_click=_delete,
+            args=(run.id, title, store),
+        )
 
 
 def _compare_bar(ticked: list[Run]) -> None:
@@ -139,14 +176,14 @@ def _undo_bar(store: Store) -> None:
         st.fragment(until_over, run_every=1)()
 
 
-def _delete(run: Run, store: Store) -> None:
+def _delete(run_id: str, title: str, store: Store) -> None:
     try:
-        gone = store.delete(run.id, visitor_id())
+        gone = store.delete(run_id, visitor_id())
     except (NotYoursError, StoreError) as error:
         st.toast(str(error))
     else:
         if gone:
-            st.session_state.setdefault(_DELETED, {})[run.id] = (run_title(run), time.time() + UNDO_FOR)
+            st.session_state.setdefault(_DELETED, {})[run_id] = (title, time.time() + UNDO_FOR)
 
 
 def _undelete(run_id: str, store: Store) -> None:
@@ -192,11 +229,11 @@ def _downloads(run: Run, store: Store) -> None:
         )
 
 
-def _owner(run: Run) -> str:
+def _owner(run: Run | UnreadableRun) -> str:
     return "you" if run.owner == visitor_id() else "others"
 
 
-def _when(run: Run) -> str:
+def _when(run: Run | UnreadableRun) -> str:
     seconds = time.time() - run.created
     for length, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= length:

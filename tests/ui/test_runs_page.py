@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +187,45 @@ def test_the_list_reads_no_curves(store: Store, monkeypatch: pytest.MonkeyPatch)
     finished(store)
     monkeypatch.setattr(Store, "points", lambda *_: pytest.fail("the list read a run's points"))
     assert not open_runs().exception
+
+
+def nan_result() -> str:
+    result = copy.deepcopy(recorded_run()[0].result or {})
+    result["arms"][0]["accuracy"][0] = float("nan")
+    return json.dumps(result)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"spec": json.dumps({"dataset": "fashion", "temperature": 900.0})},
+        {"spec": json.dumps({"dataset": "a data set of tomorrow", "new": 1})},
+        {"spec": "[]"},
+        {"spec": "no JSON"},
+        {"state": "**dreaming** ![](//host/p)"},
+        {"result": "{}"},
+        {"result": '{"arms": []}'},
+        {"result": nan_result()},
+        {"steering": "[1, 2]"},
+    ],
+)
+def test_a_row_that_is_no_run_is_shown_as_such_beside_the_others(
+    store: Store, tmp_path: Path, stored: dict[str, str]
+) -> None:
+    well, broken = finished(store, temperature=8.0), finished(store)
+    with sqlite3.connect(tmp_path / "home" / "lab.sqlite") as lab:
+        for column, value in stored.items():
+            lab.execute(f"UPDATE runs SET {column} = ? WHERE id = ?", (value, broken))
+    app = open_runs()
+    assert not app.exception
+    assert sorted(heading.value for heading in app.header) == ["Fashion-MNIST · T 8", "Unreadable run"]
+    assert not any("//host/p" in element.value for element in (*app.markdown, *app.header))
+    assert any(broken[:4] in element.value for element in app.text)
+    assert store.unreadable(broken)[0].raw.count(broken)
+    assert [box.key for box in app.checkbox] == [f"compare-{well}"]
+    compared = open_runs(compare=f"{well},{broken}")
+    assert not compared.exception
+    assert "cannot be read by this lab" in words(compared)
+    app.button(key=f"delete-{broken}").click().run()
+    assert not app.exception
+    assert [heading.value for heading in app.header] == ["Fashion-MNIST · T 8"]
