@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kdlab.core.divergences import generalized_jsd, reverse_kl
+from kdlab.core.divergences import generalized_jsd
 from kdlab.core.hinton import hinton_loss
-from kdlab.core.probability import entropy, softmax
+from kdlab.core.probability import entropy, log_softmax, softmax
 
 Values = Mapping[str, float]
 TERMS_OF_HINTON = 0.5
@@ -49,8 +49,8 @@ class Recipe:
 
     cross_entropy: a. soft: b, with T² and the reduction's divisor already in it. beta: how D judges, as TRL
     names it: 0 forward KL, 1 reverse KL, between them the generalised Jensen–Shannon divergence.
-    entropy_too: D is −Σ p_T·log q_T, so it holds the teacher's entropy. without_softmax: D is a KL's sum over
-    z/T cut to 1e-7…1, which are no probabilities. other: c, a term without logits.
+    entropy_too: D is −Σ p_T·log q_T, so it holds the teacher's entropy. cut: D is a KL's sum over numbers cut to
+    1e-7…1, p_T and q_T, or `without_softmax` z/T, which are no probabilities. other: c, a term without logits.
     """
 
     cross_entropy: float
@@ -58,6 +58,7 @@ class Recipe:
     temperature: float
     beta: float = 0.0
     entropy_too: bool = False
+    cut: bool = False
     without_softmax: bool = False
     other: float = 0.0
 
@@ -145,20 +146,27 @@ def mix(recipe: Recipe, student_logits: ArrayLike, teacher_logits: ArrayLike, la
     ce, divergence = 2 * parts.supervised.mean(), 2 * parts.distillation.mean()
     p, q = softmax(teacher_logits, t), softmax(student_logits, t)
     if recipe.beta == 1:
-        divergence = reverse_kl(p, q).mean()
+        # From logarithms: a probability that underflows to 0 would make it infinite.
+        log_p, log_q = log_softmax(teacher_logits, t), log_softmax(student_logits, t)
+        divergence = (q * (log_q - log_p)).sum(axis=-1).mean()
     elif recipe.beta > 0:
         divergence = generalized_jsd(p, q, recipe.beta).mean()
-    if recipe.without_softmax:
-        p, q = (np.clip(np.asarray(z) / t, SMALLEST, 1) for z in (teacher_logits, student_logits))
-        divergence = (p * np.log(p / q)).sum(axis=-1).mean()
     other = recipe.other
     if recipe.entropy_too:
         other += recipe.soft * entropy(p, base=np.e).mean()
+    if recipe.without_softmax:
+        p, q = (np.asarray(z, dtype=np.float64) / t for z in (teacher_logits, student_logits))
+    if recipe.cut:
+        p, q = np.clip(p, SMALLEST, 1), np.clip(q, SMALLEST, 1)
+        divergence = (p * np.log(p / q)).sum(axis=-1).mean()
     return Terms(float(recipe.cross_entropy * ce), float(recipe.soft * divergence), float(other))
 
 
 def in_our_terms(recipe: Recipe) -> Translation | None:
-    """a·CE + b·KL = (a + b/T²)·[(1−w)·CE + w·T²·KL] with w = (b/T²)/(a + b/T²); None for another divergence."""
+    """a·CE + b·KL = (a + b/T²)·[(1−w)·CE + w·T²·KL] with w = (b/T²)/(a + b/T²); None for another divergence.
+
+    Where the recipe cuts probabilities, they are the same only as far as nothing is cut.
+    """
     soft = recipe.soft / recipe.temperature**2
     scale = recipe.cross_entropy + soft
     another = recipe.beta != 0 or recipe.without_softmax

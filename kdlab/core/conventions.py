@@ -66,12 +66,13 @@ _ENTRIES = (
         supervised=rf"\mathtt{{alpha}}\cdot {_CE}",
         distillation=rf"(1-\mathtt{{alpha}})\cdot T^2\,{_KL}",
         citation=f"{_KERAS_EXAMPLE}, commit 501fb4c (T² since its issue 869 of May 2022)",
-        claim="Its alpha is on the side of the labels. The example itself calls it with temperature 10.",
+        claim="Its alpha is on the side of the labels. The example itself calls it with temperature 10. Keras cuts "
+        "probabilities below 1e-7 to it, the teacher's and the student's.",
         what_alpha_weighs="cross-entropy",
         t_squared=True,
         reduction="mean over the batch",
         tested_against="its formula",
-        recipe=lambda v, k: _weighed(v["alpha"], 1 - v["alpha"], v["temperature"]),
+        recipe=lambda v, k: _weighed(v["alpha"], 1 - v["alpha"], v["temperature"], cut=True),
         settings=lambda t, w, k: {"alpha": 1 - w, "temperature": t},
         alpha="alpha",
     ),
@@ -83,12 +84,12 @@ _ENTRIES = (
         distillation=rf"(1-\mathtt{{alpha}})\,{_KL}",
         citation=f"{_KERAS_EXAMPLE}, commit 1da2fde (September 2020)",
         claim="Without T² the soft term fades as 1/T²; its author left it out for simplicity. The first version also "
-        "swapped teacher and student.",
+        "swapped teacher and student. Keras cuts probabilities below 1e-7 to it.",
         what_alpha_weighs="cross-entropy",
         t_squared=False,
         reduction="mean over the batch",
         tested_against="its formula",
-        recipe=lambda v, k: Recipe(v["alpha"], 1 - v["alpha"], v["temperature"]),
+        recipe=lambda v, k: Recipe(v["alpha"], 1 - v["alpha"], v["temperature"], cut=True),
         settings=lambda t, w, k: {"alpha": (1 - w) / (1 - w + w * t**2), "temperature": t},
         alpha="alpha",
     ),
@@ -100,13 +101,13 @@ _ENTRIES = (
         distillation=rf"(1-s)\cdot T^2\,{_KL}",
         citation=_KERAS,
         claim="With s = student_loss_weight, and LogitsDistillation(loss=keras.losses.KLDivergence()): its default is "
-        "another loss, the next entry.",
+        "another loss, the next entry. KLDivergence cuts probabilities below 1e-7 to it, the teacher's and the student's.",
         what_alpha_weighs="cross-entropy",
         t_squared=True,
         reduction="mean over the batch",
         tested_against="the library where it is installed, its formula elsewhere",
         recipe=lambda v, k: _weighed(
-            v["student_loss_weight"], 1 - v["student_loss_weight"], v["temperature"]
+            v["student_loss_weight"], 1 - v["student_loss_weight"], v["temperature"], cut=True
         ),
         settings=lambda t, w, k: {"student_loss_weight": 1 - w, "temperature": t},
         alpha="student_loss_weight",
@@ -125,7 +126,11 @@ _ENTRIES = (
         reduction="mean over the batch",
         tested_against="the library where it is installed, its formula elsewhere",
         recipe=lambda v, k: Recipe(
-            v["student_loss_weight"], 1 - v["student_loss_weight"], v["temperature"], without_softmax=True
+            v["student_loss_weight"],
+            1 - v["student_loss_weight"],
+            v["temperature"],
+            cut=True,
+            without_softmax=True,
         ),
         settings=lambda t, w, k: None,
         alpha="student_loss_weight",

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from kdlab.core.convention_terms import Convention, Recipe, Terms, Translation, mix
+from kdlab.core.convention_terms import SMALLEST, Convention, Recipe, Terms, Translation, mix
 from kdlab.core.conventions import CONVENTIONS
 from kdlab.ui.charts_conventions import ROW_PIXELS, loss_bars
 from kdlab.ui.live_plot import live_plot
 from kdlab.ui.live_slider import live_slider
+from kdlab.ui.loss_words import times
 from kdlab.ui.tokens import ROLE_INKS
 from kdlab.ui.url_state import publish, url_choice
 
@@ -208,10 +209,16 @@ def _sentence(
                 else "."
             )
         )
-    if rows[-1][0].startswith("copied") and abs(rows[0][1].total) > EQUAL:
+        same = scale * rows[1][1].total + rows[0][1].other
+        if abs(same - rows[0][1].total) > EQUAL:
+            said.append(
+                f"Not quite on this example: the library cuts probabilities below {SMALLEST:.0e} to it, so its loss is "
+                f"{rows[0][1].total:.3f} where ours would make {same:.3f}."
+            )
+    if rows[-1][0].startswith("copied") and rows[0][1].total > EQUAL:
         ratio = rows[-1][1].total / rows[0][1].total
         if abs(ratio - 1) > 0.005:
-            said.append(f"Copied number for number, ours would be **{ratio:.3g} times** its loss.")
+            said.append(f"Copied number for number, ours would be **{times(ratio)} times** its loss.")
         elif (
             translation is not None
             and convention.alpha

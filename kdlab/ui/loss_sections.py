@@ -11,7 +11,7 @@ from kdlab.ui.charts_loss import pushes, pushes_height, triangle, why_t_squared
 from kdlab.ui.live_bars import Series, live_bars
 from kdlab.ui.live_plot import live_plot
 from kdlab.ui.live_slider import live_slider
-from kdlab.ui.loss_example import LossExample, choose_start, limit_norm, mean_norms, soft_norms
+from kdlab.ui.loss_example import LossExample, MeanNorms, choose_start, limit_norm, mean_norms, soft_norms
 from kdlab.ui.loss_words import LossAt, formula, loss_at, pull, squared_words
 from kdlab.ui.url_state import adopt, publish
 from kdlab.ui.words import percent
@@ -20,7 +20,9 @@ PITCH, WIDE_PITCH = 32, 44  # pixels a row, the wider where there are few
 FEW = 5
 BESIDE_MS = 120  # bars, formula and arrows answer every step of a drag, the triangle eight times a second
 BELOW_MS = 240  # and the curves over T, which a drag of the bars hardly moves, four times
-TEMPERATURES = np.geomspace(0.5, 100, 50)
+TEMPERATURES = np.concatenate(
+    [np.geomspace(0.5, 1, 7)[:-1], np.geomspace(1, 100, 44)]
+)  # with 1 itself, of which is spoken
 DESCENT_STEPS = 40
 
 
@@ -103,7 +105,9 @@ def show_t_squared(example: LossExample, teacher: np.ndarray, student: np.ndarra
     at, limit = (float(on[-1]), float(off[-1])), limit_norm(student, teacher)
     hard = np.linalg.norm(softmax(student) - np.eye(len(student))[example.label])
     live_plot(
-        why_t_squared(TEMPERATURES, on[:-1], off[:-1], limit, float(hard), now.temperature, at, now.t_squared),
+        why_t_squared(
+            TEMPERATURES, on[:-1], off[:-1], limit, float(hard), now.temperature, at, now.t_squared
+        ),
         key="norms",
         height=330,
         alt="Length of the soft term's gradient against temperature, with and without T squared, for this example",
@@ -119,7 +123,6 @@ def show_mean_t_squared(teacher_name: str, now: LossAt) -> None:
         float(np.interp(np.log(now.temperature), np.log(TEMPERATURES), line))
         for line in (mean.with_t_squared, mean.without)
     )
-    swing = mean.with_t_squared[TEMPERATURES >= 1]
     live_plot(
         why_t_squared(
             TEMPERATURES,
@@ -135,13 +138,21 @@ def show_mean_t_squared(teacher_name: str, now: LossAt) -> None:
         height=330,
         alt="Mean length of the soft term's gradient against temperature over the test set",
         title=f"Mean over {mean.examples:,} test examples",
-        sentence=(
-            f"From T = 1 to 100 the pull with T² changes {swing.max() / swing.min():.1f}-fold, without it "
-            f"**{mean.without[TEMPERATURES >= 1].max() / mean.without.min():,.0f}-fold**: a weight w tuned at one "
-            "temperature would mean something else at the next."
-        ),
+        sentence=swing_words(mean),
         caption="The student knows nothing here: all its logits are 0. Lengths before the weights w and 1 − w.",
         every_ms=BELOW_MS,
+    )
+
+
+def swing_words(mean: MeanNorms) -> str:
+    """How much the pull changes with the temperature, with T² and without. mean: at `TEMPERATURES`."""
+    told = TEMPERATURES >= 1
+    with_t_squared, without = mean.with_t_squared[told], mean.without[told]
+    return (
+        f"From T = {TEMPERATURES[told][0]:g} to {TEMPERATURES[-1]:g} the pull with T² changes "
+        f"{with_t_squared.max() / with_t_squared.min():.1f}-fold, without it "
+        f"**{without.max() / without.min():,.0f}-fold**: a weight w tuned at one temperature would mean something else "
+        "at the next."
     )
 
 

@@ -152,17 +152,29 @@ def pull(now: LossAt) -> str:
     if max(hard, soft) < SILENT:
         return "Neither term pulls: the student is where this loss wants it."
     if soft < SILENT:
-        why = "its weight is 0" if now.kd_weight == 0 else "the student says what the teacher says"
+        why = _silent_because(now.kd_weight, soft, "the student says what the teacher says")
         return f"Only the **supervised** term pulls ({number(hard)}): the soft term is silent, {why}."
     if hard < SILENT:
-        why = "its weight is 0" if now.kd_weight == 1 else "the student is sure of the label"
+        why = _silent_because(1 - now.kd_weight, hard, "the student is sure of the label")
         return f"Only the **soft** term pulls ({number(soft)}): the supervised term is silent, {why}."
     stronger, ratio = ("soft", soft / hard) if soft >= hard else ("supervised", hard / soft)
     if ratio < 1.05:
         told = "Both terms pull **equally hard**"
     else:
-        told = f"The **{stronger}** term pulls **{ratio:,.3g} times** as hard as the other"
+        told = f"The **{stronger}** term pulls **{times(ratio)} times** as hard as the other"
     return f"{told} (supervised {number(hard)}, soft {number(soft)}), and {direction(now.cosine)}."
+
+
+def _silent_because(weight: float, length: float, matched: str) -> str:
+    """Why a term of that weight pulls with no more than that length."""
+    if weight == 0:
+        return "its weight is 0"
+    return matched if length / weight < SILENT else "its weight is next to nothing"
+
+
+def times(ratio: float) -> str:
+    """A ratio with three digits or, where it is large, to the whole: 1.25, 17.3, 2,513."""
+    return f"{ratio:,.0f}" if ratio >= 99.95 else f"{ratio:.3g}"
 
 
 def direction(cosine: float) -> str:
@@ -182,17 +194,17 @@ def squared_words(with_square: float, without: float, limit: float, temperature:
     """What T² does at this temperature. Lengths of the soft term's gradient, before its weight."""
     if max(with_square, without) < SILENT and limit < SILENT:
         return "The student says what the teacher says: there is nothing to pull, at any temperature."
-    times = temperature**2
-    if abs(times - 1) < 0.02:
+    factor = temperature**2
+    if factor == 1:
         compared = f"At T = 1 the factor is 1: both are **{number(with_square)}**."
-    elif times > 1:
+    elif factor > 1:
         compared = (
             f"Before its weight, the soft term pulls with **{number(with_square)}** at T = {temperature:g}; without T² with "
-            f"**{number(without)}**, {times:,.3g} times weaker."
+            f"**{number(without)}**, {times(factor)} times weaker."
         )
     else:
         compared = (
             f"Before its weight, the soft term pulls with **{number(with_square)}** at T = {temperature:g}; without T² with "
-            f"**{number(without)}**, {1 / times:,.3g} times stronger."
+            f"**{number(without)}**, {times(1 / factor)} times stronger."
         )
     return f"{compared} As T grows, with T² it comes to rest at ‖zₛ − zₜ‖/K of the centred logits, **{number(limit)}**; without, it fades."

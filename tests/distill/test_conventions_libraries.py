@@ -176,6 +176,15 @@ class TestKeras:
         theirs = float(keras.losses.KLDivergence()(p.float(), log_q.exp().float()))
         assert total("keras_example_2020", alpha=0.0, temperature=3.0) == pytest.approx(theirs, rel=1e-4)
 
+    @pytest.mark.parametrize("temperature", [0.5, 3.0])
+    def test_it_cuts_what_it_can_hardly_tell_from_nothing(self, keras, temperature):
+        z_s, z_t = 8 * Z_S, 8 * Z_T
+        p, q = F.softmax(z_t / temperature, -1), F.softmax(z_s / temperature, -1)
+        theirs = float(keras.losses.KLDivergence()(p.float(), q.float()))
+        values = {"alpha": 0.0, "temperature": temperature}
+        ours = CONVENTIONS["keras_example_2020"].loss(z_s.numpy(), z_t.numpy(), Y.numpy(), values).total
+        assert ours == pytest.approx(theirs, rel=1e-4)
+
     def test_defaults(self, keras):
         import inspect
 
@@ -284,6 +293,20 @@ def test_formula(name):
         assert total(name, **values) == pytest.approx(FORMULAS[name](values).item(), rel=1e-9)
     defaults = CONVENTIONS[name].defaults
     assert total(name) == pytest.approx(FORMULAS[name](defaults).item(), rel=1e-9)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 3.0])
+@pytest.mark.parametrize(
+    ("name", "weight", "power"),
+    [("keras", "student_loss_weight", 2), ("keras_example", "alpha", 2), ("keras_example_2020", "alpha", 0)],
+)
+def test_keras_cuts_both_sides_probabilities_at_its_epsilon(name, weight, power, temperature):
+    z_s, z_t = 8 * Z_S, 8 * Z_T
+    p, q = (F.softmax(z / temperature, -1).clamp(1e-7, 1) for z in (z_t, z_s))
+    formula = 0.7 * (p * (p / q).log()).sum(1).mean() * temperature**power + 0.3 * CE(z_s, Y)
+    values = {weight: 0.3, "temperature": temperature}
+    ours = CONVENTIONS[name].loss(z_s.numpy(), z_t.numpy(), Y.numpy(), values).total
+    assert ours == pytest.approx(formula.item(), rel=1e-9)
 
 
 def test_every_convention_is_checked():

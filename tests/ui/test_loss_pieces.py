@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -10,16 +11,20 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kdlab.core import mixture
+from kdlab.core.conventions import CONVENTIONS
 from kdlab.core.hinton import logit_gradients
 from kdlab.core.mixture import HUMP_WIDTH, START, fit, forward_kl, log_teacher, race, reverse_kl
 from kdlab.core.probability import softmax
-from kdlab.core.simplex import optimum, to_plane
+from kdlab.core.simplex import descent, optimum, to_plane
 from kdlab.models.catalogue import teacher_logits
-from kdlab.ui.charts_loss import pushes, triangle
+from kdlab.ui.charts_conventions import loss_bars
+from kdlab.ui.charts_loss import pushes, triangle, why_t_squared
 from kdlab.ui.loss_example import MOST_CLASSES, STARTS, example_of, limit_norm, mean_norms, soft_norms
 from kdlab.ui.loss_race import ends_words, humps_merged, race_words, run
-from kdlab.ui.loss_race_charts import beta_ends
+from kdlab.ui.loss_race_charts import beta_ends, race_panels
+from kdlab.ui.loss_sections import TEMPERATURES, swing_words
 from kdlab.ui.loss_words import formula, loss_at, pull
+from kdlab.ui.style import styled
 from kdlab.ui.subjects import showcase, vector_subject
 from kdlab.ui.subjects import test_subject as subject_of
 
@@ -216,3 +221,66 @@ def test_a_link_that_fits_moves_the_loss_and_is_kept(loss_page):
     student[[0, 2]] = 3.5, -2
     now = loss_at(student, example.teacher, example.label, 2.5, 0.8, False)
     assert f"Loss {now.total:.2f} nats" in _formula(loss_page)
+
+
+@pytest.mark.parametrize("teacher", ["digits", "fashion", "languages"])
+def test_the_pull_is_said_to_change_as_much_as_it_does_between_the_temperatures_that_are_named(teacher):
+    said = swing_words(mean_norms(teacher, tuple(TEMPERATURES.tolist())))
+    low, high = (float(t) for t in re.search(r"From T = (\S+) to (\S+) the", said).groups())
+    assert low == 1
+    exact = mean_norms(teacher, tuple(np.geomspace(low, high, 400).tolist()))
+    with_t_squared, without = (float(n.replace(",", "")) for n in re.findall(r"([\d.,]+)-fold", said))
+    assert with_t_squared == pytest.approx(exact.with_t_squared.max() / exact.with_t_squared.min(), abs=0.051)
+    assert without == pytest.approx(exact.without.max() / exact.without.min(), rel=1e-3, abs=0.6)
+
+
+def test_a_silent_term_is_told_the_reason_that_holds():
+    faint = loss_at(STUDENT, TEACHER, 0, 20.0, 1e-3, False)
+    assert faint.lengths[1] < 1e-4
+    assert "next to nothing" in pull(faint)
+    assert "its weight is 0" in pull(loss_at(STUDENT, TEACHER, 0, 20.0, 0.0, False))
+    assert "says what the teacher says" in pull(loss_at(TEACHER, TEACHER, 0, 20.0, 0.5, False))
+    assert "sure of the label" in pull(loss_at(np.array([30.0, 0, 0, 0]), TEACHER, 0, 4.0, 0.5, True))
+
+
+def test_a_large_ratio_is_a_number_that_one_can_read():
+    now = loss_at(np.array([7.0, 0, 0, 0]), TEACHER, 0, 20.0, 0.95, True)
+    hard, soft = now.lengths
+    assert soft / hard > 1000
+    assert f"**{soft / hard:,.0f} times**" in pull(now)
+
+
+EXTREME = np.array([1e4, -1e4, 0.0])
+
+
+@pytest.mark.parametrize("student", [EXTREME, -EXTREME, 0 * EXTREME], ids=["alike", "opposite", "nothing"])
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 20.0])
+@pytest.mark.parametrize("kd_weight", [0.0, 0.5, 1.0])
+def test_every_figure_of_the_page_can_be_sent_however_extreme_the_logits(student, temperature, kd_weight):
+    setting = (temperature, kd_weight, True)
+    now = loss_at(student, EXTREME, 2, *setting)
+    gradients = (now.supervised_gradient, now.distillation_gradient)
+    on, off = (soft_norms(student, EXTREME, TEMPERATURES, square) for square in (True, False))
+    best, path = optimum(EXTREME, 2, *setting), softmax(descent(student, EXTREME, 2, *setting, steps=5))
+    figures = [
+        pushes("ABC", *gradients, 44),
+        why_t_squared(
+            TEMPERATURES, on, off, limit_norm(student, EXTREME), 0.0, temperature, (0.0, 0.0), True
+        ),
+        triangle("ABC", 2, EXTREME, softmax(EXTREME, temperature), best, path, setting),
+    ]
+    for convention in CONVENTIONS.values():
+        terms = convention.loss(student, EXTREME, 2, convention.defaults)
+        figures.append(loss_bars([("its", terms)], "third"))
+    for figure in figures:
+        json.dumps(styled(figure), allow_nan=False)
+
+
+@pytest.mark.parametrize("distance", [1.0, 5.0, 7.0])
+@pytest.mark.parametrize("beta", [0.01, 0.5, 0.99])
+def test_every_figure_of_the_race_can_be_sent_at_every_step(distance, beta):
+    runners = run(distance, beta, 80)
+    for step in (0, 40, 80):
+        students = {name: runner.students[step] for name, runner in runners.items()}
+        json.dumps(styled(race_panels(distance, students, dict.fromkeys(students, ""))), allow_nan=False)
+        json.dumps(styled(beta_ends(distance, students["jsd"], beta)), allow_nan=False)
