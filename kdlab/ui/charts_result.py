@@ -73,11 +73,17 @@ def gain_split(found: Comparison, taught: str, on_top: str) -> Figure:
     heights = [label["y"] for label in labels]
     bottoms = [s + i.mean if i.n < 2 else s + i.low for _, s, i, _ in steps]
     lows = [i.mean if i.n < 2 else i.low for i in ends.values()]
-    names = ["Labels only", *(name for name, *_ in steps), taught.replace(" ", "<br>", 1)]
+    names = ["Labels<br>only", *(name for name, *_ in steps), taught.replace(" ", "<br>", 1)]
     return {
         "data": traces,
         "layout": {
-            "xaxis": {"tickvals": [0, 1, 2, 3], "ticktext": names, "range": [-0.6, 3.6], "showgrid": False},
+            "xaxis": {
+                "tickvals": [0, 1, 2, 3],
+                "ticktext": names,
+                "tickangle": 0,
+                "range": [-0.6, 3.6],
+                "showgrid": False,
+            },
             "yaxis": {
                 "title": {"text": "Test accuracy"},
                 "tickformat": _PERCENT,
@@ -216,7 +222,7 @@ def costs(profiles: dict[str, dict[str, float]]) -> Figure:
             "xaxis": {
                 "title": {"text": "The student's share of the teacher's cost"},
                 "tickformat": _PERCENT,
-                "range": [0, 1.3 * longest],
+                "range": [0, 1.5 * longest],
                 "tickvals": [0, 0.25, 0.5, 0.75, 1, *((longest,) if longest > 1.2 else ())],
             },
             "yaxis": {"autorange": "reversed", "showgrid": False},

@@ -194,7 +194,7 @@ def run_controls(*, steers: bool) -> tuple[dict[str, Any], DeltaGenerator]:
     values["student"] = spec_choice(
         "student", {s.name: STUDENTS[s.name].title for s in students_for(data.name)}
     )
-    with st.container(key="rudder-at-work" if steers else "rudder"):
+    with st.container(key="rudder-at-work" if steers else "rudder"), st.container(key="rudder-hand"):
         values["temperature"] = spec_slider("temperature")
         values["kd_weight"] = spec_slider("kd_weight")
         beside_rudder = st.container()

@@ -21,7 +21,7 @@ def run_head(shown: Shown, store: Store | None) -> bool:
     """Draws the head. True where the visitor has just asked to launch the same run again."""
     run = shown.run
     with st.container(key="run-head"):
-        words, buttons = st.columns([3, 2.4], vertical_alignment="center")
+        words, buttons = st.columns([6, 1.6] if shown.recorded else [3, 2.4], vertical_alignment="center")
     words.markdown(_state(shown))
     with buttons, st.container(horizontal=True, horizontal_alignment="right"):
         if shown.recorded:

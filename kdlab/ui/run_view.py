@@ -39,7 +39,8 @@ def live_view(shown: Shown, store: Store | None, headline: str) -> None:
         if _standing(now) != _standing(shown) or drifted(now.run):
             st.rerun()
 
-    st.fragment(draw, run_every=POLL if shown.moving else None)()
+    with st.container(key="race-area"):
+        st.fragment(draw, run_every=POLL if shown.moving else None)()
 
 
 def _standing(shown: Shown) -> tuple[str, bool, bool]:

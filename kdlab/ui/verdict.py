@@ -77,46 +77,67 @@ def headline(run: Run) -> str:
     assert run.result is not None
     if nothing := no_verdict(run.spec, run.steering):
         return f"**No verdict on distillation.** {nothing}"
-    found, taught = compare(run.result), run.spec.arms[-1].name
+    found, taught = compare(run.result), _student(run)
     if found.total.n < 2:
         return (
-            f"**No difference shown:** {taught} ended {_points(found.total)} against labels only, but one seed tells "
-            "nothing of chance. Run at least two."
+            f"**No difference shown.** The {taught} student ended {_points(found.total)} against labels only, but one "
+            "seed tells nothing of chance: run at least two."
         )
-    against = f"against labels only {in_words(found.total)}"
     match best_supported(found):
-        case "soft_targets" if found.answers.holds_zero and found.softness.holds_zero:
-            return f"**Take {taught}:** {against}. The teacher's answers alone show no difference from either of the two."
         case "soft_targets":
             return (
-                f"**Take {taught}:** {against}, and against the teacher's answers {in_words(found.softness)}."
+                f"**Take the {taught} student.** It {_beside(found.total, 'labels only')}, and it "
+                f"{_beside(found.softness, _ANSWERS)}."
             )
         case "hard_labels":
-            more = (
-                f"{taught} shows no difference from it, and asks more of the teacher"
-                if found.softness.holds_zero
-                else f"{taught} is **worse** than it: {in_words(found.softness)}"
+            less = " and asks more of the teacher" if found.softness.holds_zero else ""
+            return (
+                f"**Take the student of the teacher's answers.** It {_beside(found.answers, 'labels only')}. The "
+                f"{taught} student {_beside(found.softness, _ANSWERS)}{less}."
             )
-            return f"**Take the teacher's answers:** against labels only {in_words(found.answers)}. {more}."
-    worse = [
-        f"{name} is **worse**: {in_words(difference)}"
-        for name, difference in (("the teacher's answers", found.answers), (taught, found.total))
+    harms = [
+        f"{name} {_beside(difference, 'labels only')}"
+        for name, difference in (
+            (f"the {taught} student", found.total),
+            (f"that of {_ANSWERS}", found.answers),
+        )
         if not difference.holds_zero
     ]
-    if worse:
-        said = " and ".join(worse)
-        return f"**Take labels only,** which needs no teacher. {said[0].upper()}{said[1:]}."
+    if harms:
+        said = ", and ".join(harms)
+        return f"**Take the labels-only student,** which needs no teacher: {said}."
     return (
-        f"**No difference shown** from labels only ({taught} {_points(found.total)}): take labels only, which needs no "
-        "teacher."
+        f"**No difference shown.** The {taught} student {_beside(found.total, 'labels only')}: take labels only, which "
+        "needs no teacher."
     )
+
+
+_ANSWERS = "the teacher's answers"
+
+
+def _student(run: Run) -> str:
+    """What the soft arm's student is called in a sentence."""
+    arm = run.spec.arms[-1]
+    return "soft-targets" if isinstance(arm.objective, ForwardKL) else arm.name
+
+
+def _beside(difference: Interval, other: str) -> str:
+    """How a student stands beside another, of which a difference is taken."""
+    if difference.holds_zero:
+        return (
+            f"shows no difference from {other} ({in_words(difference).removeprefix('no difference shown (')}"
+        )
+    verb = "beats" if difference.mean > 0 else "is **worse** than"
+    return f"{verb} {other} by {in_words(difference)}"
 
 
 def _sentences(run: Run, found: Comparison) -> str:
     best = best_supported(found)
-    kept, name = found.accuracy[best].mean, next(arm.name for arm in run.spec.arms if arm.role == best)
+    kept = found.accuracy[best].mean
+    name = {"labels_only": "The labels-only student", "hard_labels": f"The student of {_ANSWERS}"}.get(
+        best, f"The {_student(run)} student"
+    )
     return (
-        f"{headline(run)}\n\n"
         f"**{run.spec.arms[-1].name} against labels only:** {_shown(found.total)}.\n\n"
         f"{_answers_sentence(run, found)}\n\n"
         f"**{_on_top(run)} on top of the answers:** {_shown(found.softness)}.\n\n"
@@ -194,26 +215,26 @@ def _price(run: Run, found: Comparison) -> None:
     st.markdown(
         f"{when} on {result['device']['name']}: a student answers {student['throughput']:,.0f} examples a second in "
         f"batches of 256, the teacher {teacher['throughput']:,.0f}. All arms' students cost the same; "
-        f"{run.spec.arms[-1].name.lower()} keeps {found.kept:.1%} of the teacher's accuracy."
+        f"that of the {_student(run)} arm keeps {found.kept:.1%} of the teacher's accuracy."
     )
 
 
 def _changed(run: Run, data: Dataset, answers: np.ndarray) -> None:
     """Test examples on which only one of two students is right: most seeds' of the soft arm, or of labels only."""
     arrays = data.load()
-    taught = run.spec.arms[-1].name
+    taught = _student(run)
     usual = {arm.role: _most_frequent(answers[i], len(data.classes)) for i, arm in enumerate(run.spec.arms)}
     control, distilled = usual["labels_only"], usual["soft_targets"]
     mended = np.flatnonzero((control != arrays.y_test) & (distilled == arrays.y_test))
     spoilt = np.flatnonzero((control == arrays.y_test) & (distilled != arrays.y_test))
     st.markdown(
         f"Two students, each by the answer that most of its seeds give: on **{len(mended)}** of the "
-        f"{len(control):,} test examples only {taught.lower()} is right, on **{len(spoilt)}** only labels only."
+        f"{len(control):,} test examples only the {taught} student is right, on **{len(spoilt)}** only the labels-only student."
     )
-    for name, picked in ((taught, mended), ("labels only", spoilt)):
+    for name, picked in ((taught, mended), ("labels-only", spoilt)):
         if len(picked):
-            st.caption(f"Only {name.lower()} is right, the first {min(_EXAMPLES, len(picked))}")
-            _gallery(data, picked[:_EXAMPLES], {"labels only": control, taught.lower(): distilled})
+            st.caption(f"Only the {name} student is right, the first {min(_EXAMPLES, len(picked))}")
+            _gallery(data, picked[:_EXAMPLES], {"labels only": control, taught: distilled})
 
 
 def _gallery(data: Dataset, picked: np.ndarray, said: dict[str, np.ndarray]) -> None:

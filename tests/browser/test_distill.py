@@ -78,9 +78,14 @@ def test_open_drag_launch_watch_hold_steer_stop_refresh_reopen(stopped: Page) ->
     drawn = wait_for_draws(page, 0)
     wait_for_draws(page, drawn + 3)
     assert race(page).evaluate("(e, first) => e === first", node)
+    alt = race(page).get_attribute("aria-label") or ""
+    assert re.search(r"Labels only from [\d.]+% to [\d.]+%; .* The teacher [\d.]+%", alt)
 
+    spoken = page.locator(".news")
+    spoken.get_by_text("percent done").wait_for(state="attached")
     page.get_by_role("button", name="Pause").click()
     page.get_by_text("Paused").first.wait_for()
+    spoken.get_by_text("Paused at step").wait_for(state="attached")
     at = page.get_by_text(re.compile(r"step [\d,]+ of")).first.inner_text()
     page.get_by_role("button", name="One step").click()
     page.wait_for_function("old => !document.body.innerText.includes(old)", arg=at.split("\n")[0])
@@ -91,6 +96,8 @@ def test_open_drag_launch_watch_hold_steer_stop_refresh_reopen(stopped: Page) ->
     page.get_by_role("button", name="Resume").click()
     page.get_by_role("button", name="Pause").wait_for()
     page.get_by_text(re.compile(r"^T [\d.]+, w 0.9")).first.wait_for()  # the mark on the curves
+    page.get_by_text("steer your run at work").wait_for()
+    spoken.get_by_text("Steered to temperature").wait_for(state="attached")
 
     address = page.url
     page.reload()
@@ -98,6 +105,7 @@ def test_open_drag_launch_watch_hold_steer_stop_refresh_reopen(stopped: Page) ->
     page.get_by_role("button", name="Stop").click()
     page.get_by_text("Stopped").first.wait_for()
     page.get_by_role("button", name="Run again").wait_for()
+    spoken.get_by_text("Stopped.").wait_for(state="attached")
 
     page.get_by_role("link", name="Runs", exact=True).click()
     page.get_by_role("button", name="Open").first.click()
@@ -113,7 +121,7 @@ def test_a_finished_run_says_what_it_shows_and_can_be_taken_away(browser_page: P
     page.get_by_role("tab", name="What it costs").click()
     page.get_by_text("examples a second in batches of 256").wait_for()
     page.get_by_role("tab", name="Where they differ").click()
-    page.get_by_text("only labels only").first.wait_for()
+    page.get_by_text("only the labels-only student.").wait_for()
 
     page.goto("/runs")
     row = page.locator(f".st-key-run-{run_id}")
@@ -134,6 +142,40 @@ def test_a_finished_run_says_what_it_shows_and_can_be_taken_away(browser_page: P
     )
     page.get_by_role("button", name="Delete").click()
     row.wait_for(state="detached")
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_on_a_phone_a_launched_run_comes_into_view_and_its_sliders_stay_beside_it(
+    stopped: Page, width: int
+) -> None:
+    page = stopped
+    page.set_viewport_size({"width": width, "height": 780})
+    launch(page, f"{LONG}&seeds=2")
+    page.get_by_role("button", name="Pause").wait_for()
+    wait_for_draws(page, 0)
+    on_screen = """selector => {
+      const box = document.querySelector(selector)?.getBoundingClientRect();
+      return box && box.height > 0 && box.top >= 0 && box.top < innerHeight - 100;
+    }"""
+    for what in (".st-key-run-head", ".kdlab-plot", ".st-key-rudder-hand"):
+        page.wait_for_function(on_screen, arg=what)
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width
+    page.get_by_label("Temperature", exact=True).press("ArrowRight")  # without scrolling away from the race
+    page.get_by_text(re.compile("steered to T")).first.wait_for()
+    assert page.evaluate(on_screen, ".kdlab-plot")
+
+
+def test_two_tabs_of_a_visitor_on_one_run_hold_the_same(stopped: Page) -> None:
+    launch(stopped, LONG)
+    stopped.get_by_role("button", name="Pause").wait_for()
+    other = stopped.context.new_page()
+    other.goto(stopped.url)
+    other.get_by_text("steer your run at work").wait_for()
+    stopped.get_by_label("Temperature", exact=True).press("PageUp")
+    stopped.get_by_text(re.compile(r"it holds T 2\.5, ")).wait_for()
+    other.get_by_text(re.compile(r"it holds T 2\.5, ")).wait_for()
+    other.locator("output").get_by_text("2.5", exact=True).wait_for()
+    other.close()
 
 
 def test_another_visitor_sees_a_run_but_cannot_hold_it(

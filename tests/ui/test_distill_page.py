@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from kdlab.__main__ import _sentences
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.spec import RunSpec
-from kdlab.runs.store import Store
+from kdlab.runs.store import Store, StoreError
 from kdlab.ui.controls import PRESETS
 
 MAIN = Path(__file__).parents[2] / "kdlab" / "main.py"
@@ -187,3 +189,141 @@ def test_a_run_with_nothing_to_distil_is_named_before_launch_and_gets_no_verdict
     printed = _sentences(run_id, spec, result)
     assert "is 0 for every student" in printed
     assert "on top of them" not in printed
+
+
+def news(app: AppTest) -> str:
+    """What is spoken."""
+    return next(
+        json.loads(part.proto.json)["words"] for part in app.get("bidi_component") if "news" in part.proto.id
+    )
+
+
+def test_a_run_of_another_visitor_is_not_said_to_be_steered(fresh_store: Path) -> None:
+    said = words(open_page("distill", run=at_work(SPEC, "someone")))
+    assert "is another visitor's" in said
+    assert "steer your run" not in said
+
+
+def own_run_at_work(app: AppTest) -> tuple[Store, str]:
+    app.button(key="launch").click().run()
+    store = Store()
+    (run,) = store.list_runs()
+    store.claim(run.id)
+    store.add_points(run.id, recorded_run()[1][:3], step=10)
+    app.run()
+    return store, run.id
+
+
+def test_the_sliders_say_what_they_act_on(fresh_store: Path) -> None:
+    app = open_page("distill")
+    assert "for your next run." in words(app)
+    app.button(key="launch").click().run()
+    assert "still waits, with its own settings" in words(app)
+    store, run_id = own_run_at_work(app)
+    assert "**steer your run at work**: it holds T 2, w 0.9" in words(app)
+    app.button(key="preset-Digits").click().run()
+    assert "the one at work has another dataset" in words(app)
+    store.finish(run_id, "cancelled")
+    app.run()
+    assert "for your next run." in words(app)
+
+
+def test_two_tabs_on_one_run_show_the_same_held_values(fresh_store: Path) -> None:
+    app = open_page("distill")
+    store, run_id = own_run_at_work(app)
+    owner = store.get(run_id).owner  # type: ignore[union-attr]
+    store.steer(run_id, owner, {"temperature": 6.6, "kd_weight": 0.4})  # as the other tab does
+    app.run()
+    assert (app.session_state["temperature"], app.session_state["kd_weight"]) == (6.6, 0.4)
+    assert "it holds T 6.6, w 0.4" in words(app)
+    app.session_state["kd_weight"] = 0.5  # a hand on this tab's slider goes on from there
+    app.run()
+    assert store.get(run_id).steering == {"temperature": 6.6, "kd_weight": 0.5}  # type: ignore[union-attr]
+
+
+def test_values_of_a_link_do_not_hide_in_a_closed_section(fresh_store: Path) -> None:
+    def opened(**query: str) -> list[str]:
+        return [section.label for section in open_page("distill", **query).expander if section.proto.expanded]
+
+    assert opened() == []
+    assert opened(temperature="4", labels="100") == []
+    assert opened(epochs="30") == ["Training"]
+    assert opened(objective_beta="0.2", objective="generalized_jsd") == ["Objective"]
+    assert opened(objective="gpt", device="tpu") == [
+        "Objective",
+        "Training",
+    ]  # with the notice of what did not fit
+
+
+def test_what_takes_time_after_the_last_step_is_said(fresh_store: Path) -> None:
+    run_id = at_work(SPEC, "someone")
+    store = Store()
+    steps = store.get(run_id).steps  # type: ignore[union-attr]
+    store.add_points(run_id, [], step=steps)
+    said = words(open_page("distill", run=run_id))
+    assert "measuring what the students know and cost" in said
+    assert "s left" not in said
+
+
+def test_a_run_is_told_aloud_from_the_queue_to_its_verdict(fresh_store: Path) -> None:
+    store = Store()
+    run_id = store.enqueue(RunSpec(), "someone")
+    app = open_page("distill", run=run_id)
+    assert news(app) == "Queued, place 1 of 1."
+    store.claim(run_id)
+    store.add_points(run_id, recorded_run()[1][:9], step=90)
+    said = news(app.run())
+    assert said.startswith("Running, 10 percent done. Labels only")
+    store.add_points(run_id, [], step=150)
+    assert news(app.run()) == said  # the same tenth is no news
+    store.steer(run_id, "someone", {"temperature": 3.0, "kd_weight": 0.5})
+    mark = {"step": 150, "epoch": 19.0, "temperature": 3.0, "kd_weight": 0.5}
+    store.add_points(run_id, [(9, "mark", mark)], step=170)
+    assert "Steered to temperature 3, KD weight 0.5." in news(app.run())
+    store.finish(run_id, "done", result=recorded_run()[0].result)
+    assert news(app.run()).startswith("Done. Take the soft-targets student.")
+
+
+def test_the_verdict_stands_at_the_race_and_names_the_arm_to_take(fresh_store: Path) -> None:
+    store, result = Store(), deepcopy(recorded_run()[0].result)
+    assert result is not None
+    for arm, accuracy in zip(result["arms"], (0.70, 0.75, 0.74), strict=True):
+        arm["accuracy"] = [accuracy, accuracy + 0.001, accuracy - 0.001, accuracy, accuracy]
+    run_id = store.enqueue(RunSpec(), "someone")
+    store.claim(run_id)
+    store.add_points(run_id, recorded_run()[1][:3], step=10)
+    store.finish(run_id, "done", result=result)
+    app = open_page("distill", run=run_id)
+    said = words(app)
+    assert "**Take the student of the teacher's answers.** It beats labels only by +5.0 points" in said
+    assert "The soft-targets student is **worse** than the teacher's answers by -1.0 points" in said
+    assert said.index("**Take the student") < said.index("At epoch")
+    assert said.index("At epoch") < said.index("on top of the answers")
+    assert "Payload, what the teacher sends for one example" in said
+
+
+def test_a_store_that_fails_is_told_in_words_and_a_stop_waits_for_it(
+    fresh_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_page("distill")
+    store, run_id = own_run_at_work(app)
+    calls = []
+
+    def refuse(*_: object) -> None:
+        calls.append(1)
+        raise StoreError("The store is busy.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "command", refuse)
+        app.button(key="ask-cancel").click().run()
+        assert calls
+        assert "does not take what you asked" in words(app)
+        assert app.button(key="ask-cancel").disabled
+    app.run()
+    assert "does not take what you asked" not in words(app)
+    assert store.control(run_id)[0] == "cancel"
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "get", refuse)
+        app.run()
+        assert not app.exception
+        assert "The store is busy." in words(app)

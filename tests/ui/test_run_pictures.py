@@ -1,0 +1,177 @@
+"""The pictures and words of a run, whatever its numbers are: a run that diverged is drawn too."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from kdlab.core.intervals import mean_interval, paired_difference
+from kdlab.distill.arms import three_arms
+from kdlab.runs.comparison import Comparison, best_supported
+from kdlab.runs.curves import METRICS, Curves, Mark
+from kdlab.ui import charts_result, charts_run
+from kdlab.ui.run_words import budget_words, course
+from kdlab.ui.style import Figure, styled
+
+ARMS = three_arms(2.0, 0.9)
+numbers = st.one_of(
+    st.sampled_from([np.nan, np.inf, -np.inf, 0.0]), st.floats(-1e6, 1e6, allow_subnormal=False)
+)
+
+
+@st.composite
+def any_curves(draw: st.DrawFn) -> Curves:
+    points, seeds = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    values = arrays(float, (points, len(ARMS), seeds), elements=numbers)
+    return Curves(
+        step=np.arange(points),
+        epoch=np.arange(points, dtype=float),
+        seconds=np.arange(points, dtype=float),
+        values={name: draw(values) for name in METRICS},
+        marks=draw(st.sampled_from([(), (Mark(1, 0.5, 3.0, 0.5),)])),
+    )
+
+
+def drawn(figure: Figure) -> str:
+    """As it is sent to the browser, which knows no NaN."""
+    return json.dumps(styled(figure), allow_nan=False)
+
+
+@given(any_curves())
+def test_every_picture_of_a_run_is_drawn_whatever_its_numbers_are(curves: Curves) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn(charts_run.race(curves, ARMS, 10, 0.9))
+        for metric in ("agreement", "kl"):
+            drawn(charts_run.fidelity(curves, ARMS, metric))
+        drawn(charts_run.terms(curves, ARMS))
+        drawn(charts_run.gradient_budget(curves, ARMS))
+        said = course(curves, charts_run.gradient_lines(curves, ARMS), ".2f") + budget_words(curves, ARMS)
+    assert "nan" not in said
+    assert "inf" not in said
+
+
+costs = st.one_of(st.sampled_from([0.0, None, float("nan"), float("inf")]), st.floats(1e-3, 1e9))
+profiles = st.fixed_dictionaries(
+    {name: costs for name in ("parameters", "memory_mib", "flops", "latency_ms", "throughput")}
+)
+
+
+@given(profiles, profiles)
+def test_the_price_is_drawn_also_where_something_was_not_measured(
+    teacher: dict[str, Any], student: dict[str, Any]
+) -> None:
+    both = {"teacher": teacher, "student": student}
+    drawn(charts_result.costs(both))
+    assert "nan" not in charts_result.costs_in_words(both)
+
+
+accuracies = st.lists(st.floats(0, 1, allow_subnormal=False), min_size=3, max_size=3)
+
+
+def comparison(labels: Any, hard: Any, soft: Any) -> Comparison:
+    return Comparison(
+        total=paired_difference(soft, labels),
+        answers=paired_difference(hard, labels),
+        softness=paired_difference(soft, hard),
+        accuracy={
+            "labels_only": mean_interval(labels),
+            "hard_labels": mean_interval(hard),
+            "soft_targets": mean_interval(soft),
+        },
+        teacher_accuracy=0.9,
+        kept=1.0,
+    )
+
+
+@given(accuracies, st.integers(1, 3))
+def test_the_gain_is_drawn_for_any_accuracies_and_one_seed(means: list[float], seeds: int) -> None:
+    spread = np.linspace(-0.01, 0.01, seeds) if seeds > 1 else np.zeros(1)
+    drawn(charts_result.gain_split(comparison(*(m + spread for m in means)), "Soft targets", "Softness"))
+
+
+BASE = np.array([0.70, 0.71, 0.72])
+
+
+def bars(softness: float) -> tuple[dict[str, Any], str]:
+    """The block of softness, and the words above it."""
+    noise = np.array([0.0, 0.001, -0.001])
+    found = comparison(BASE, BASE + 0.03 + noise, BASE + 0.03 + softness)
+    figure = charts_result.gain_split(found, "Soft targets", "Softness")
+    block = [trace for trace in figure["data"] if trace.get("type") == "bar"][1]
+    return block, figure["layout"]["annotations"][-1]["text"]
+
+
+def test_a_harm_is_drawn_as_a_harm() -> None:
+    harm, said = bars(-0.014)
+    gain, praised = bars(+0.014)
+    nothing, unsure = bars(0.0)
+    assert "▼ −1.4" in said
+    assert "worse" in said
+    assert "▲ +1.4" in praised
+    assert "not shown" in unsure
+    assert "pattern" in harm["marker"]
+    assert "pattern" not in gain["marker"]
+    assert len({harm["marker"]["color"], gain["marker"]["color"]}) == 2
+    assert nothing["marker"]["opacity"] < gain["marker"]["opacity"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "softness", "best"),
+    [
+        (0.03, 0.02, "soft_targets"),
+        (0.03, -0.014, "hard_labels"),
+        (0.03, None, "hard_labels"),
+        (None, 0.03, "soft_targets"),
+        (None, None, "labels_only"),
+        (-0.03, None, "labels_only"),
+        (-0.03, 0.06, "soft_targets"),
+    ],
+)
+def test_the_arm_to_take_is_the_simplest_that_nothing_is_shown_to_beat(
+    answers: float | None, softness: float | None, best: str
+) -> None:
+    unsure = np.array([0.01, -0.01, 0.0])
+    hard = BASE + (unsure if answers is None else answers)
+    soft = hard + (np.roll(unsure, 1) if softness is None else softness)
+    assert best_supported(comparison(BASE, hard, soft)) == best
+
+
+def test_one_seed_shows_no_arm_to_be_better() -> None:
+    assert best_supported(comparison([0.5], [0.7], [0.9])) == "labels_only"
+
+
+def test_costs_are_plain_multiples_on_a_linear_scale() -> None:
+    teacher = {"parameters": 241_898, "memory_mib": 1.0, "flops": 3_000_000, "latency_ms": 0.1}
+    student = {"parameters": 12_730, "memory_mib": 1.01, "flops": 1_000_000, "latency_ms": 0.2}
+    figure = charts_result.costs({"teacher": teacher, "student": student})
+    assert figure["layout"]["xaxis"].get("type", "linear") == "linear"
+    assert figure["data"][0]["x"][0] == pytest.approx(12_730 / 241_898)
+    said = [annotation["text"] for annotation in figure["layout"]["annotations"]]
+    assert said == ["19× fewer", "the same", "3.0× fewer", "2.0× slower"]
+
+
+def silent_curves(supervised: float, distillation: float, cosine: float) -> Curves:
+    values = {name: np.ones((1, 3, 2)) for name in METRICS}
+    values["gradient_supervised"] = np.full((1, 3, 2), supervised)
+    values["gradient_distillation"] = np.full((1, 3, 2), distillation)
+    values["gradient_cosine"] = np.full((1, 3, 2), cosine)
+    return Curves(np.array([0]), np.array([0.0]), np.array([0.0]), values, ())
+
+
+@pytest.mark.parametrize("cosine", [0.0, np.nan])
+def test_a_silent_term_has_no_angle(cosine: float) -> None:
+    curves = silent_curves(0.0, 1.5, cosine)
+    said = budget_words(curves, ARMS)
+    assert "**supervised** term is **silent**" in said
+    assert "cosine" not in said
+    assert "unrelated" not in said
+    assert "x2" not in drawn(charts_run.gradient_budget(curves, ARMS))
+    assert "cosine 0.50" in budget_words(silent_curves(1.0, 1.5, 0.5), ARMS)
