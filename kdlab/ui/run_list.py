@@ -9,13 +9,14 @@ from pathlib import Path
 import streamlit as st
 
 from kdlab.runs import artifacts
-from kdlab.runs.comparison import compare, in_words, no_verdict
+from kdlab.runs.comparison import compare
 from kdlab.runs.curves import curves
 from kdlab.runs.store import UNDO_FOR, NotYoursError, Run, Store, StoreError
 from kdlab.runs.stored import UnreadableRun
 from kdlab.ui.compare_runs import open_comparison
 from kdlab.ui.identity import visitor_id
 from kdlab.ui.run_titles import run_title, state_words
+from kdlab.ui.verdict import headline
 
 _PAGE = 20
 _SHOWN = "runs-shown"
@@ -245,8 +246,6 @@ def _when(run: Run | UnreadableRun) -> str:
 def _result(run: Run) -> str:
     if run.result is None:
         return f":small[{run.message or f'step {run.step:,} of {run.steps:,}'}]"
-    if nothing := no_verdict(run.spec, run.steering):
-        return f"No verdict on distillation. {nothing}"
     found = compare(run.result)
-    means = ", ".join(f"{arm.name.lower()} {found.accuracy[arm.role].mean:.1%}" for arm in run.spec.arms)
-    return f"{means[0].upper()}{means[1:]}. Distilled against labels only: {in_words(found.total)}"
+    means = ", ".join(f"{arm.name} {found.accuracy[arm.role].mean:.1%}" for arm in run.spec.arms)
+    return f"{headline(run)}  \n:small[{means}]"
