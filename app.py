@@ -10,6 +10,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from kdlab.runs.dispatcher import Dispatcher
+from kdlab.ui.browser_history import StepsInHistory
 from kdlab.ui.component_source import component_route
 from kdlab.ui.headers import SafeHeaders
 from kdlab.ui.hosts import KnownHosts
@@ -32,5 +33,10 @@ app = st.App(
     "kdlab/main.py",
     lifespan=dispatching,
     routes=[plotly_route(), component_route()],
-    middleware=[Middleware(SafeHeaders), Middleware(KnownHosts), Middleware(VisitorCookie)],
+    middleware=[
+        Middleware(SafeHeaders),
+        Middleware(KnownHosts),
+        Middleware(VisitorCookie),
+        Middleware(StepsInHistory),
+    ],
 )

@@ -6,7 +6,7 @@ import streamlit as st
 
 from kdlab.ui import soft_target_controls as controls
 from kdlab.ui.conventions_view import conventions
-from kdlab.ui.loss_example import FLOOR, example_of, forget_moves_of_another_example, remember_example
+from kdlab.ui.loss_example import FLOOR, example_of, forget_moves_of_another_example
 from kdlab.ui.loss_race import race
 from kdlab.ui.loss_sections import microscope, show_mean_t_squared, show_t_squared, show_triangle
 from kdlab.ui.loss_words import FORMULA_STYLE
@@ -18,7 +18,6 @@ st.write(
     "A student is pulled by two teachers at once: the **label** and the **soft targets**. "
     "Drag the bars and watch the formula, term by term."
 )
-forget_moves_of_another_example()
 teacher = controls.choose_teacher()
 if teacher is not None:
     controls.choose_example(teacher)
@@ -28,7 +27,7 @@ if not subject.is_logits and (subject.answer <= 0).any():
     st.caption(
         f"A probability of 0 has no logit: {FLOOR:g} stands in its place, and the numbers below hang on it."
     )
-remember_example()
+forget_moves_of_another_example(example)
 
 
 @st.fragment

@@ -15,7 +15,7 @@ from kdlab.runs.store import Run, Store
 from kdlab.ui import charts_compare
 from kdlab.ui.live_plot import live_plot
 from kdlab.ui.run_titles import differing_settings, run_title
-from kdlab.ui.url_state import shortened
+from kdlab.ui.url_state import literal, shortened
 
 PARAMETER = "compare"
 RUNS_PAGE = "../pages/runs.py"
@@ -67,7 +67,7 @@ def _asked_for(store: Store, asked: str) -> tuple[Run, Run] | str:
         if run is None and run_id.isalnum() and store.unreadable(run_id):
             return f"The run {run_id[:4]} cannot be read by this lab."
         if run is None:
-            return f"The run “{shortened(run_id)}” is not in this lab's store (any more)."
+            return f"The run “{literal(shortened(run_id))}” is not in this lab's store (any more)."
         if run.result is None:
             state = "has not ended yet" if run.active else "ended without a result"
             return f"The run {run.id[:4]} ({run_title(run)}) {state}, so there is nothing to compare."

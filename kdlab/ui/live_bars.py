@@ -7,6 +7,7 @@ lives in the URL, so that a link reproduces the view.
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ def live_bars(
     or starts calls it.
     """
     limit = bar_limit(*(one.start for one in series))
-    notices = [_adopted(one, key, len(classes), limit) for one in series]
+    notices = [_adopted(one, len(classes), limit) for one in series]
     shown = repr((list(classes), [one.start.tolist() for one in series]))
     subject = f"{zlib.crc32(shown.encode()):x}"
     move, taken = _move(key, len(series), len(classes)), f"taken-{key}"
@@ -125,7 +126,7 @@ def bar_limit(*starts: np.ndarray) -> float:
 
 def read_moves(text: str, classes: int, limit: float) -> tuple[Moves, bool] | None:
     """Moves out of a URL, and whether one had to be cut to the limit; None where the text means none."""
-    parts = text[:400].split("_")
+    parts = re.split(r"\s*[,;_]\s*|\s+", text[:400].strip())
     if len(parts) != classes:
         return None
     try:
@@ -161,10 +162,12 @@ def _on_grain(value: float, limit: float) -> float:
 def _applied(start: np.ndarray, moves: Moves | None) -> np.ndarray:
     if moves is None:
         return start.copy()
-    return np.array([at_first if value is None else value for at_first, value in zip(start, moves, strict=True)])
+    return np.array(
+        [at_first if value is None else value for at_first, value in zip(start, moves, strict=True)]
+    )
 
 
-def _adopted(one: Series, widget: str, classes: int, limit: float) -> str:
+def _adopted(one: Series, classes: int, limit: float) -> str:
     """Sets the session's moves of a series from the URL where it is to; returns a notice."""
     cut = False
 
@@ -176,7 +179,7 @@ def _adopted(one: Series, widget: str, classes: int, limit: float) -> str:
         moves, cut = found
         return moves
 
-    rejected = adopt(one.key, None, read, widget=widget)
+    rejected = adopt(one.key, None, read)
     moves = st.session_state[one.key]
     if moves is not None and len(moves) != classes:
         st.session_state[one.key] = None
@@ -193,9 +196,9 @@ def _move(name: str, series: int, classes: int) -> dict[str, Any] | None:
     state = st.session_state.get(name)
     move = state.get("move") if state is not None else None
     match move:
-        case {"values": list() as values, "count": int(), "settled": bool(), "subject": str()} if (
-            len(values) == series and all(_row(row, classes) for row in values)
-        ):
+        case {"values": list() as values, "count": int(), "settled": bool(), "subject": str()} if len(
+            values
+        ) == series and all(_row(row, classes) for row in values):
             return move
     return None
 

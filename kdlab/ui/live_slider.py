@@ -55,7 +55,7 @@ def live_slider(
     span = _Span(min_value, max_value, step, scale)
     value = span.snap(value)
     name, taken = f"slider-{key}", f"taken-{key}"
-    rejected = adopt(key, value, span.read, widget=name)
+    rejected = adopt(key, value, span.read)
 
     def moved() -> None:
         move = _move(name)

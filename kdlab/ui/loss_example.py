@@ -13,7 +13,7 @@ from kdlab.core.probability import softmax
 from kdlab.models.catalogue import teacher_logits
 from kdlab.ui.live_bars import forget_moves
 from kdlab.ui.subjects import Subject, dataset_of
-from kdlab.ui.url_state import publish, url_choice
+from kdlab.ui.url_state import arriving, forget, publish, url_choice
 
 MOST_CLASSES = 10
 SURE = 6.0
@@ -74,23 +74,22 @@ def example_of(subject: Subject) -> LossExample:
     )
 
 
-_ASKED = ("data", "teacher", "example", "text", "p")
 _SHOWN = "loss-shown"
 
 
-def forget_moves_of_another_example() -> None:
+def forget_moves_of_another_example(example: LossExample) -> None:
     """Drops what was dragged where the visitor has since picked another example, here or on another page.
 
-    Call it before the example is chosen. When the browser's history brings another example, its moves come along.
+    Moves that stand in the address of an arrival belong to the example there: they stay.
     """
-    shown = st.session_state.get(_SHOWN, {})
-    if any(st.session_state.get(key, value) != value for key, value in shown.items()):
-        forget_moves("zt", "zs")
-
-
-def remember_example() -> None:
-    """Notes which example the bars belong to. Call it once the example is chosen."""
-    st.session_state[_SHOWN] = {key: st.session_state.get(key, "") for key in _ASKED}
+    now = (example.classes, example.teacher.tobytes(), example.label)
+    if st.session_state.get(_SHOWN, now) != now:
+        for key in ("zt", "zs"):
+            if arriving(key):
+                forget(key)
+            else:
+                forget_moves(key)
+    st.session_state[_SHOWN] = now
 
 
 def choose_start() -> str:
@@ -113,7 +112,9 @@ def choose_start() -> str:
     return start
 
 
-def soft_norms(student: np.ndarray, teacher: np.ndarray, temperatures: np.ndarray, t_squared: bool) -> np.ndarray:
+def soft_norms(
+    student: np.ndarray, teacher: np.ndarray, temperatures: np.ndarray, t_squared: bool
+) -> np.ndarray:
     """‖T²·(q_T − p_T)/T‖, or without T²: the soft term's gradient before its weight. Logits (K,); result (n,).
 
     All temperatures at once, as a drag needs it.
@@ -142,9 +143,7 @@ def mean_norms(teacher: str, temperatures: tuple[float, ...]) -> MeanNorms:
     z_s = np.zeros_like(z_t)
 
     def mean(t_squared: bool) -> np.ndarray:
-        gradients = (
-            logit_gradients(z_s, z_t, labels, t, 1.0, t_squared).distillation for t in temperatures
-        )
+        gradients = (logit_gradients(z_s, z_t, labels, t, 1.0, t_squared).distillation for t in temperatures)
         return np.array([np.linalg.norm(g, axis=1).mean() for g in gradients])
 
     centred = z_t - z_t.mean(axis=1, keepdims=True)

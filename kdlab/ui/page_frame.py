@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from kdlab.ui.frame_tools import frame_tools, projector
+from kdlab.ui.url_state import arrive
 
 # Readable from the last row: nothing is smaller than 2.5 % of the height, and a caption is .875rem.
 _LARGER = "html { font-size: max(135%, 2.9vh) !important; --kd-least: 2.5vh; }"
@@ -15,6 +16,7 @@ _LARGER = "html { font-size: max(135%, 2.9vh) !important; --kd-least: 2.5vh; }"
 
 def frame() -> None:
     """Puts the lab's style sheet on the page, and what can be done with every page at its top."""
+    arrive()
     css = Path(__file__).with_name("page_frame.css").read_text(encoding="utf-8")
     st.html(f"<style>{css}\n{_LARGER if projector() else ''}</style>")
     frame_tools()

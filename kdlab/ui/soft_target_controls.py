@@ -10,20 +10,30 @@ import streamlit as st
 from kdlab.data.registry import DATASETS
 from kdlab.data.text import WINDOW
 from kdlab.models.catalogue import get_teacher, teacher_card, teacher_logits, teachers_for
+from kdlab.ui.own_numbers import OwnNumbers, read_numbers
 from kdlab.ui.page_frame import freeze_imports
 from kdlab.ui.subjects import (
     Subject,
     behind_cell,
     dataset_of,
+    example_name,
     picture,
-    read_numbers,
     showcase,
     test_subject,
     typed_subject,
     vector_subject,
 )
 from kdlab.ui.tiles import Tile, tiles
-from kdlab.ui.url_state import adopt, publish, shortened, url_choice
+from kdlab.ui.url_state import (
+    adopt,
+    arriving,
+    forget,
+    literal,
+    publish,
+    remembered,
+    shortened,
+    url_choice,
+)
 from kdlab.ui.words import read_as
 
 OWN = "own"
@@ -36,13 +46,20 @@ OVERLAP = {
     "duplicates: none). The teacher was trained on more snippets, 182 of the test ones among them, mostly one or "
     "two words long."
 }
-LONGEST_TEXT = 2000
-LONGEST_IN_LINK = 200
+_OF_THE_DATA = ("teacher", "example", "text", "of", "as")
+"""What belongs to one data set and means nothing, or another thing, with the next."""
+PROBABILITIES, LOGITS = "probabilities", "logits"
+READINGS = {PROBABILITIES: "Probabilities", LOGITS: "Logits"}
+LONGEST_TEXT = 200
+LONGEST_VECTOR = 400
 
 
 def choose_teacher() -> str | None:
     """Data, then teacher. None where the visitor wants numbers of their own."""
     titles = {name: dataset.title for name, dataset in DATASETS.items()} | {OWN: "Your own numbers"}
+    if arriving("data") and st.query_params.get("data") not in (None, remembered("data") or DEFAULT_DATA):
+        for key in _OF_THE_DATA:
+            forget(key)
     notices = [url_choice("data", titles, DEFAULT_DATA)]
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         data = st.segmented_control(
@@ -58,7 +75,8 @@ def choose_teacher() -> str | None:
         publish("data", None if data == DEFAULT_DATA else data)
         teacher = None if data == OWN else _teacher_of(data, notices)
     if data != OWN:
-        publish("p", None)
+        for key in ("p", "numbers"):
+            publish(key, None)
     for notice in filter(None, notices):
         st.warning(notice, icon=":material/link_off:")
     return teacher
@@ -87,8 +105,8 @@ def _teacher_of(data: str, notices: list[str | None]) -> str:
 
 
 def _forget_example() -> None:
-    for key in ("example", "text", "of", "as", "teacher"):
-        st.session_state.pop(key, None)
+    for key in _OF_THE_DATA:
+        forget(key)
         publish(key, None)
 
 
@@ -100,10 +118,10 @@ def choose_example(teacher: str) -> None:
     def number(text: str) -> int | None:
         return int(text) if text.isascii() and text.isdigit() and int(text[:9]) < dataset.test_size else None
 
-    rejected = adopt("example", default, number, widget="gallery")
+    rejected = adopt("example", default, number)
     if rejected is not None:
         st.warning(
-            f"The link asked for example “{rejected}”; {dataset.title} has 0 to {dataset.test_size - 1:,}.",
+            f"The link asked for example “{literal(rejected)}”; {dataset.title} has 0 to {dataset.test_size - 1:,}.",
             icon=":material/link_off:",
         )
     example = st.session_state["example"]
@@ -125,12 +143,12 @@ def _pick_behind(number: int) -> None:
 
 def _tile(teacher: str, index: int, note: str = "") -> Tile:
     dataset = dataset_of(teacher)
-    arrays = dataset.load()
-    label = dataset.classes[arrays.y_test[index]]
+    name = example_name(teacher, index)
     if dataset.kind == "image":
-        return Tile(index, label, picture=picture(dataset.name, index), note=note)
-    text = arrays.text_test[index] if arrays.text_test else ""
-    return Tile(index, f"{label}: {text}", text=shortened(text, 48), note=note)
+        return Tile(index, name, picture=picture(dataset.name, index), note=note)
+    texts = dataset.load().text_test
+    text = texts[index] if texts else ""
+    return Tile(index, f"{name}: {text}", text=shortened(text, 48), note=note)
 
 
 def choose_subject(teacher: str | None) -> Subject:
@@ -144,14 +162,15 @@ def choose_subject(teacher: str | None) -> Subject:
 def _typed_text(teacher: str) -> Subject | None:
     adopt("text", "", lambda text: text[:LONGEST_TEXT])
     typed = st.text_input(
-        "Type in any language",
+        f"Type in any language, up to {LONGEST_TEXT} characters",
         key="text",
         on_change=_cut,
-        args=("text",),
+        args=("text", LONGEST_TEXT),
+        max_chars=LONGEST_TEXT,
         live=True,
         placeholder="gdzie jest dworzec?",
     )
-    publish("text", typed if typed and len(typed) <= LONGEST_IN_LINK else None)
+    publish("text", typed or None)
     notes = st.container()  # always there, so that what follows keeps its place
     if not typed.strip():
         return None
@@ -170,29 +189,57 @@ def _typed_text(teacher: str) -> Subject | None:
     return subject
 
 
-def _cut(key: str) -> None:
-    """Keeps the beginning of a text that somebody pasted; the whole would travel with every later move."""
-    st.session_state[key] = st.session_state[key][:LONGEST_TEXT]
+def _cut(key: str, longest: int) -> None:
+    """Keeps the beginning of what came too long: the field takes no more, another sender might."""
+    st.session_state[key] = st.session_state[key][:longest]
 
 
 def _own_vector() -> Subject:
-    adopt("p", DEFAULT_VECTOR, lambda text: text[:LONGEST_TEXT])
+    adopt("p", DEFAULT_VECTOR, lambda text: text[:LONGEST_VECTOR])
     given = st.text_input(
-        "The teacher's probabilities at T = 1", key="p", live=True, on_change=_cut, args=("p",)
+        f"The teacher's answer: a number a class, with names if you like, up to {LONGEST_VECTOR} characters",
+        key="p",
+        live=True,
+        on_change=_cut,
+        args=("p", LONGEST_VECTOR),
+        max_chars=LONGEST_VECTOR,
+        placeholder="cat 0.7, dog 0.2, fox 0.1",
     )
     with st.container(horizontal=True, gap="small"):
         for name, vector in PRESETS.items():
             chosen = "primary" if given == vector else "secondary"
             st.button(name, on_click=_set_vector, args=(vector,), type=chosen)
-    notes = st.container()  # always there, so that what follows keeps its place
+    asked, notes = st.container(), st.container()  # always there, so that what follows keeps its place
     try:
-        subject = vector_subject(given)
+        numbers = read_numbers(given)
+        with asked:
+            as_logits = _are_logits(numbers)
+        subject = vector_subject(numbers, as_logits)
     except ValueError as problem:
         notes.warning(f"{problem} Here is {DEFAULT_VECTOR}.", icon=":material/edit_off:")
-        return vector_subject(DEFAULT_VECTOR)
-    notes.caption(read_as(read_numbers(given)))
-    publish("p", None if given == DEFAULT_VECTOR else given[:LONGEST_IN_LINK])
+        return vector_subject(read_numbers(DEFAULT_VECTOR))
+    notes.caption(read_as(numbers.classes, numbers.values, as_logits))
+    publish("p", None if given == DEFAULT_VECTOR else given)
     return subject
+
+
+def _are_logits(numbers: OwnNumbers) -> bool:
+    """Whether the numbers are logits: asked only where they may be either."""
+    if numbers.surely_logits or numbers.surely_probabilities:
+        publish("numbers", None)
+        return numbers.surely_logits
+    notice = url_choice("numbers", READINGS, PROBABILITIES)
+    chosen = st.segmented_control(
+        f"They add up to {numbers.values.sum():g}. What are they?",
+        list(READINGS),
+        key="numbers",
+        format_func=READINGS.get,
+        required=True,
+    )
+    if notice:
+        st.warning(notice, icon=":material/link_off:")
+    publish("numbers", None if chosen == PROBABILITIES else chosen)
+    return chosen == LOGITS
 
 
 def _set_vector(vector: str) -> None:

@@ -1,38 +1,73 @@
 """What a visitor has set, in the URL: a link reproduces the view.
 
-A value is taken from the URL when its control is first shown and when the browser goes back or
-forward. In between the control rules, and the URL follows it; at the default the parameter vanishes.
+A value is taken from the URL when the visitor arrives at a page: by a link, by the navigation, or by the browser's
+back and forward buttons. In between the control rules, and the URL follows it; at the default the parameter vanishes.
+The navigation leaves a URL without parameters; what the pages have in common is then carried from page to page.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 T = TypeVar("T")
+_ARRIVAL = "arrival"
 
 
-def adopt(key: str, default: T, parse: Callable[[str], T | None], *, widget: str | None = None) -> str | None:
+@dataclass(frozen=True)
+class _Arrival:
+    """The visitor's last arrival at a page, and how many there were."""
+
+    page: str = ""
+    count: int = 0
+    by_history: bool = False
+
+
+def arrive() -> None:
+    """Notes whether the visitor has just come to this page. Call it first in every run of the whole script."""
+    context = get_script_run_ctx(suppress_warning=True)
+    page = "" if context is None else context.page_script_hash
+    last = _arrival()
+    if page != last.page or went_back_or_forward() or not last.count:
+        st.session_state[_ARRIVAL] = _Arrival(page, last.count + 1, went_back_or_forward())
+
+
+def adopt(key: str, default: T, parse: Callable[[str], T | None]) -> str | None:
     """Sets ``st.session_state[key]`` before its control is shown.
 
-    parse: the value that a text means, None where it means none. widget: the control's own key where it
-    is another. Returns the text that did not fit and was replaced by the default, shortened for a notice.
+    parse: the value that a text means, None where it means none. Returns the URL's text where it did not fit and
+    was replaced by the default, shortened; in Markdown show it as `literal`.
+
+    A widget that two pages share has another identity on the second, which drops its value: so it is set again at
+    each arrival, and only then, for a text field that is set while somebody types loses letters.
     """
-    on_show = key in st.session_state and st.session_state.get(widget or key) is not None
-    if on_show and not went_back_or_forward():
+    if not arriving(key):
         return None
-    # Another page has stripped the URL since the control was last shown: what it said then still holds.
-    text = st.query_params.get(key, None if on_show else st.session_state.get(_memory(key)))
+    st.session_state[_adopted(key)] = _arrival().count
+    asked = st.query_params.get(key)
+    text = asked
+    if asked is None and not _arrival().by_history:
+        text = st.session_state.get(_memory(key))
     value = None if text is None else parse(text)
     st.session_state[key] = default if value is None else value
-    return None if text is None or value is not None else shortened(text)
+    return None if asked is None or value is not None else shortened(asked)
+
+
+def arriving(key: str) -> bool:
+    """Whether `adopt` is going to take the value from the URL."""
+    return key not in st.session_state or st.session_state.get(_adopted(key)) != _arrival().count
 
 
 def publish(key: str, text: str | None) -> None:
-    """Writes the text into the URL and remembers it; None removes the parameter."""
+    """Writes the text into the URL and remembers it; None removes the parameter.
+
+    Whether the back button undoes that is said in `kdlab.ui.browser_history`.
+    """
     if st.query_params.get(key) != text:
         if text is None:
             del st.query_params[key]
@@ -41,8 +76,19 @@ def publish(key: str, text: str | None) -> None:
     st.session_state[_memory(key)] = text
 
 
+def forget(key: str) -> None:
+    """Drops the value and what is remembered of it; what the URL says stays, and is adopted next."""
+    st.session_state.pop(key, None)
+    st.session_state.pop(_memory(key), None)
+
+
+def remembered(key: str) -> str | None:
+    """What was published last, on whichever page; None where that was the default."""
+    return st.session_state.get(_memory(key))
+
+
 def url_choice(key: str, options: dict[str, Any], default: str) -> str | None:
-    """Prepares a widget with this key that picks one of the options' names. Returns a notice, or None.
+    """Prepares a widget with this key that picks one of the options' names. Returns a notice in Markdown, or None.
 
     Show the widget next, without a default of its own, and `publish` what it gives.
     """
@@ -51,7 +97,7 @@ def url_choice(key: str, options: dict[str, Any], default: str) -> str | None:
         st.session_state[key] = default
     if rejected is None:
         return None
-    return f"The link asked for “{rejected}”, which is not one of {', '.join(options)}. Here is {default}."
+    return f"The link asked for “{literal(rejected)}”, which is not one of {', '.join(options)}. Here is {default}."
 
 
 def shortened(text: str, length: int = 24) -> str:
@@ -60,8 +106,23 @@ def shortened(text: str, length: int = 24) -> str:
     return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
+def literal(text: str) -> str:
+    """A line as Markdown in which every sign stands for itself: no picture, link, colour, formula or symbol."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence, room = "`" * (longest + 1), " " if longest else ""
+    return f"{fence}{room}{text or ' '}{room}{fence}"
+
+
 def _memory(key: str) -> str:
     return f"url-{key}"
+
+
+def _adopted(key: str) -> str:
+    return f"url-adopted-{key}"
+
+
+def _arrival() -> _Arrival:
+    return st.session_state.get(_ARRIVAL, _Arrival())
 
 
 def went_back_or_forward() -> bool:

@@ -79,14 +79,6 @@ def test_a_late_answer_does_not_take_back_a_key_that_waits_to_be_told(browser_pa
     expect(bars).to_contain_text("T = 20")
 
 
-def test_the_back_button_brings_the_value_of_before(browser_page: Page):
-    slider, _ = _open(browser_page)
-    slider.press("End")
-    expect(browser_page).to_have_url(re.compile("T=20"))
-    browser_page.go_back()
-    expect(slider).to_have_attribute("aria-valuetext", "4.0")
-
-
 def test_help_and_units_are_there_for_a_screen_reader(browser_page: Page):
     slider, bars = _open(browser_page)
     described = slider.get_attribute("aria-describedby")

@@ -1,0 +1,68 @@
+"""Whatever an address asks for, it is text: nothing is fetched, linked, coloured or set for it, and nothing breaks."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from kdlab.core.conventions import CONVENTIONS
+from kdlab.distill.objective_catalogue import OBJECTIVES
+from kdlab.runs.spec import RunSpec
+
+pytestmark = pytest.mark.browser
+
+HOST = "else.test"
+TEXTS = (
+    f"![](//{HOST}/p)",
+    f"[x](http://{HOST})",
+    ":red[x] $x$ :smile:",
+    "`:material/home:",
+    f"<img src=//{HOST}>",
+    "\0",
+)
+OBJECTIVE = {f"objective_{field}" for cls in OBJECTIVES.values() for field in cls.model_fields} - {
+    "objective_name"
+}
+PARAMETERS = {
+    "/": {"data"},
+    "/soft-targets": {"data", "teacher", "example", "T", "of", "as"},
+    "/loss": {"data", "teacher", "example", "T", "w", "square", "start", "zt", "zs", "lib"}
+    | {f"lib_{name}_{p.name}" for name, convention in CONVENTIONS.items() for p in convention.parameters},
+    "/distill": set(RunSpec.model_fields) | OBJECTIVE | {"run"},
+    "/runs": {"whose", "compare"},
+}
+NEEDS = {
+    "/soft-targets": {
+        "numbers": {"data": "own", "p": "2,7,10"},
+        "p": {"data": "own"},
+        "text": {"data": "languages"},
+    },
+    "/loss": {"numbers": {"data": "own", "p": "2,7,10"}},
+}
+ANSWERS = dict.fromkeys(("/soft-targets", "/loss", "/distill"), "The link asked for") | {"/runs": "The run"}
+
+
+def _open(page: Page, path: str, query: dict[str, str]) -> None:
+    page.goto(f"{path}?{urlencode(query)}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", PARAMETERS)
+def test_no_parameter_becomes_markup(browser_page: Page, path: str):
+    asked: list[str] = []
+    browser_page.on("request", lambda request: asked.append(request.url))
+    for text in TEXTS:
+        _open(browser_page, path, dict.fromkeys(PARAMETERS[path], text) | {"compare": f"{text},x"})
+        if path in ANSWERS and text != "\0":
+            expect(browser_page.get_by_text(f"{ANSWERS[path]} “{text}”").first).to_be_attached()
+        notices = browser_page.get_by_test_id("stMarkdownContainer").filter(has_text="“")
+        markup = notices.locator("a, img, .katex, [class*=stMarkdownColored], [data-testid=stIconMaterial]")
+        expect(markup).to_have_count(0)
+        expect(browser_page.locator(f"a[href*='{HOST}'], img[src*='{HOST}']")).to_have_count(0)
+    for name, needed in NEEDS.get(path, {}).items():
+        _open(browser_page, path, {**needed, name: TEXTS[0]})
+    assert [url for url in asked if HOST in url.split("?")[0]] == []

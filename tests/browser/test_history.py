@@ -1,0 +1,81 @@
+"""The back button undoes what a visitor chose as a step, not every value on the way."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+
+def _entries(page: Page) -> int:
+    return page.evaluate("history.length")
+
+
+def test_drags_presets_and_arrow_keys_make_no_history(browser_page: Page):
+    browser_page.goto("/")
+    expect(browser_page.get_by_role("heading", level=1)).to_be_visible()
+    browser_page.get_by_test_id("stTopNavLink").filter(has_text="Soft targets").click()
+    slider = browser_page.get_by_role("slider", name="Temperature T")
+    expect(slider).to_have_attribute("aria-valuetext", "4.0")
+    before = _entries(browser_page)
+    for key, address in (("End", "T=20"), ("Home", "T=0.5"), ("ArrowUp", "T=0.6")):
+        slider.press(key)
+        expect(browser_page).to_have_url(re.compile(rf"[?&]{address}(&|$)"))
+    box = slider.bounding_box()
+    assert box
+    browser_page.mouse.move(box["x"] + box["width"] * 0.06, box["y"] + box["height"] / 2)
+    browser_page.mouse.down()
+    browser_page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2, steps=20)
+    browser_page.mouse.up()
+    expect(browser_page).to_have_url(re.compile(r"[?&]T=3"))
+    assert _entries(browser_page) == before
+    browser_page.go_back()
+    expect(browser_page.get_by_role("heading", name="A small model learns from a large one")).to_be_visible()
+
+
+def test_presets_of_a_run_make_no_history(browser_page: Page):
+    browser_page.goto("/distill")
+    browser_page.get_by_role("button", name="High temperature").click()
+    expect(browser_page).to_have_url(re.compile("temperature=10"))
+    before = _entries(browser_page)
+    browser_page.get_by_role("button", name="Tiny student").click()
+    expect(browser_page).to_have_url(re.compile("student=linear"))
+    browser_page.get_by_role("button", name="Few labels").click()
+    expect(browser_page).not_to_have_url(re.compile("student="))
+    assert _entries(browser_page) == before
+
+
+def test_back_brings_the_former_example_and_the_former_data(browser_page: Page):
+    browser_page.goto("/soft-targets?T=2")
+    portrait = browser_page.locator(".kd-portrait")
+    expect(portrait).to_be_visible()
+    first = portrait.get_attribute("src") or ""
+    gallery = browser_page.get_by_role("group", name="Examples", exact=True)
+    gallery.get_by_role("button").nth(2).click()
+    expect(browser_page).to_have_url(re.compile("example="))
+    expect(portrait).not_to_have_attribute("src", first)
+    second = portrait.get_attribute("src") or ""
+    browser_page.get_by_role("radio", name="Handwritten digits").click()
+    expect(browser_page).to_have_url(re.compile("data=digits"))
+    expect(portrait).not_to_have_attribute("src", second)
+    browser_page.go_back()
+    expect(portrait).to_have_attribute("src", second)
+    browser_page.go_back()
+    expect(portrait).to_have_attribute("src", first)
+    expect(browser_page.get_by_role("slider", name="Temperature T")).to_have_attribute(
+        "aria-valuetext", "2.0"
+    )
+    browser_page.go_forward()
+    expect(portrait).to_have_attribute("src", second)
+
+
+def test_a_page_with_a_value_that_does_not_fit_is_left_by_one_step(browser_page: Page):
+    browser_page.goto("/runs")
+    expect(browser_page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
+    browser_page.goto("/soft-targets?T=99&data=hats")
+    expect(browser_page).not_to_have_url(re.compile("T=|data="))
+    browser_page.go_back()
+    expect(browser_page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
