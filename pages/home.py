@@ -6,7 +6,7 @@ import streamlit as st
 
 from kdlab.ui.home_pieces import ACROSS, WAY, answer_card, device_line, picked_for_doubt, strongest
 from kdlab.ui.pipeline import pipeline
-from kdlab.ui.subjects import showcase, test_subject
+from kdlab.ui.subjects import hesitant, test_subject
 from kdlab.ui.way import SOFT_TARGETS, next_page
 from kdlab.ui.words import hint
 
@@ -14,7 +14,7 @@ TEACHER = "fashion"
 TEMPERATURE = 4.0
 
 try:
-    example = test_subject(TEACHER, showcase(TEACHER)[0])
+    example = test_subject(TEACHER, hesitant(TEACHER))
 except ValueError as fault:
     st.error(str(fault), icon=":material/error:")
     st.stop()

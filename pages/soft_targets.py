@@ -15,7 +15,15 @@ from kdlab.ui import soft_target_controls as controls
 from kdlab.ui.charts_soft_targets import BRIGHTEST, bars_height, class_map, entropy_curve, soft_target_bars
 from kdlab.ui.live_plot import live_plot
 from kdlab.ui.live_slider import live_slider
-from kdlab.ui.soft_target_notes import beside_the_bars, cell_words, heated, strongest_pair
+from kdlab.ui.soft_target_notes import (
+    bars_in_words,
+    beside_the_bars,
+    cell_words,
+    entropy_in_words,
+    heated,
+    map_in_words,
+    strongest_pair,
+)
 from kdlab.ui.subjects import Subject, dataset_of
 from kdlab.ui.way import LOSS, next_page
 from kdlab.ui.words import hint
@@ -81,7 +89,7 @@ def show_answer(subject: Subject, soft_targets: np.ndarray, temperature: float) 
         figure,
         key="bars",
         height=bars_height(len(names)),
-        alt="Hard label and soft targets by class",
+        alt=bars_in_words(subject, temperature),
         sentence=hint(subject.classes, soft_targets, subject.label, subject.soft_targets(1.0)),
     )
 
@@ -92,7 +100,7 @@ def show_entropy(subject: Subject, temperature: float, bits: float) -> None:
         entropy_curve(TEMPERATURES, curve, temperature, bits, len(subject.classes)),
         key="entropy",
         height=330,
-        alt="Entropy of the soft targets against temperature",
+        alt=entropy_in_words(subject, temperature, bits),
         title="How undecided, in bits",
         every_ms=BESIDE_MS,
         caption="Entropy of this answer against temperature. A hard label has 0 bits. At T = 1 (dotted) the teacher "
@@ -113,7 +121,7 @@ def show_dark_knowledge(teacher: str, temperature: float, beside: DeltaGenerator
             class_map(classes, similarity, cell),
             key="map",
             height=430,
-            alt="Mean soft targets by true class",
+            alt=map_in_words(classes, similarity, cell),
             title="Dark knowledge: what the teacher finds alike",
             every_ms=BESIDE_MS,
             sentence=cell_words(classes, similarity, cell, temperature),

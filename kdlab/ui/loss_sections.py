@@ -14,7 +14,7 @@ from kdlab.ui.live_slider import live_slider
 from kdlab.ui.loss_example import LossExample, MeanNorms, choose_start, limit_norm, mean_norms, soft_norms
 from kdlab.ui.loss_words import LossAt, formula, loss_at, pull, squared_words
 from kdlab.ui.url_state import adopt, publish
-from kdlab.ui.words import percent
+from kdlab.ui.words import called, percent
 
 PITCH, WIDE_PITCH = 32, 44  # pixels a row, the wider where there are few
 FEW = 5
@@ -175,7 +175,7 @@ def show_triangle(example: LossExample, teacher: np.ndarray, student: np.ndarray
 
 def triangle_words(names: list[str], best: np.ndarray, now: LossAt) -> str:
     """Where the optimum lies."""
-    said = ", ".join(f"{name} {percent(float(share))}" for name, share in zip(names, best, strict=True))
+    said = ", ".join(f"{called(name)} {percent(float(share))}" for name, share in zip(names, best, strict=True))
     if now.kd_weight == 0:
         return f"With w = 0 only the label counts: the **optimum** is its corner, which no finite logits reach ({said})."
     if now.kd_weight == 1:

@@ -9,7 +9,7 @@ import numpy as np
 
 from kdlab.core.probability import entropy
 from kdlab.ui.subjects import Subject
-from kdlab.ui.words import percent, second_to_third
+from kdlab.ui.words import called, percent, second_to_third
 
 
 def beside_the_bars(subject: Subject, soft_targets: np.ndarray) -> str:
@@ -20,9 +20,7 @@ def beside_the_bars(subject: Subject, soft_targets: np.ndarray) -> str:
 def _portrait(subject: Subject) -> str:
     """The picture, or the text quoted; nothing for what the visitor gave."""
     if subject.picture:
-        return (
-            f'<img class="kd-portrait" src="{subject.picture}" alt="{subject.classes[subject.label or 0]}">'
-        )
+        return f'<img class="kd-portrait" src="{subject.picture}" alt="{html.escape(subject.name)}">'
     if subject.text and subject.label is not None:
         return f'<blockquote class="kd-quote">{html.escape(subject.text)}</blockquote>'
     return ""
@@ -33,7 +31,7 @@ def _facts(subject: Subject, soft_targets: np.ndarray) -> str:
     ratio = second_to_third(soft_targets)
     rows = []
     if label is not None:
-        rows.append(("Hard label", classes[label]))
+        rows.append(("Hard label", html.escape(classes[label])))
     rows.append(("Entropy", f"{float(entropy(soft_targets)):.2f} of {np.log2(len(classes)):.2f} bits"))
     if ratio is not None:
         shown = "over 10⁶" if ratio >= 1e6 else f"{ratio:,.1f}" if ratio < 100 else f"{ratio:,.0f}"
@@ -53,16 +51,46 @@ def cell_words(
     """The framed cell of the class map as a sentence, and whether another pair is closer. Markdown."""
     one, other = cell
     said = (
-        f"When the truth is **{classes[one]}**, the teacher gives **{classes[other]}** "
+        f"When the truth is **{called(classes[one])}**, the teacher gives **{called(classes[other])}** "
         f"{percent(similarity[cell])} on average at T = {temperature:g}"
     )
     closest = strongest_pair(similarity)
     if cell == closest:
         return f"{said}: no other pair is closer."
-    return (
-        f"{said}. The closest pair at this temperature: {classes[closest[0]]}, seen as {classes[closest[1]]}, "
-        f"{percent(similarity[closest])}."
+    return f"{said}. The closest pair at this temperature: {_seen_as(classes, similarity, closest)}."
+
+
+def _seen_as(classes: Sequence[str], similarity: np.ndarray, cell: tuple[int, int]) -> str:
+    one, other = (called(classes[k]) for k in cell)
+    return f"{one}, seen as {other}, {percent(similarity[cell])}"
+
+
+def bars_in_words(subject: Subject, temperature: float) -> str:
+    """The bars for those who do not see them: every class, likeliest first, at T = 1 and at T."""
+    cold, warm = subject.soft_targets(1.0), subject.soft_targets(temperature)
+    label = "" if subject.label is None else f" Hard label {subject.classes[subject.label]}."
+    listed = "; ".join(
+        f"{called(subject.classes[k])} {percent(cold[k])} and {percent(warm[k])}" for k in subject.order()
     )
+    return f"Hard label and soft targets by class.{label} At T = 1 and at T = {temperature:g}: {listed}."
+
+
+def entropy_in_words(subject: Subject, temperature: float, bits: float) -> str:
+    """The entropy's curve for those who do not see it."""
+    cold = float(entropy(subject.soft_targets(1.0)))
+    return (
+        f"Entropy of the soft targets against temperature: {cold:.2f} bits at T = 1, {bits:.2f} at "
+        f"T = {temperature:g}, at most {np.log2(len(subject.classes)):.2f}."
+    )
+
+
+def map_in_words(classes: Sequence[str], similarity: np.ndarray, cell: tuple[int, int], most: int = 5) -> str:
+    """The class map for those who do not see it: the framed cell and the largest ones."""
+    others = similarity - 2 * np.eye(len(similarity))
+    largest = np.argsort(-others, axis=None, kind="stable")[:most]
+    cells = [np.unravel_index(k, similarity.shape) for k in largest]
+    listed = "; ".join(_seen_as(classes, similarity, (int(i), int(j))) for i, j in cells)
+    return f"Mean soft targets by true class. Framed: {_seen_as(classes, similarity, cell)}. The largest: {listed}."
 
 
 def heated(subject: Subject, temperatures: Sequence[float] = (1, 2, 4, 10, 20)) -> str:

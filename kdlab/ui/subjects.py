@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -15,8 +14,9 @@ from PIL import Image
 from kdlab.core.probability import entropy, soften, softmax
 from kdlab.data.registry import Dataset, get_dataset
 from kdlab.models.catalogue import get_teacher, teacher_logits
+from kdlab.ui.own_numbers import LARGEST_LOGIT, OwnNumbers
+from kdlab.ui.words import FAINTEST_TOLD, called
 
-LETTERS = "ABCDEFGHIJKLMNOP"
 THIRD_IN_SIGHT = 0.08
 
 
@@ -31,6 +31,8 @@ class Subject:
     label: int | None = None
     picture: str = ""
     text: str = ""
+    name: str = ""
+    """What tells the example apart for those who do not see it."""
 
     def soft_targets(self, temperature: float | np.ndarray) -> np.ndarray:
         """The teacher's probabilities at a temperature: (K,), or (n, K) for temperatures (n, 1)."""
@@ -51,7 +53,14 @@ def test_subject(teacher: str, index: int) -> Subject:
         label=int(arrays.y_test[index]),
         picture=picture(dataset.name, index) if dataset.kind == "image" else "",
         text=arrays.text_test[index] if arrays.text_test else "",
+        name=example_name(teacher, index),
     )
+
+
+def example_name(teacher: str, index: int) -> str:
+    """A test example's label and number: two shirts are told apart."""
+    dataset = dataset_of(teacher)
+    return f"{called(dataset.classes[dataset.load().y_test[index]])}, example {index}"
 
 
 def typed_subject(teacher: str, text: str) -> Subject:
@@ -73,48 +82,22 @@ def _classified(teacher: str, text: str) -> np.ndarray:
         raise ValueError(str(fault)) from fault
 
 
-def vector_subject(text: str) -> Subject:
-    """A vector of one's own, such as "0.7, 0.2, 0.1"; divided by its sum where that is not one.
+def vector_subject(given: OwnNumbers, as_logits: bool = False) -> Subject:
+    """A vector of one's own. Probabilities are divided by their sum where that is not one.
 
-    Raises ValueError in words for the visitor.
+    Raises ValueError in words for the visitor where the numbers cannot be what they are to be read as.
     """
-    numbers = read_numbers(text)
+    values = given.values
+    if as_logits and np.abs(values).max() > LARGEST_LOGIT:
+        raise ValueError(f"Logits here go from −{LARGEST_LOGIT:g} to {LARGEST_LOGIT:g}.")
+    if not as_logits and (values.min() < 0 or values.max() <= 0):
+        raise ValueError("Probabilities are 0 or more, and at least one is above 0.")
     return Subject(
-        classes=tuple(LETTERS[: len(numbers)]),
-        answer=numbers / numbers.sum(),
-        is_logits=False,
-        label=int(numbers.argmax()),
+        classes=given.classes,
+        answer=values if as_logits else values / values.sum(),
+        is_logits=as_logits,
+        label=int(values.argmax()),
     )
-
-
-def read_numbers(text: str) -> np.ndarray:
-    """Two to sixteen numbers, one a class, as they were typed: "0.7, 0.2", "70 %; 20 %", "0,7 0,2".
-
-    A comma is a decimal one where spaces or semicolons part the numbers. Raises ValueError in words for the visitor.
-    """
-    parts = [part for part in re.split(r"[\s;]+", re.sub(r"[\[\]()%]+", " ", text[:400])) if part.strip(",")]
-    if _decimal_commas(parts):
-        parts = [part.rstrip(",").replace(",", ".") for part in parts]
-    else:
-        parts = [number for part in parts for number in part.split(",") if number]
-    if not 2 <= len(parts) <= len(LETTERS):
-        raise ValueError(f"Give two to {len(LETTERS)} numbers, one a class, such as 0.7, 0.2, 0.1.")
-    try:
-        numbers = np.array([float(part) for part in parts])
-    except ValueError:
-        raise ValueError("These are not all numbers. Write them such as 0.7, 0.2, 0.1.") from None
-    if not np.isfinite(numbers).all() or numbers.min() < 0 or not 0 < numbers.max() < 1e9:
-        raise ValueError("Probabilities are 0 or more, at least one is above 0, and none is huge.")
-    return numbers
-
-
-def _decimal_commas(parts: list[str]) -> bool:
-    """Whether commas stand for decimal points: "0,5 0,3", and "0,5, 0,3" where every number begins with 0."""
-    if len(parts) < 2:
-        return False
-    if all(re.fullmatch(r"0?,\d+,?", part) for part in parts):
-        return True
-    return "," in "".join(parts) and all(re.fullmatch(r"\d+|\d*,\d+", part) for part in parts)
 
 
 def dataset_of(teacher: str) -> Dataset:
@@ -133,29 +116,47 @@ def picture(dataset: str, index: int) -> str:
 
 @cache
 def showcase(teacher: str) -> tuple[int, ...]:
-    """Test examples worth a look; the first, an honest toss-up between two classes, is the page's default.
-
-    After it, of each class the right answer about which the teacher is least sure; then its surest
-    mistakes; then answers without a doubt.
+    """Test examples worth a look: the two named ones, of each class the right answer about which the teacher is
+    least sure, then its surest mistakes, then answers without a doubt.
     """
     dataset = dataset_of(teacher)
-    arrays = dataset.load()
+    labels = dataset.load().y_test
     soft_targets = softmax(teacher_logits(teacher).test)
-    ranked = -np.sort(-soft_targets, axis=1)
     doubt = entropy(soft_targets)
-    right = soft_targets.argmax(axis=1) == arrays.y_test
-    texts = arrays.text_test or ()
-    if texts:  # a few words: enough to read, not enough to be sure
-        right &= np.array([3 <= len(text.split()) <= 6 for text in texts])
-    # The second class nearly as likely as the first, a third one in sight; else simply the least sure.
-    toss_up = np.where(right, ranked[:, 1] + (ranked[:, 2] >= THIRD_IN_SIGHT), -1)
-    default = int((toss_up if toss_up.max() > 1 else np.where(right, doubt, -1)).argmax())
-    own = [np.flatnonzero(right & (arrays.y_test == k)) for k in range(len(dataset.classes))]
+    own = [np.flatnonzero(_right(teacher) & (labels == k)) for k in range(len(dataset.classes))]
     unsure = sorted((int(few[doubt[few].argmax()]) for few in own if len(few)), key=lambda i: -doubt[i])
-    wrong = np.flatnonzero(soft_targets.argmax(axis=1) != arrays.y_test)
+    wrong = np.flatnonzero(soft_targets.argmax(axis=1) != labels)
     mistakes = wrong[np.argsort(doubt[wrong], kind="stable")][:2].tolist()
     clear = [int(few[doubt[few].argmin()]) for few in own[:: max(1, len(own) // 5)] if len(few)]
-    return tuple(dict.fromkeys((default, *unsure, *mistakes, *clear)))
+    return tuple(dict.fromkeys((woken_by_heat(teacher), hesitant(teacher), *unsure, *mistakes, *clear)))
+
+
+@cache
+def woken_by_heat(teacher: str) -> int:
+    """A right and sure answer whose second class, too faint to be told at T = 1, has most at T = 4."""
+    logits = teacher_logits(teacher).test
+    cold, warm = (np.sort(softmax(logits, t), axis=1)[:, -2] for t in (1.0, 4.0))
+    return int(np.where(_right(teacher) & (cold < FAINTEST_TOLD), warm, -1).argmax())
+
+
+@cache
+def hesitant(teacher: str) -> int:
+    """A right answer that is an honest toss-up: the second class nearly as likely as the first, a third one in sight."""
+    ranked = -np.sort(-softmax(teacher_logits(teacher).test), axis=1)
+    right = _right(teacher)
+    toss_up = np.where(right, ranked[:, 1] + (ranked[:, 2] >= THIRD_IN_SIGHT), -1)
+    # Where no third class is ever in sight, simply the least sure.
+    doubt = np.where(right, entropy(ranked), -1)
+    return int((toss_up if toss_up.max() > 1 else doubt).argmax())
+
+
+def _right(teacher: str) -> np.ndarray:
+    """Which test examples the teacher has right, (M,); of texts, those of a few words."""
+    arrays = dataset_of(teacher).load()
+    right = teacher_logits(teacher).test.argmax(axis=1) == arrays.y_test
+    if arrays.text_test:  # enough to read, not enough to be sure
+        right &= np.array([3 <= len(text.split()) <= 6 for text in arrays.text_test])
+    return right
 
 
 def behind_cell(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
+FAINTEST_TOLD = 0.0005
+"""A smaller probability is told as less than 0.1 %."""
 FAINT = 0.01
-"""Up to this share the other classes together hardly move a student."""
+"""Up to this share of all classes but the first, "only" is said of it, and that heat gives them more."""
 EVEN = 0.97
 """Above this part of the largest possible entropy, and with second and third class alike, the hint is lost."""
 ALIKE = 1.1
@@ -40,12 +43,12 @@ def hint(
     label: int | None = None,
     at_one: np.ndarray | None = None,
 ) -> str:
-    """What the teacher hints beyond its answer, and whether a student could hear it. Markdown.
+    """What the teacher hints beyond its answer, and how much of it there is. Markdown.
 
     at_one: the soft targets at T = 1; without them nothing is said about heat.
     """
     order = np.argsort(-soft_targets, kind="stable")
-    names = [classes[k] for k in order]
+    names = [called(classes[k]) for k in order]
     shares = soft_targets[order]
     ratio = second_to_third(soft_targets)
     tie = shares[0] - shares[1] <= TIE
@@ -54,33 +57,41 @@ def hint(
     else:
         said = f"**{names[0]}**"
     if label is not None and label != order[0]:
-        said = f"The label says {classes[label]}, the teacher {said}"
+        said = f"The label says {called(classes[label])}, the teacher {said}"
+    if shares[1] == 0:
+        return _sentence(f"{said}, and nothing else: it says no more than a hard label, at any temperature.")
     if len(classes) == 2:
-        told = (
-            said if tie else f"{said}, {times_likelier(float(shares[0] / max(shares[1], 1e-300)))} {names[1]}"
-        )
-    elif ratio is None:
-        told = f"{said}, and nothing else: every other class has probability 0"
+        told = said if tie else f"{said}, {times_likelier(float(shares[0] / shares[1]))} {names[1]}"
     elif tie:
         told = f"{said}; {names[1]} is **{times_likelier(ratio)}** {names[2]}"
     else:
         told = f"{said}, but **{names[1]}** is **{times_likelier(ratio)}** {names[2]}"
-    return f"{told}. {_loudness(names, soft_targets, at_one)}"
+    return f"{_sentence(told)}. {_beyond_the_label(names, shares, at_one)}"
 
 
-def _loudness(names: Sequence[str], soft_targets: np.ndarray, at_one: np.ndarray | None) -> str:
-    if _alike(soft_targets):
+def called(name: str) -> str:
+    """A class as it is called in a sentence, where "5 15 %" would be misread."""
+    return f"class {name}" if name.isdecimal() else name
+
+
+def _sentence(said: str) -> str:
+    return re.sub(r"^(\**)class ", r"\1Class ", said)
+
+
+def _beyond_the_label(names: Sequence[str], shares: np.ndarray, at_one: np.ndarray | None) -> str:
+    """What the classes but the first have, which is all that a hard label leaves out. shares: falling, (K,)."""
+    if _alike(shares):
         if at_one is None or _alike(at_one):
             return "It finds all classes alike: there is no hint to hear."
         return "So hot, all classes look alike: the hint is nearly lost."
-    rest = 1 - soft_targets.max()
-    if len(names) == 2:
-        others = f"the other class has {percent(rest)}"
-    else:
-        others = f"all classes but {names[0]} together have {percent(rest)}"
-    if rest <= FAINT + 1e-9:
-        return f"Yet {others}: a student hardly hears it."
-    return f"{others[0].upper()}{others[1:]}: loud enough to learn from."
+    rest = float(shares[1:].sum())
+    two = len(names) == 2
+    others, have, them = (
+        ("The other class", "has", "it") if two else (f"All classes but {names[0]} together", "have", "them")
+    )
+    only = "only " if rest <= FAINT + 1e-9 else ""
+    said = f"{others} {have} {only}{percent(rest)}, where a hard label gives {them} 0 %"
+    return f"{said}: a higher T gives {them} more." if only else f"{said}."
 
 
 def _alike(soft_targets: np.ndarray) -> bool:
@@ -89,11 +100,13 @@ def _alike(soft_targets: np.ndarray) -> bool:
     return bool(part > EVEN and (second_to_third(soft_targets) or 1) < ALIKE)
 
 
-def read_as(numbers: np.ndarray) -> str:
-    """How a vector that somebody typed was understood."""
-    said = f"Read as {len(numbers)} classes: {'; '.join(f'{number:g}' for number in numbers)}."
+def read_as(classes: Sequence[str], numbers: np.ndarray, as_logits: bool) -> str:
+    """How numbers that somebody typed were understood."""
+    listed = "; ".join(f"{name} {number:g}" for name, number in zip(classes, numbers, strict=True))
+    what = "logits" if as_logits else "probabilities"
+    said = f"Read as {len(numbers)} {what}: {listed}."
     total = float(numbers.sum())
-    return said if np.isclose(total, 1) else f"{said} Divided by their sum, {total:g}."
+    return said if as_logits or np.isclose(total, 1) else f"{said} Divided by their sum, {total:g}."
 
 
 def percent(share: float) -> str:
@@ -102,6 +115,6 @@ def percent(share: float) -> str:
         return "100 %" if share > 0.9995 else f"{share * 100:.1f} %"
     if share >= 0.0995:
         return f"{share * 100:.0f} %"
-    if share >= 0.0005:
+    if share >= FAINTEST_TOLD:
         return f"{share * 100:.1f} %"
     return "<0.1 %" if share > 0 else "0 %"

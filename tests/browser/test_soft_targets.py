@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from kdlab.ui.soft_target_controls import LONGEST_TEXT, LONGEST_VECTOR
 from kdlab.ui.subjects import showcase
 from kdlab.ui.subjects import test_subject as subject_of
 
@@ -37,7 +38,7 @@ def _view(page: Page) -> dict[str, str | None]:
 def test_the_page_teaches_without_a_click_and_heat_moves_all_of_it(browser_page: Page):
     bars = _open(browser_page)
     slider = browser_page.get_by_role("slider", name="Temperature T")
-    for seen in (bars, slider, browser_page.get_by_text("loud enough to learn from")):
+    for seen in (bars, slider, browser_page.get_by_text("where a hard label gives them 0 %")):
         box = seen.bounding_box()
         assert box
         assert box["y"] + box["height"] <= 800
@@ -121,9 +122,12 @@ def test_typed_text_is_classified_as_it_is_typed(browser_page: Page):
     field.fill("")
     expect(browser_page.get_by_text("Latin letters")).to_have_count(0)
     expect(quote).to_be_visible()
-    field.fill("wo ist der Bahnhof " * (MEGABYTE // 19))
+    # The field says how much it takes; what is longer never travels to the server.
+    field.fill("wo ist der Bahnhof " * (5 * MEGABYTE // 19))
+    expect(browser_page.get_by_text(f"up to {LONGEST_TEXT} characters")).to_be_visible()
+    expect(field).to_have_value("")
+    field.fill("wo ist der Bahnhof")
     expect(browser_page.get_by_text(re.compile(r"^German, but"))).to_be_visible()
-    assert len(browser_page.url) < 2000
 
 
 def test_the_lessons_vectors_and_ones_own(browser_page: Page):
@@ -133,12 +137,17 @@ def test_the_lessons_vectors_and_ones_own(browser_page: Page):
     expect(bars).to_contain_text("76 %")
     expect(bars).to_contain_text("24 %")
     expect(browser_page).to_have_url(re.compile("p=0.99"))
-    browser_page.get_by_label("The teacher's probabilities").fill("soup, bread")
+    field = browser_page.get_by_label("The teacher's answer")
+    field.fill("soup, bread")
     expect(browser_page.get_by_text("These are not all numbers")).to_be_visible()
-    browser_page.get_by_label("The teacher's probabilities").fill("1 1 1 1")
+    field.fill("1 1 1 1")
     expect(browser_page.locator(".kd-facts")).to_contain_text("2.00 of 2.00 bits")
-    browser_page.get_by_label("The teacher's probabilities").fill("0,5 0,3 0,2")
-    expect(browser_page.get_by_text("Read as 3 classes: 0.5; 0.3; 0.2.")).to_be_visible()
+    field.fill("0,5 0,3 0,2")
+    expect(browser_page.get_by_text("Read as 3 probabilities: A 0.5; B 0.3; C 0.2.")).to_be_visible()
+    expect(browser_page.get_by_text("What are they?")).to_have_count(0)
+    field.fill("1 " * (5 * MEGABYTE // 2))
+    expect(browser_page.get_by_text(f"up to {LONGEST_VECTOR} characters")).to_be_visible()
+    expect(field).to_have_value("0,5 0,3 0,2")
     heads = [
         browser_page.get_by_role("heading", name=name)
         for name in ("How undecided", "The same answer, heated")
@@ -148,3 +157,23 @@ def test_the_lessons_vectors_and_ones_own(browser_page: Page):
     browser_page.get_by_text("Fashion-MNIST").first.click()
     expect(browser_page.locator(".kd-portrait")).to_be_visible()
     expect(browser_page).not_to_have_url(re.compile(r"[?&]p="))
+
+
+def test_logits_of_ones_own_are_asked_for_and_stand_in_the_link(browser_page: Page, browser: Browser):
+    bars = _open(browser_page, "?data=own&T=1")
+    field = browser_page.get_by_label("The teacher's answer")
+    field.fill("cat 2, dog 7, fox 10")
+    expect(bars).to_contain_text("53 %")
+    browser_page.get_by_role("radio", name="Logits").click()
+    expect(bars).to_contain_text("95 %")
+    expect(bars).to_contain_text("fox")
+    expect(browser_page).to_have_url(re.compile("numbers=logits"))
+    other = browser.new_page(viewport={"width": 1280, "height": 800})
+    other.goto(browser_page.url.replace("/soft-targets", "/loss"))
+    expect(other.get_by_text("Read as 3 logits: cat 2; dog 7; fox 10.")).to_be_visible()
+    teacher = other.get_by_role("slider", name="Teacher, fox")
+    expect(teacher).to_have_attribute("aria-valuetext", "3.7")  # centred: 10 − 19/3
+    other.close()
+    field.fill("-1; 2; 0")
+    expect(browser_page.get_by_text("Read as 3 logits: A -1; B 2; C 0.")).to_be_visible()
+    expect(browser_page.get_by_text("What are they?")).to_have_count(0)

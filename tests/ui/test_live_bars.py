@@ -35,7 +35,7 @@ def test_only_moved_bars_are_written_and_rounded():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1_2", "1_2_3_4", "a_b_c", "nan__", "1_nan_2", "1,2,3", "_" * 5000, "9" * 5000]
+    "text", ["", "1_2", "1_2_3_4", "a_b_c", "nan__", "1_nan_2", "1,2", "_" * 5000, "9" * 5000]
 )
 def test_a_link_that_does_not_fit_is_refused(text):
     assert read_moves(text, 3, LIMIT) is None

@@ -24,6 +24,7 @@ from kdlab.ui.loss_race import ends_words, humps_merged, race_words, run
 from kdlab.ui.loss_race_charts import beta_ends, race_panels
 from kdlab.ui.loss_sections import TEMPERATURES, swing_words
 from kdlab.ui.loss_words import formula, loss_at, pull
+from kdlab.ui.own_numbers import read_numbers
 from kdlab.ui.style import styled
 from kdlab.ui.subjects import showcase, vector_subject
 from kdlab.ui.subjects import test_subject as subject_of
@@ -50,13 +51,13 @@ def test_the_example_keeps_the_teacher_s_answer_among_its_likeliest_classes(teac
 
 
 def test_the_lesson_s_vector_has_its_own_probabilities_and_a_zero_a_floor():
-    example = example_of(vector_subject("0.7, 0.2, 0.1"))
+    example = example_of(vector_subject(read_numbers("0.7, 0.2, 0.1")))
     np.testing.assert_allclose(softmax(example.teacher), [0.7, 0.2, 0.1])
-    assert np.isfinite(example_of(vector_subject("1, 0, 0")).teacher).all()
+    assert np.isfinite(example_of(vector_subject(read_numbers("1, 0, 0"))).teacher).all()
 
 
 def test_starts_are_what_they_say():
-    example = example_of(vector_subject("0.7, 0.2, 0.1"))
+    example = example_of(vector_subject(read_numbers("0.7, 0.2, 0.1")))
     at = {
         start: loss_at(example.student(start), example.teacher, example.label, 2, 0.5, True)
         for start in STARTS

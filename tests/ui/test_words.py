@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kdlab.core.probability import soften
-from kdlab.ui.words import hint, percent, read_as, second_to_third, times_likelier
+from kdlab.ui.words import hint, percent, second_to_third, times_likelier
 
 CLOTHES = ("Shirt", "T-shirt", "Coat", "Bag")
 
@@ -26,10 +26,10 @@ def test_hint_of_two_classes_compares_those():
     assert hint(("A", "B"), np.array([0.99, 0.01])).startswith("**A**, 99 times likelier than B.")
 
 
-def test_hint_is_faint_when_cold_audible_when_warm_and_lost_when_hot():
+def test_hint_is_little_when_cold_more_when_warm_and_lost_when_hot():
     sharp = np.array([0.995, 0.004, 0.001])
-    assert "hardly hears" in hint("ABC", sharp)
-    assert "loud enough" in hint("ABC", soften(sharp, 4), at_one=sharp)
+    assert "only 0.5 %, where a hard label gives them 0 %: a higher T gives them more" in hint("ABC", sharp)
+    assert "together have 30 %, where a hard label" in hint("ABC", soften(sharp, 4), at_one=sharp)
     assert "nearly lost" in hint("ABC", soften(sharp, 100), at_one=sharp)
 
 
@@ -41,13 +41,35 @@ def test_no_heat_is_blamed_for_classes_that_were_alike_before(p, temperature):
     assert "no hint to hear" in said
 
 
-def test_what_a_student_could_hear_is_told_of_all_classes_but_the_first():
-    assert "All classes but Shirt together have 50 %: loud" in hint(CLOTHES, np.array([0.5, 0.31, 0.1, 0.09]))
-    assert "Yet all classes but Shirt together have 0.5 %: a student hardly" in hint(
+def test_what_a_hard_label_leaves_out_is_told_of_all_classes_but_the_first():
+    assert "All classes but Shirt together have 50 %, where a hard label gives them 0 %." in hint(
+        CLOTHES, np.array([0.5, 0.31, 0.1, 0.09])
+    )
+    assert "All classes but Shirt together have only 0.5 %" in hint(
         CLOTHES, np.array([0.995, 0.003, 0.001, 0.001])
     )
-    assert "The other class has 24 %: loud" in hint("AB", np.array([0.76, 0.24]))
-    assert "Yet the other class has 0.8 %" in hint("AB", np.array([0.992, 0.008]))
+    assert "The other class has 24 %, where a hard label gives it 0 %." in hint("AB", np.array([0.76, 0.24]))
+    assert "The other class has only 0.8 %" in hint("AB", np.array([0.992, 0.008]))
+
+
+@pytest.mark.parametrize("p", [[1.0, 0, 0], [1.0, 0]])
+def test_an_answer_without_doubt_is_called_so_once(p):
+    said = hint("ABC"[: len(p)], np.array(p), at_one=np.array(p))
+    assert said == "**A**, and nothing else: it says no more than a hard label, at any temperature."
+
+
+def test_a_sure_answer_whose_rest_is_below_rounding_is_not_called_nothing():
+    p = np.array([1.0, 1e-20, 1e-25])
+    assert "together have only <0.1 %" in hint("ABC", p / p.sum())
+
+
+def test_classes_named_by_digits_are_told_from_numbers():
+    said = hint("0123456789", np.array([0.5, 0.31, 0.1, 0.09, 0, 0, 0, 0, 0, 0]), label=2)
+    assert said.startswith(
+        "The label says class 2, the teacher **class 0**, but **class 1** is **3.1 times likelier than** class 2. "
+        "All classes but class 0 together have 50 %"
+    )
+    assert hint("01", np.array([0.76, 0.24])).startswith("**Class 0**, 3.2 times likelier than class 1. ")
 
 
 def test_a_tie_is_called_a_tie():
@@ -59,14 +81,14 @@ def test_a_tie_is_called_a_tie():
     assert "tie" not in hint(CLOTHES, np.array([0.43, 0.41, 0.11, 0.05]))
 
 
-def test_the_lessons_sharp_vector_is_hardly_heard_until_it_is_heated():
+def test_the_lessons_sharp_vector_says_little_until_it_is_heated():
     sharp = np.array([0.99, 0.01])
-    assert "hardly hears" in hint("AB", sharp, at_one=sharp)
-    assert "loud enough" in hint("AB", soften(sharp, 4), at_one=sharp)
+    assert "has only 1.0 %" in hint("AB", sharp, at_one=sharp)
+    assert "has 24 %," in hint("AB", soften(sharp, 4), at_one=sharp)
 
 
-def test_the_lessons_vector_is_still_audible_at_temperature_four():
-    assert "loud enough" in hint("ABC", soften([0.7, 0.2, 0.1], 4))
+def test_the_lessons_vector_still_hints_at_temperature_four():
+    assert "together have 57 %," in hint("ABC", soften([0.7, 0.2, 0.1], 4))
 
 
 def test_second_to_third_shrinks_by_the_root_of_the_temperature():
@@ -79,11 +101,6 @@ def test_ratios_without_a_third_class_are_said_so():
     assert second_to_third(np.array([1.0, 0, 0])) is None
     assert "nothing else" in hint("ABC", np.array([1.0, 0, 0]))
     assert "more than a million" in hint("ABC", np.array([0.6, 0.4, 0]))
-
-
-def test_a_typed_vector_is_read_back_with_what_was_done_to_it():
-    assert read_as(np.array([0.5, 0.3, 0.2])) == "Read as 3 classes: 0.5; 0.3; 0.2."
-    assert read_as(np.array([70.0, 20, 10])) == "Read as 3 classes: 70; 20; 10. Divided by their sum, 100."
 
 
 @pytest.mark.parametrize(
