@@ -10,6 +10,7 @@ from kdlab.ui.loss_example import FLOOR, example_of, forget_moves_of_another_exa
 from kdlab.ui.loss_race import race
 from kdlab.ui.loss_sections import microscope, show_mean_t_squared, show_t_squared, show_triangle
 from kdlab.ui.loss_words import FORMULA_STYLE
+from kdlab.ui.subjects import hesitant
 from kdlab.ui.way import DISTILL, next_page
 
 st.html(FORMULA_STYLE)
@@ -20,7 +21,7 @@ st.write(
 )
 teacher = controls.choose_teacher()
 if teacher is not None:
-    controls.choose_example(teacher)
+    controls.choose_example(teacher, hesitant(teacher))
 subject = controls.choose_subject(teacher)
 example = example_of(subject)
 if not subject.is_logits and (subject.answer <= 0).any():

@@ -24,7 +24,7 @@ from kdlab.ui.soft_target_notes import (
     map_in_words,
     strongest_pair,
 )
-from kdlab.ui.subjects import Subject, dataset_of
+from kdlab.ui.subjects import Subject, dataset_of, woken_by_heat
 from kdlab.ui.way import LOSS, next_page
 from kdlab.ui.words import hint
 
@@ -38,7 +38,7 @@ st.write(
 )
 teacher = controls.choose_teacher()
 if teacher is not None:
-    controls.choose_example(teacher)
+    controls.choose_example(teacher, woken_by_heat(teacher))
 
 
 @st.fragment

@@ -110,10 +110,9 @@ def _forget_example() -> None:
         publish(key, None)
 
 
-def choose_example(teacher: str) -> None:
-    """A test example from the gallery; another one's number may stand in the URL."""
-    dataset = dataset_of(teacher)
-    default, rest = showcase(teacher)[0], showcase(teacher)
+def choose_example(teacher: str, default: int) -> None:
+    """A test example from the gallery, at first the default one; another one's number may stand in the URL."""
+    dataset, rest = dataset_of(teacher), showcase(teacher)
 
     def number(text: str) -> int | None:
         return int(text) if text.isascii() and text.isdigit() and int(text[:9]) < dataset.test_size else None
@@ -125,7 +124,7 @@ def choose_example(teacher: str) -> None:
             icon=":material/link_off:",
         )
     example = st.session_state["example"]
-    publish("example", None if example == default else str(example))
+    publish("example", None if example == default else str(example), carried=str(example))
     shown = rest if example in rest else (example, *rest)
     tiles("Examples", [_tile(teacher, i) for i in shown], key="gallery", chosen=example, on_pick=_pick)
 

@@ -63,9 +63,10 @@ def arriving(key: str) -> bool:
     return key not in st.session_state or st.session_state.get(_adopted(key)) != _arrival().count
 
 
-def publish(key: str, text: str | None) -> None:
+def publish(key: str, text: str | None, carried: str | None = None) -> None:
     """Writes the text into the URL and remembers it; None removes the parameter.
 
+    carried: what is remembered in its place, where the next page's default is another than this one's.
     Whether the back button undoes that is said in `kdlab.ui.browser_history`.
     """
     if st.query_params.get(key) != text:
@@ -73,7 +74,7 @@ def publish(key: str, text: str | None) -> None:
             del st.query_params[key]
         else:
             st.query_params[key] = text
-    st.session_state[_memory(key)] = text
+    st.session_state[_memory(key)] = carried or text
 
 
 def forget(key: str) -> None:

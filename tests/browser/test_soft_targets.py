@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from kdlab.ui.soft_target_controls import LONGEST_TEXT, LONGEST_VECTOR
-from kdlab.ui.subjects import showcase
+from kdlab.ui.subjects import showcase, woken_by_heat
 from kdlab.ui.subjects import test_subject as subject_of
+from kdlab.ui.words import percent
 
 pytestmark = pytest.mark.browser
 
@@ -46,7 +47,8 @@ def test_the_page_teaches_without_a_click_and_heat_moves_all_of_it(browser_page:
     warm_facts = facts.inner_text()
     expect(bars).to_contain_text("T = 4")
     slider.press("End")
-    expect(browser_page.get_by_text("the hint is nearly lost")).to_be_visible()
+    hot = 1 - subject_of("fashion", woken_by_heat("fashion")).soft_targets(20.0).max()
+    expect(browser_page.get_by_text("together have")).to_contain_text(percent(hot))
     # The sentence, the facts and the bars are drawn one after the other.
     expect(bars).to_contain_text("T = 20")
     expect(facts).not_to_have_text(warm_facts, use_inner_text=True)
