@@ -88,7 +88,9 @@ with right:
     if fault := st.session_state.pop("launch-fault", None):
         st.error(fault, icon=":material/error:")
     if run_id and store is not None and shown.run.id != run_id:
-        st.info("The run in this link is not in this lab's store (any more). Here is a recorded one.")
+        missing = not store.unreadable(run_id)
+        why = "is not in this lab's store (any more)" if missing else "cannot be read by this lab; Runs says why"
+        st.info(f"The run in this link {why}. Here is a recorded one.")
     if run_head(shown, store):
         launch(shown.run.spec)
     ended = shown.run.result is not None and not shown.moving

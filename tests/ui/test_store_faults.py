@@ -88,8 +88,34 @@ def test_an_unreadable_run_leaves_every_page_standing(lab_home: Path) -> None:
     for name in PAGES:
         app = page(name, run=run_id).run()
         assert not app.exception, name
+    assert "cannot be read by this lab" in said(page("distill", run=run_id).run())
     app = page("runs").run()
     assert any(sound in str(button.key) for button in app.button)
+    assert any(run_id[:4] in text.value and "its settings" in text.value for text in app.text)
+
+
+def test_what_an_unreadable_run_holds_is_shown_as_plain_text(lab_home: Path) -> None:
+    store = Store()
+    run_id = store.enqueue(RunSpec(), "someone")
+    with sqlite3.connect(lab_home / "lab.sqlite") as raw:
+        raw.execute("UPDATE runs SET spec = ? WHERE id = ?", ('{"teacher": "![](//host/p)"}', run_id))
+    app = page("runs").run()
+    assert any("![](//host/p)" in text.value for text in app.text)
+    assert not any("//host/p" in element.value for element in (*app.markdown, *app.info, *app.caption))
+
+
+def test_ones_own_unreadable_run_can_be_deleted_and_brought_back(lab_home: Path) -> None:
+    store = Store()
+    app = page("runs").run()
+    run_id = store.enqueue(RunSpec(), app.session_state["visitor_id"])
+    store.finish(run_id, "failed")
+    with sqlite3.connect(lab_home / "lab.sqlite") as raw:
+        raw.execute("UPDATE runs SET spec = '[]' WHERE id = ?", (run_id,))
+    app.run().button(key=f"delete-{run_id}").click().run()
+    assert store.unreadable() == []
+    app.button(key=f"undo-{run_id}").click().run()
+    assert not app.exception
+    assert [row.id for row in store.unreadable()] == [run_id]
 
 
 def test_no_visitor_sees_where_the_lab_lies() -> None:
