@@ -35,6 +35,12 @@ def test_a_teacher_without_stored_answers_is_asked_once_and_gives_the_same(
         np.testing.assert_allclose(train, shipped.train, atol=1e-4)
         np.testing.assert_allclose(test, shipped.test, atol=1e-4)
     assert asked == [1000, 797]
+    (kept,) = tmp_path.iterdir()
+    for damaged in (b"", kept.read_bytes()[:2000]):
+        kept.write_bytes(damaged)
+        train, _ = signals.load_logits("digits", tmp_path)
+        np.testing.assert_allclose(train, shipped.train, atol=1e-4)
+    assert asked == 3 * [1000, 797]
 
 
 def test_an_arm_knows_how_much_an_answer_tells_it() -> None:
