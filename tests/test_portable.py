@@ -63,6 +63,9 @@ def _encodings(source: str) -> Iterator[str]:
         modes = [arg.value for arg in [*node.args, *(k.value for k in node.keywords)] if isinstance(arg, ast.Constant)]
         binary = any(isinstance(mode, str) and re.fullmatch(r"[rwax+]*b[rwax+]*", mode) for mode in modes)
         path_open = isinstance(called_on, ast.Name | ast.Call) and getattr(called_on, "id", "") not in ("os", "tarfile", "zipfile", "gzip", "Image")
+        told = {"read_text": 1, "write_text": 2}.get(name, 9)  # the encoding may stand without its name
+        if len(node.args) >= told:
+            continue
         if name in ("read_text", "write_text") or (name == "open" and not binary and (called_on is None or path_open)):
             yield ast.unparse(node)[:80]
 
