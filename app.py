@@ -15,6 +15,7 @@ from kdlab.ui.component_source import component_route
 from kdlab.ui.headers import SafeHeaders
 from kdlab.ui.hosts import KnownHosts
 from kdlab.ui.identity import VisitorCookie
+from kdlab.ui.picture_source import picture_route
 from kdlab.ui.plotly_source import plotly_route
 
 
@@ -32,7 +33,7 @@ async def dispatching(_app: st.App) -> AsyncIterator[None]:
 app = st.App(
     "kdlab/main.py",
     lifespan=dispatching,
-    routes=[plotly_route(), component_route()],
+    routes=[plotly_route(), component_route(), picture_route()],
     middleware=[
         Middleware(SafeHeaders),
         Middleware(KnownHosts),

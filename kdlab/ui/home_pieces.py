@@ -7,7 +7,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -83,13 +84,13 @@ def answer_card(subject: Subject, most: int = 4) -> str:
     soft_targets = subject.soft_targets(1.0)
     order = np.argsort(-soft_targets, kind="stable")[:most]
     rows = "".join(
-        f'<dt>{subject.classes[k]}</dt><dd><i style="width:{soft_targets[k] / soft_targets[order[0]]:.1%}"></i></dd>'
+        f'<dt>{html.escape(subject.classes[k])}</dt><dd><i style="width:{soft_targets[k] / soft_targets[order[0]]:.1%}"></i></dd>'
         f"<dd>{html.escape(percent(soft_targets[k]))}</dd>"
         for k in order
     )
-    label = subject.classes[subject.label or 0]
+    label = html.escape(subject.classes[subject.label or 0])
     return (
-        f'<figure class="kd-answer"><div><img src="{subject.picture}" alt="{label}, 28 by 28 pixels">'
+        f'<figure class="kd-answer"><div><img src="{html.escape(subject.picture)}" alt="{label}, 28 by 28 pixels">'
         f'<div><p>The label says</p><p class="kd-said">{label}</p></div>'
         f"<div><p>The teacher says</p><dl>{rows}</dl></div></div></figure>"
     )
@@ -114,6 +115,10 @@ def strongest(subject: Subject, temperature: float, most: int) -> Sequence[float
     return np.sort(subject.soft_targets(temperature))[::-1][:most].tolist()
 
 
+# Looked up once: while a script runs, Streamlit changes sys.path under other sessions' searches along it.
+TORCH = version("torch") if find_spec("torch") else None
+
+
 def device_line() -> str:
     """Where runs train here, without loading torch: what the worker found, else what the machine shows."""
     try:
@@ -124,13 +129,11 @@ def device_line() -> str:
         return str(fault)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
-    try:
-        torch = f"PyTorch {version('torch')}"
-    except PackageNotFoundError:
+    if TORCH is None:
         return "PyTorch is not installed, so nothing can be trained yet: run pip install -r requirements.txt."
     card = (
         "a graphics card (NVIDIA)"
         if Path("/dev/nvidia0").exists()
         else "the processor, unless a card is found"
     )
-    return f"Runs will train on {card}, with {torch}. The first worker is still looking."
+    return f"Runs will train on {card}, with PyTorch {TORCH}. The first worker is still looking."

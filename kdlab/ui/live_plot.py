@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from kdlab.ui.component_source import component
@@ -62,7 +63,7 @@ def live_plot(
         key=key,
         data={
             # One string: Streamlit looks into nested data for tables, which takes longer than the drawing.
-            "figure": json.dumps(styled(figure), default=_plain, allow_nan=False),
+            "figure": json.dumps(_short(styled(figure)), allow_nan=False, separators=(",", ":")),
             "height": round(height * 1.2) if large else height,
             "alt": alt,
             "title": title,
@@ -78,6 +79,12 @@ def live_plot(
     return answer.clicked if on_click else None
 
 
-def _plain(value: Any) -> Any:
-    """NumPy arrays and numbers as JSON."""
-    return value.tolist()
+def _short(value: Any) -> Any:
+    """The same as JSON can hold it, with numbers of six digits: no screen shows more, and all of them travel."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {name: _short(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_short(entry) for entry in value]
+    return _short(value.tolist()) if isinstance(value, np.ndarray | np.generic) else value

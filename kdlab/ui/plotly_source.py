@@ -14,6 +14,7 @@ from kdlab.ui.component_source import lab_path
 
 # Looked up once: while a script runs, Streamlit changes sys.path under other sessions' searches along it.
 _VERSION = version("plotly")
+_PACKAGE = find_spec("plotly")
 
 
 def plotly_address() -> str:
@@ -23,10 +24,9 @@ def plotly_address() -> str:
 
 def plotly_route() -> Route:
     """Serves ``plotly.min.js`` out of the installed package."""
-    spec = find_spec("plotly")
-    if spec is None or spec.origin is None:
+    if _PACKAGE is None or _PACKAGE.origin is None:
         raise ModuleNotFoundError("plotly is not installed; run pip install -r requirements.txt")
-    script = Path(spec.origin).parent / "package_data" / "plotly.min.js"
+    script = Path(_PACKAGE.origin).parent / "package_data" / "plotly.min.js"
 
     async def send(request: Request) -> FileResponse:
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}

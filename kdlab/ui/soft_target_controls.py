@@ -12,12 +12,12 @@ from kdlab.data.text import WINDOW
 from kdlab.models.catalogue import get_teacher, teacher_card, teacher_logits, teachers_for
 from kdlab.ui.own_numbers import OwnNumbers, read_numbers
 from kdlab.ui.page_frame import freeze_imports
+from kdlab.ui.picture_source import picture
 from kdlab.ui.subjects import (
     Subject,
     behind_cell,
     dataset_of,
     example_name,
-    picture,
     showcase,
     test_subject,
     typed_subject,

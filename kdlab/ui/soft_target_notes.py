@@ -20,7 +20,8 @@ def beside_the_bars(subject: Subject, soft_targets: np.ndarray) -> str:
 def _portrait(subject: Subject) -> str:
     """The picture, or the text quoted; nothing for what the visitor gave."""
     if subject.picture:
-        return f'<img class="kd-portrait" src="{subject.picture}" alt="{html.escape(subject.name)}">'
+        name, address = html.escape(subject.name), html.escape(subject.picture)
+        return f'<img class="kd-portrait" src="{address}" alt="{name}">'
     if subject.text and subject.label is not None:
         return f'<blockquote class="kd-quote">{html.escape(subject.text)}</blockquote>'
     return ""
@@ -36,7 +37,7 @@ def _facts(subject: Subject, soft_targets: np.ndarray) -> str:
     if ratio is not None:
         shown = "over 10⁶" if ratio >= 1e6 else f"{ratio:,.1f}" if ratio < 100 else f"{ratio:,.0f}"
         rows.append(("2nd : 3rd class", f"{shown} : 1"))
-    return f'<dl class="kd-facts">{"".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)}</dl>'
+    return f'<dl class="kd-facts">{"".join(f"<dt>{name}</dt><dd>{html.escape(value)}</dd>" for name, value in rows)}</dl>'
 
 
 def strongest_pair(similarity: np.ndarray) -> tuple[int, int]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import numpy as np
-from PIL import Image
 
 from kdlab.core.probability import entropy, soften, softmax
 from kdlab.data.registry import Dataset, get_dataset
 from kdlab.models.catalogue import get_teacher, teacher_logits
 from kdlab.ui.own_numbers import LARGEST_LOGIT, OwnNumbers
+from kdlab.ui.picture_source import picture
 from kdlab.ui.words import FAINTEST_TOLD, called
 
 THIRD_IN_SIGHT = 0.08
@@ -103,15 +101,6 @@ def vector_subject(given: OwnNumbers, as_logits: bool = False) -> Subject:
 def dataset_of(teacher: str) -> Dataset:
     """The data set that a teacher knows."""
     return get_dataset(get_teacher(teacher).dataset)
-
-
-@cache
-def picture(dataset: str, index: int) -> str:
-    """A test image as the address of a PNG, pixel for pixel."""
-    image = np.round(get_dataset(dataset).load().x_test[index] * 255).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 @cache

@@ -1,0 +1,139 @@
+"""A finger on a phone: a swipe scrolls the page, wherever it begins, and changes nothing; a drag sideways steers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, CDPSession, Locator, Page
+
+pytestmark = pytest.mark.browser
+
+CONTROLS = (
+    "[role=slider], input, [role=combobox], [role=radio], [role=tab], .kdlab-plot, .tiles button, "
+    ".stMain [data-testid=stButtonGroup] button"
+)
+STEERED = ("/soft-targets", "/loss", "/distill")
+MAIN = "document.querySelector('[data-testid=stMain]')"
+SCROLLED = f"{MAIN}.scrollTop"
+# All that a visitor may have set, as the page shows it.
+SET = """
+() => {
+  const found = [location.search];
+  const walk = (root) => {
+    for (const node of root.querySelectorAll("*")) {
+      if (node.shadowRoot) walk(node.shadowRoot);
+      const said = ["aria-valuetext", "aria-pressed", "aria-checked", "aria-selected"].map((name) => node.getAttribute(name));
+      if (said.some((value) => value !== null)) found.push(said.join());
+      if (node.tagName === "INPUT") found.push(node.value + node.checked);
+      if (node._fullLayout) found.push(JSON.stringify([node._fullLayout.xaxis?.range, node._fullLayout.yaxis?.range]));
+    }
+  };
+  walk(document);
+  return found.join("|");
+}
+"""
+
+
+@pytest.fixture
+def phone(browser: Browser, app_server: Any) -> Iterator[Page]:
+    context = browser.new_context(
+        base_url=app_server.url, viewport={"width": 390, "height": 700}, has_touch=True, is_mobile=True
+    )
+    context.set_default_timeout(60_000)
+    yield context.new_page()
+    context.close()
+
+
+def _ready(page: Page, path: str) -> None:
+    """The page with every part open and every figure drawn: one out of sight waits until it is seen."""
+    page.goto(path)
+    if path in STEERED:
+        expect(page.get_by_role("slider").first).to_be_visible()
+    _rest(page)
+    closed = page.locator("[data-testid=stExpander] details:not([open]) > summary")
+    while left := closed.count():
+        closed.first.click()
+        expect(closed).to_have_count(left - 1)
+    _rest(page)
+    for plot in page.locator(".kdlab-plot").all():
+        if plot.is_visible():
+            plot.scroll_into_view_if_needed()
+            expect(plot).to_have_attribute("data-state", "drawn")
+    _rest(page)
+
+
+def _rest(page: Page) -> None:
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
+
+
+def _swipe(finger: CDPSession, x: float, y: float, dx: float = 0, dy: float = 0) -> None:
+    """A finger that goes this far from there, in steps as a hand does."""
+    point = lambda part: [{"x": x + part * dx, "y": y + part * dy}]
+    finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": point(0)})
+    for step in range(1, 13):
+        finger.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": point(step / 12)})
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+@pytest.mark.parametrize("path", ["/", *STEERED, "/runs"])
+def test_a_swipe_from_any_control_scrolls_and_changes_nothing(phone: Page, path: str):
+    _ready(phone, path)
+    finger = phone.context.new_cdp_session(phone)
+    controls = [control for control in phone.locator(CONTROLS).all() if control.is_visible()]
+    assert path not in STEERED or len(controls) > 10
+    before = phone.evaluate(SET)
+    for control in controls:
+        for along in (0.2, 0.5):
+            _swipe_over(phone, finger, control, along)
+    assert phone.evaluate(SET) == before
+
+
+def _swipe_over(phone: Page, finger: CDPSession, control: Locator, along: float) -> None:
+    control.evaluate("node => node.scrollIntoView({block: 'center', behavior: 'instant'})")
+    box, start = control.bounding_box(), phone.evaluate(SCROLLED)
+    assert box is not None
+    x, y = box["x"] + box["width"] * along, min(max(box["y"] + box["height"] / 2, 150), 600)
+    if not 0 <= x < 390:  # in a row that scrolls sideways
+        return
+    if phone.evaluate(f"{MAIN}.scrollHeight - {MAIN}.clientHeight < 150"):  # all of it is in sight
+        return
+    down = phone.evaluate(f"{MAIN}.scrollHeight - {MAIN}.clientHeight - {MAIN}.scrollTop > 150")
+    _swipe(finger, x, y, dy=-100 if down else 100)
+    phone.wait_for_function(f"start => Math.abs({SCROLLED} - start) > 20", arg=start)
+
+
+def test_a_finger_that_goes_sideways_steers_the_slider_and_the_bars(phone: Page):
+    _ready(phone, "/loss")
+    finger = phone.context.new_cdp_session(phone)
+    for name, address in (("Temperature", "T="), ("Student, ", "zs=")):
+        control = phone.get_by_role("slider", name=name).first
+        control.evaluate("node => node.scrollIntoView({block: 'center', behavior: 'instant'})")
+        before, box = control.get_attribute("aria-valuetext"), control.bounding_box()
+        assert before
+        assert box
+        _swipe(finger, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, dx=60, dy=3)
+        phone.wait_for_url(lambda url, address=address: address in url)
+        assert control.get_attribute("aria-valuetext") != before
+
+
+def test_a_tap_on_the_rail_moves_nothing_and_what_is_touched_is_large_enough(phone: Page):
+    _ready(phone, "/loss")
+    slider = phone.get_by_role("slider", name="Temperature").first
+    before, box = slider.get_attribute("aria-valuetext"), slider.bounding_box()
+    assert box
+    phone.touchscreen.tap(box["x"] + box["width"] * 0.8, box["y"] + box["height"] / 2)
+    _rest(phone)
+    assert slider.get_attribute("aria-valuetext") == before
+    assert box["height"] >= 24
+    assert slider.evaluate("node => parseFloat(getComputedStyle(node).getPropertyValue('--thumb'))") >= 24
+    for touched in (phone.locator(".lane").first, phone.locator(".reset").first):
+        size = touched.bounding_box()
+        assert size
+        assert min(size["width"], size["height"]) >= 24
