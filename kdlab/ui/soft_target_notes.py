@@ -37,7 +37,7 @@ def _facts(subject: Subject, soft_targets: np.ndarray) -> str:
     if ratio is not None:
         shown = "over 10⁶" if ratio >= 1e6 else f"{ratio:,.1f}" if ratio < 100 else f"{ratio:,.0f}"
         rows.append(("2nd : 3rd class", f"{shown} : 1"))
-    return f'<dl class="kd-facts">{"".join(f"<dt>{name}</dt><dd>{html.escape(value)}</dd>" for name, value in rows)}</dl>'
+    return f'<dl class="kd-facts">{"".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)}</dl>'
 
 
 def strongest_pair(similarity: np.ndarray) -> tuple[int, int]:

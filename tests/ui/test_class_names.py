@@ -14,7 +14,11 @@ from kdlab.ui.subjects import Subject
 
 NAME = "<img src=x onerror='alert(1)'>\""
 SUBJECT = Subject(
-    classes=(NAME, "B"), answer=np.array([1.0, 0.5]), label=0, picture="/lab/pictures/fashion/1.png"
+    classes=(NAME, "B"),
+    answer=np.array([1.0, 0.5]),
+    label=0,
+    picture="/lab/pictures/fashion/1.png",
+    name=NAME,
 )
 
 
