@@ -7,8 +7,9 @@ import streamlit as st
 from kdlab.ui import soft_target_controls as controls
 from kdlab.ui.conventions_view import conventions
 from kdlab.ui.loss_example import FLOOR, example_of, forget_moves_of_another_example
+from kdlab.ui.loss_folded import folded
 from kdlab.ui.loss_race import race
-from kdlab.ui.loss_sections import microscope, show_mean_t_squared, show_t_squared, show_triangle
+from kdlab.ui.loss_sections import microscope, show_mean_t_squared, show_on_the_triangle, show_t_squared
 from kdlab.ui.loss_words import FORMULA_STYLE
 from kdlab.ui.subjects import hesitant
 from kdlab.ui.way import DISTILL, next_page
@@ -26,7 +27,7 @@ subject = controls.choose_subject(teacher)
 example = example_of(subject)
 if not subject.is_logits and (subject.answer <= 0).any():
     st.caption(
-        f"A probability of 0 has no logit: {FLOOR:g} stands in its place, and the numbers below hang on it."
+        f"A probability of 0 has no logit: {FLOOR:g} stands in its place, and the numbers below depend on it."
     )
 forget_moves_of_another_example(example)
 
@@ -44,23 +45,13 @@ def under_the_hand() -> None:
             show_mean_t_squared(teacher, now)
     if len(example.classes) >= 3:
         st.header("On the triangle", anchor=False)
-        picture, words = st.columns([1.7, 1], gap="large", vertical_alignment="center")
-        with picture:
-            show_triangle(example, teacher_logits, student_logits, now)
-        words.markdown(
-            "Every point is one answer that a student may give if there were only these three classes; a corner "
-            "is full certainty. Bright is a low loss.\n\n"
-            "- **Green**: the student, and its way in 40 steps of gradient descent.\n"
-            "- **Blue squares**: the teacher, open at T = 1, filled at T.\n"
-            "- **Star**: the optimum. Move **w**: it slides from the label's corner to the teacher.\n\n"
-            "T makes the soft target flatter, yet a student that matches it at T also matches the teacher at 1: "
-            "both are heated alike."
-        )
-    st.header("Conventions", anchor=False)
-    st.write("What your library calls alpha: which term it weighs, whether T² is there, and how it averages.")
-    conventions(
-        student_logits, teacher_logits, example.label, example.classes, now.temperature, now.kd_weight
-    )
+        show_on_the_triangle(example, teacher_logits, student_logits, now)
+    in_code = folded("Conventions: what your library calls alpha", key="conventions", opened_by=("lib",))
+    if in_code.open:
+        with in_code:
+            conventions(
+                student_logits, teacher_logits, example.label, example.classes, now.temperature, now.kd_weight
+            )
 
 
 under_the_hand()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -21,6 +22,8 @@ from kdlab.ui.url_state import publish, url_choice
 DEFAULT = "keras_example"
 EQUAL = 5e-4
 """Two losses as near as this are shown with the same three digits."""
+PHONE_LETTERS = 17
+"""Letters of two terms that still fit beside each other on a phone."""
 
 
 @st.fragment
@@ -35,6 +38,7 @@ def conventions(
     """Draws the section. logits: (K,); temperature and kd_weight: the page's own. What moves here moves alone."""
     css = Path(__file__).with_name("conventions.css").read_text(encoding="utf-8")
     st.html(f"<style>.kd-conventions {{ --kd-no: {_ink('supervised')}; }}\n{css}</style>")
+    st.write("Which term your library's alpha weighs, whether T² is there, and how it averages.")
     convention = _choose()
     _under_the_hand(convention, student_logits, teacher_logits, label)
     _match(convention, temperature, kd_weight, len(classes))
@@ -61,9 +65,20 @@ def _under_the_hand(
             loss_bars(rows, _third(convention)),
             key="lib-bars",
             height=46 + len(rows) * ROW_PIXELS,
-            alt="The library's loss beside ours, by term",
+            alt=_alt(rows, _third(convention)),
             sentence=_sentence(convention, values, translation, rows),
         )
+
+
+def _alt(rows: Sequence[tuple[str, Terms]], third: str) -> str:
+    said = []
+    for name, terms in rows:
+        other = f" + {third} {terms.other:.3f}" if terms.other else ""
+        said.append(
+            f"{name.replace('<b>', '').replace('</b>', '')}: cross-entropy term {terms.supervised:.3f} + distillation "
+            f"term {terms.distillation:.3f}{other} = {terms.total:.3f} nats"
+        )
+    return f"The library's loss beside ours, by term. {'; '.join(said)}."
 
 
 def _choose() -> Convention:
@@ -118,7 +133,7 @@ def _match(convention: Convention, temperature: float, kd_weight: float, classes
     if settings is None:
         st.caption(f"No settings of it give this page's {here}.")
         return
-    said = ", ".join(f"`{name}` {value:.3g}" for name, value in settings.items())
+    said = ", ".join(f"{name} = {value:.3g}" for name, value in settings.items())
     st.button(
         "Set to this page's T and kd_weight",
         key="lib_match",
@@ -173,8 +188,9 @@ def _formula(convention: Convention) -> str:
         (convention.other, "hard_labels"),
     )
     coloured = [rf"\textcolor{{{_ink(role)}}}{{{symbols}}}" for symbols, role in shown if symbols]
-    # A third term goes to a line of its own: three do not fit on a phone.
-    lines = r" \\ {} + ".join([" + ".join(coloured[:2]), *coloured[2:]])
+    # Three terms, or two with long names, do not fit beside each other on a phone.
+    together = sum(len(re.sub(r"\\[a-zA-Z]+|[^\w]", "", symbols)) for symbols, _ in shown[:2]) <= PHONE_LETTERS
+    lines = r" \\ {} + ".join([" + ".join(coloured[:2]), *coloured[2:]] if together else coloured)
     return rf"\begin{{gathered}} {lines} \end{{gathered}}"
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 from kdlab.core import mixture
 from kdlab.ui.live_plot import live_plot
 from kdlab.ui.live_slider import live_slider
+from kdlab.ui.loss_folded import folded
 from kdlab.ui.loss_race_charts import beta_ends, race_panels
 from kdlab.ui.words import percent
 
@@ -49,7 +50,7 @@ def _stop() -> None:
 
 
 def _track() -> None:
-    asked, shown, ends = st.columns([0.8, 1.5, 1.1], gap="medium")
+    asked, shown = st.columns([0.8, 2], gap="medium")
     with asked:
         distance = live_slider(
             "Distance of the humps",
@@ -75,16 +76,17 @@ def _track() -> None:
     fits = {name: mixture.fit(distance, student) for name, student in students.items()}
     with shown:
         _panels(distance, beta, step, students, fits)
-    with ends:
-        live_plot(
-            beta_ends(distance, students["jsd"], beta),
-            key="beta-ends",
-            height=360,
-            alt="The JSD of its student against beta, as defined and divided by beta times one minus beta",
-            title="The jump at the ends of β",
-            sentence=ends_words(distance, students["jsd"], beta, step),
-            every_ms=BESIDE_MS,
-        )
+    jump = folded("The jump at the ends of β", key="jump", opened_by=("beta",))
+    if jump.open:
+        with jump:
+            live_plot(
+                beta_ends(distance, students["jsd"], beta),
+                key="beta-ends",
+                height=360,
+                alt=ends_alt(distance, students["jsd"], beta),
+                sentence=ends_words(distance, students["jsd"], beta, step),
+                every_ms=BESIDE_MS,
+            )
     _advance()
 
 
@@ -119,7 +121,7 @@ def _panels(
     verdicts = {name: (" covers" if fit.covers else " seeks") if judged else "" for name, fit in fits.items()}
     titles = {
         name: f"<b>{title.format(beta=beta)}</b>{verdicts[name]}<br>"
-        f"astray {percent(fits[name].astray)}, unsaid {percent(fits[name].unsaid)}"
+        f"astray {percent(fits[name].astray)}<br>unsaid {percent(fits[name].unsaid)}"
         for name, title in TITLES.items()
     }
     live_plot(
@@ -127,7 +129,11 @@ def _panels(
         key="race",
         height=380,
         alt=f"Four students at step {step} against a teacher with {'one hump' if merged else 'two humps'}: "
-        + "; ".join(f"{title.format(beta=beta)}{verdicts[name]}" for name, title in TITLES.items()),
+        + "; ".join(
+            f"{title.format(beta=beta)}{verdicts[name]}, astray {percent(fits[name].astray)}, unsaid "
+            f"{percent(fits[name].unsaid)}"
+            for name, title in TITLES.items()
+        ),
         sentence=race_words(fits, beta, step, merged),
         caption="astray: share of the student's samples outside the teacher's densest 95 % (the teacher's own: 5 %). "
         "unsaid: share of the teacher's samples outside the student's densest 95 %.",
@@ -169,6 +175,19 @@ def race_words(fits: dict[str, mixture.Fit], beta: float, step: int, merged: boo
         f"{percent(reverse.unsaid)} of what the teacher would (forward KL: {percent(forward.unsaid)})."
     )
     return " ".join(told)
+
+
+def ends_alt(distance: float, student: np.ndarray, beta: float) -> str:
+    """The picture of the jump in numbers."""
+    at = [0.01, beta, 0.99]
+    values = mixture.beta_curve(distance, student, np.array(at))
+    log_p = mixture.log_teacher(distance)
+    ends = [mixture.value(d, log_p, student) for d in (mixture.forward_kl, mixture.reverse_kl)]
+    curve = ", ".join(f"{_digits(value)} at β = {b:g}" for b, value in zip(at, values.tolist(), strict=True))
+    return (
+        f"The JSD of its student against β, in nats: {curve}, and 0 at both ends as it is defined. Divided by β(1−β) it "
+        f"ends at the KLs: {_digits(ends[0])} forward at 0, {_digits(ends[1])} reverse at 1."
+    )
 
 
 def ends_words(distance: float, student: np.ndarray, beta: float, step: int) -> str:

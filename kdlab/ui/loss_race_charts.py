@@ -58,7 +58,7 @@ def race_panels(distance: float, students: Mapping[str, np.ndarray], titles: Map
         layout[f"yaxis{number}"] = {
             "domain": [bottom, bottom + 0.47],
             "anchor": f"x{number}",
-            "range": [0, HIGHEST * 1.35],
+            "range": [0, HIGHEST * 1.6],
             "showgrid": False,
             "showticklabels": False,
             "fixedrange": True,

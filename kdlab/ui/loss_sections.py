@@ -12,9 +12,19 @@ from kdlab.ui.live_bars import Series, live_bars
 from kdlab.ui.live_plot import live_plot
 from kdlab.ui.live_slider import live_slider
 from kdlab.ui.loss_example import LossExample, MeanNorms, choose_start, limit_norm, mean_norms, soft_norms
-from kdlab.ui.loss_words import LossAt, formula, loss_at, pull, squared_words
+from kdlab.ui.loss_words import (
+    TRIANGLE_WORDS,
+    LossAt,
+    formula,
+    loss_at,
+    norms_alt,
+    pull,
+    pushes_alt,
+    squared_words,
+    triangle_alt,
+    triangle_words,
+)
 from kdlab.ui.url_state import adopt, publish
-from kdlab.ui.words import called, percent
 
 PITCH, WIDE_PITCH = 32, 44  # pixels a row, the wider where there are few
 FEW = 5
@@ -89,7 +99,7 @@ def show_pushes(example: LossExample, now: LossAt) -> None:
         pushes(example.classes, now.supervised_gradient, now.distillation_gradient, pitch(example)),
         key="pushes",
         height=pushes_height(len(example.classes), pitch(example)),
-        alt="Where each term pushes each of the student's logits",
+        alt=pushes_alt(example.classes, now),
         sentence=pull(now),
         caption=f"The {len(example.classes)} likeliest of {len(example.classes) + example.left_out} classes; every softmax "
         "here is over these."
@@ -110,7 +120,7 @@ def show_t_squared(example: LossExample, teacher: np.ndarray, student: np.ndarra
         ),
         key="norms",
         height=330,
-        alt="Length of the soft term's gradient against temperature, with and without T squared, for this example",
+        alt=norms_alt("for this example", now.temperature, at, limit, float(hard)),
         title="This example",
         sentence=squared_words(*at, limit, now.temperature),
         every_ms=BELOW_MS,
@@ -136,7 +146,7 @@ def show_mean_t_squared(teacher_name: str, now: LossAt) -> None:
         ),
         key="mean-norms",
         height=330,
-        alt="Mean length of the soft term's gradient against temperature over the test set",
+        alt=norms_alt("mean over the test set", now.temperature, at, mean.limit, mean.supervised),
         title=f"Mean over {mean.examples:,} test examples",
         sentence=swing_words(mean),
         caption="The student knows nothing here: all its logits are 0. Lengths before the weights w and 1 − w.",
@@ -167,20 +177,18 @@ def show_triangle(example: LossExample, teacher: np.ndarray, student: np.ndarray
         triangle(names, label, z_t, softmax(z_t, now.temperature), best, path, setting),
         key="triangle",
         height=460,
-        alt="The loss over all distributions of three classes, its optimum and the student's way down",
+        alt=triangle_alt(names, label, softmax(z_t, now.temperature), best, path),
         sentence=triangle_words(names, best, now),
         every_ms=BESIDE_MS,
     )
 
 
-def triangle_words(names: list[str], best: np.ndarray, now: LossAt) -> str:
-    """Where the optimum lies."""
-    said = ", ".join(f"{called(name)} {percent(float(share))}" for name, share in zip(names, best, strict=True))
-    if now.kd_weight == 0:
-        return f"With w = 0 only the label counts: the **optimum** is its corner, which no finite logits reach ({said})."
-    if now.kd_weight == 1:
-        return f"With w = 1 only the teacher counts: the **optimum** is its answer at T = 1, at any temperature ({said})."
-    return f"The **optimum** for w = {now.kd_weight:.2f} and T = {now.temperature:g}: {said}."
+def show_on_the_triangle(example: LossExample, teacher: np.ndarray, student: np.ndarray, now: LossAt) -> None:
+    """The triangle and how to read it."""
+    picture, words = st.columns([1.7, 1], gap="large", vertical_alignment="center")
+    with picture:
+        show_triangle(example, teacher, student, now)
+    words.markdown(TRIANGLE_WORDS)
 
 
 def microscope(example: LossExample) -> tuple[np.ndarray, np.ndarray, LossAt]:

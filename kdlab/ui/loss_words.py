@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from kdlab.core.hinton import hinton_loss, logit_gradients
 from kdlab.ui.tokens import ROLE_COLOURS, ROLE_INKS
+from kdlab.ui.words import called, percent
 
 SILENT = 1e-4
 
@@ -208,3 +210,61 @@ def squared_words(with_square: float, without: float, limit: float, temperature:
             f"**{number(without)}**, {times(1 / factor)} times stronger."
         )
     return f"{compared} As T grows, with T² it comes to rest at ‖zₛ − zₜ‖/K of the centred logits, **{number(limit)}**; without, it fades."
+
+
+def triangle_words(names: list[str], best: np.ndarray, now: LossAt) -> str:
+    """Where the optimum lies."""
+    said = ", ".join(f"{called(name)} {percent(float(share))}" for name, share in zip(names, best, strict=True))
+    if now.kd_weight == 0:
+        return f"With w = 0 only the label counts: the **optimum** is its corner, which no finite logits reach ({said})."
+    if now.kd_weight == 1:
+        return f"With w = 1 only the teacher counts: the **optimum** is its answer at T = 1, at any temperature ({said})."
+    return f"The **optimum** for w = {now.kd_weight:.2f} and T = {now.temperature:g}: {said}."
+
+
+TRIANGLE_WORDS = """Every point is one answer that a student may give if there were only these three classes; a corner
+is full certainty. Bright is a low loss.
+
+- **Green**: the student, and its way in 40 steps of gradient descent.
+- **Blue squares**: the teacher, open at T = 1, filled at T.
+- **Star**: the optimum. Move **w**: it slides from the label's corner to the teacher.
+
+T makes the soft target flatter, yet a student that matches it at T also matches the teacher at 1: both are heated alike.
+"""
+
+
+def pushes_alt(classes: Sequence[str], now: LossAt) -> str:
+    """The arrows in numbers: what each term adds to each logit for a step along minus its gradient."""
+    pushes = zip(classes, -now.supervised_gradient, -now.distillation_gradient, strict=True)
+    said = "; ".join(f"{called(name)} {_signed(hard)} and {_signed(soft)}" for name, hard, soft in pushes)
+    return f"Where each term pushes each of the student's logits, supervised and distillation: {said}."
+
+
+def norms_alt(
+    whose: str, temperature: float, at: tuple[float, float], limit: float, supervised: float
+) -> str:
+    """The curves over T in numbers. at: the soft term's length with T² and without, at that temperature."""
+    return (
+        f"Length of the soft term's gradient against temperature, {whose}: at T = {temperature:g} {number(at[0])} with "
+        f"T squared and {number(at[1])} without. As T grows, with T squared it goes to {number(limit)}, without to 0. "
+        f"The supervised term's is {number(supervised)} at any T."
+    )
+
+
+def triangle_alt(
+    names: Sequence[str], label: int, soft_target: np.ndarray, best: np.ndarray, path: np.ndarray
+) -> str:
+    """The triangle in numbers. soft_target, best: (3,); path: (n, 3), the student's own answer first."""
+    return (
+        f"The loss over all distributions of three classes, {', '.join(names)}; the hard label is {names[label]}. "
+        f"Soft target {_shares(soft_target)}; optimum {_shares(best)}; the student from {_shares(path[0])} to "
+        f"{_shares(path[-1])} in {len(path) - 1} steps."
+    )
+
+
+def _shares(p: np.ndarray) -> str:
+    return ", ".join(percent(float(share)) for share in p)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−").replace("+0.00", "0.00").replace("−0.00", "0.00")

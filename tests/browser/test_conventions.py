@@ -12,6 +12,8 @@ pytestmark = pytest.mark.browser
 
 def _open(page: Page, query: str = "") -> Locator:
     page.goto(f"/loss{query}")
+    if not query:
+        page.get_by_text("Conventions: what your library calls alpha").click()
     bars = page.get_by_role("img", name="The library's loss beside ours")
     bars.scroll_into_view_if_needed()
     expect(bars).to_have_attribute("data-state", "drawn")
@@ -48,3 +50,25 @@ def test_the_pages_own_loss_is_set_there_with_one_click(browser_page: Page):
     browser_page.get_by_role("button", name="Set to this page's T and kd_weight").click()
     expect(browser_page.get_by_text("kd_weight 0.5 at T = 4, times 1")).to_be_visible()
     expect(browser_page).to_have_url(re.compile("lib_keras_example_alpha=0.5"))
+
+
+def test_the_section_is_folded_until_it_is_asked_for_and_stays_open_while_its_settings_come_and_go(
+    browser_page: Page,
+):
+    browser_page.goto("/loss")
+    title = browser_page.get_by_text("Conventions: what your library calls alpha")
+    expect(title).to_be_visible()
+    bars = browser_page.get_by_role("img", name="The library's loss beside ours")
+    expect(bars).to_have_count(0)
+    title.click()
+    bars.scroll_into_view_if_needed()
+    expect(bars).to_have_attribute("data-state", "drawn")
+    alpha = browser_page.get_by_role("slider", name="alpha", exact=True)
+    alpha.press("End")
+    expect(browser_page).to_have_url(re.compile("lib_keras_example_alpha=1"))
+    expect(bars).to_have_attribute("aria-label", re.compile(r"distillation term 0\.000 = "))
+    alpha.press("Home")
+    expect(browser_page).to_have_url(re.compile("lib_keras_example_alpha=0($|&)"))
+    expect(bars).to_be_visible()
+    title.click()
+    expect(bars).not_to_be_visible()

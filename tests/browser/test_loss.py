@@ -180,6 +180,43 @@ def test_the_race_runs_and_stops_at_its_end(browser_page: Page):
     assert "step" not in browser_page.url
 
 
+def test_the_jump_is_folded_and_its_picture_drawn_once_it_is_opened_or_a_link_points_to_it(
+    browser_page: Page,
+):
+    _open(browser_page)
+    jump = browser_page.get_by_role("img", name="The JSD of its student against β")
+    title = browser_page.get_by_text("The jump at the ends of β")
+    title.scroll_into_view_if_needed()
+    expect(jump).to_have_count(0)
+    title.click()
+    jump.scroll_into_view_if_needed()
+    expect(jump).to_have_attribute("data-state", "drawn")
+    _open(browser_page, "?beta=0.3")
+    jump.scroll_into_view_if_needed()
+    expect(jump).to_have_attribute("data-state", "drawn")
+    expect(jump).to_have_attribute("aria-label", re.compile("at β = 0.3"))
+
+
+@pytest.mark.parametrize("width", [320, 390])
+@pytest.mark.parametrize("lib", ["keras_default", "distilbert", "distillkit"])
+def test_a_phone_never_scrolls_the_page_sideways(browser: Browser, app_server, width: int, lib: str):
+    context = browser.new_context(
+        base_url=app_server.url, viewport={"width": width, "height": 844}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    page.goto(f"/loss?lib={lib}&beta=0.3")
+    for name in ("Where each term pushes", "The library's loss beside ours", "The JSD of its student"):
+        figure = page.get_by_role("img", name=name)
+        figure.scroll_into_view_if_needed()
+        expect(figure).to_have_attribute("data-state", "drawn")
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("node => node.scrollWidth") <= width
+    # What is wider than its own box scrolls inside it at the most; nothing that one reads stands outside.
+    outside = """nodes => nodes.filter((n) => n.getBoundingClientRect().right > innerWidth).map((n) => n.textContent)"""
+    assert page.locator(".kd-formula *, .katex-html, .kd-note, .kd-conventions").evaluate_all(outside) == []
+    context.close()
+
+
 def test_a_finger_drags_a_bar_at_phone_width(browser: Browser, app_server):
     context = browser.new_context(
         base_url=app_server.url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True

@@ -20,10 +20,10 @@ from kdlab.models.catalogue import teacher_logits
 from kdlab.ui.charts_conventions import loss_bars
 from kdlab.ui.charts_loss import pushes, triangle, why_t_squared
 from kdlab.ui.loss_example import MOST_CLASSES, STARTS, example_of, limit_norm, mean_norms, soft_norms
-from kdlab.ui.loss_race import ends_words, humps_merged, race_words, run
+from kdlab.ui.loss_race import ends_alt, ends_words, humps_merged, race_words, run
 from kdlab.ui.loss_race_charts import beta_ends, race_panels
 from kdlab.ui.loss_sections import TEMPERATURES, swing_words
-from kdlab.ui.loss_words import formula, loss_at, pull
+from kdlab.ui.loss_words import formula, loss_at, norms_alt, pull, pushes_alt, triangle_alt
 from kdlab.ui.own_numbers import read_numbers
 from kdlab.ui.style import styled
 from kdlab.ui.subjects import showcase, vector_subject
@@ -285,3 +285,29 @@ def test_every_figure_of_the_race_can_be_sent_at_every_step(distance, beta):
         students = {name: runner.students[step] for name, runner in runners.items()}
         json.dumps(styled(race_panels(distance, students, dict.fromkeys(students, ""))), allow_nan=False)
         json.dumps(styled(beta_ends(distance, students["jsd"], beta)), allow_nan=False)
+
+
+def _numbers(text: str) -> set[str]:
+    return set(re.findall(r"[+−]?\d+(?:\.\d+)?", text))
+
+
+def test_every_figure_is_told_in_its_numbers_to_those_who_do_not_see_it():
+    now = loss_at(STUDENT, TEACHER, 1, 4.0, 0.5, True)
+    said = pushes_alt("ABCD", now)
+    for name, hard, soft in zip("ABCD", now.supervised_gradient, now.distillation_gradient, strict=True):
+        assert f"{name} {-hard:+.2f} and {-soft:+.2f}".replace("-", "−") in said
+    said = norms_alt("for this example", 4.0, (1.6, 0.1), 1.84, 0.95)
+    assert {"4", "1.60", "0.10", "1.84", "0.95"} <= _numbers(said)
+    best, path = np.array([0.7, 0.2, 0.1]), np.array([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]])
+    said = triangle_alt(["Shirt", "Coat", "Bag"], 0, np.array([0.4, 0.35, 0.25]), best, path)
+    assert "hard label is Shirt" in said
+    for shares in (
+        "40 %, 35 %, 25 %",
+        "70 %, 20 %, 10 %",
+        "from 20 %, 30 %, 50 % to 60 %, 30 %, 10 % in 1 steps",
+    ):
+        assert shares in said
+    student = run(5.0, 0.5, 80)["jsd"].students[-1]
+    said = ends_alt(5.0, student, 0.5)
+    ends = [mixture.value(d, log_teacher(5.0), student) for d in (forward_kl, reverse_kl)]
+    assert f"{ends[0]:.2g} forward at 0, {ends[1]:.2g} reverse at 1" in said
