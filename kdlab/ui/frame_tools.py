@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
+from kdlab.ui.component_source import component
 from kdlab.ui.url_state import publish, went_back_or_forward
 
 _PROJECTOR = "projector"
 _KEY = "frame-tools"
-_tools = st.components.v2.component(
-    "kdlab.frame_tools",
+_tools = component(
+    "frame_tools",
     html="""
 <div class="tools">
   <span class="copy"><button type="button">Copy link</button><span role="status"></span></span>
   <button type="button" title="Larger type and thicker lines, for the last row">Projector</button>
 </div>
 """,
-    css=Path(__file__).with_name("frame_tools.css").read_text(encoding="utf-8"),
-    js=Path(__file__).with_name("frame_tools.js").read_text(encoding="utf-8"),
 )
 
 

@@ -5,6 +5,7 @@ const states = new WeakMap(); // parentElement -> the values on show, and what w
 const GRAIN = 0.1;
 const STEP = 0.5; // of an arrow key; with Shift the grain
 const FAR = 2; // of a page key
+const HEAD = 28; // pixels above the rows
 const ROOM = 0.11; // of the track on either side, for the numbers beside the longest bars
 
 const KEYS = {
@@ -58,6 +59,9 @@ function build(rows, data) {
   rows.append(foot);
 }
 
+// On a projector as much as `live_plot` gives the figure beside the bars.
+const pixels = (many, large) => (large ? `max(${1.2 * many}px, ${(0.025 / 13) * (1.2 / 1.4) * 100 * many}vh)` : `${many}px`);
+
 const position = (value, limit) => 0.5 + (value / limit) * (0.5 - ROOM);
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -109,7 +113,8 @@ export default function ({ data, parentElement, setStateValue }) {
     telling.soon();
   }
 
-  rows.style.setProperty("--pitch", `${data.pitch}px`);
+  find(".bars").style.setProperty("--pitch", pixels(data.pitch, data.large));
+  find(".bars").style.setProperty("--head", pixels(HEAD, data.large));
   rows.style.setProperty("--lanes", data.series.length);
   rows.setAttribute("aria-label", data.name);
   const keys = data.series.map((one) => {

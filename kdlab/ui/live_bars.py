@@ -101,7 +101,8 @@ def live_bars(
             "label": -1 if hard_label is None else hard_label,
             "label_words": label_words,
             "unit": unit,
-            "pitch": round(pitch * 1.2) if projector() else pitch,  # as live_plot does
+            "pitch": pitch,
+            "large": projector(),
             "notice": " ".join(filter(None, notices)),
         },
         on_move_change=moved,

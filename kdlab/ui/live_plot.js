@@ -50,7 +50,15 @@ function themeTokens(node) {
   return tokens;
 }
 
-const strokes = { line: "width", marker: "size" };
+const SMALLEST = 13; // px, of a figure's words
+const READABLE = 0.025; // of the screen's height, from the last row
+
+function enlargement(large) {
+  return large ? Math.max(1.4, (READABLE * innerHeight) / SMALLEST) : 1;
+}
+
+const SCALED = { line: ["width"], marker: ["size"], margin: ["l", "r"] };
+const SHIFTS = ["xshift", "yshift", "standoff"];
 
 function inTheme(value, tokens, scale, key = "") {
   if (typeof value === "string") return tokens[value] ?? value;
@@ -58,22 +66,32 @@ function inTheme(value, tokens, scale, key = "") {
   if (value === null || typeof value !== "object") return value;
   const filled = {};
   for (const [name, entry] of Object.entries(value)) {
-    const grows = scale !== 1 && typeof entry === "number" && (/font$/i.test(key) ? name === "size" : strokes[key] === name);
-    filled[name] = grows ? entry * scale : inTheme(entry, tokens, scale, name);
+    if (scale === 1 || typeof entry !== "number") filled[name] = inTheme(entry, tokens, scale, name);
+    else if (/font$/i.test(key) && name === "size") filled[name] = Math.max(entry, SMALLEST) * scale;
+    else filled[name] = SCALED[key]?.includes(name) || SHIFTS.includes(name) ? entry * scale : entry;
   }
   return filled;
+}
+
+// The rows of `live_bars` grow alike.
+function heightOf({ height, large }) {
+  return Math.round(height * enlargement(large) * (large ? 1.2 / 1.4 : 1));
 }
 
 function draw(node, plot) {
   plot.waiting = false;
   plot.stale = false;
   const began = performance.now();
-  const { figure, height, scale } = plot.data;
+  const { figure, large } = plot.data;
+  const scale = enlargement(large);
+  const height = heightOf(plot.data);
   const tokens = themeTokens(node);
-  const picture = [figure, height, scale, node.clientWidth, themeTokens.signature].join();
+  const picture = [figure, height, scale, node.clientWidth, themeTokens.signature, plot.zooms].join();
   if (picture === plot.picture) return; // sent again with what did move beside it
   plot.picture = picture;
   const { data, layout } = inTheme(JSON.parse(figure), tokens, scale);
+  node.style.height = height + "px";
+  layout.uirevision += plot.zooms;
   Object.assign(layout, { height, width: node.clientWidth || undefined, autosize: false });
   // Counts the states that were drawn: the browser tests read it.
   Promise.resolve(window.Plotly.react(node, data, layout, plot.config)).then(() => {
@@ -83,6 +101,7 @@ function draw(node, plot) {
   plot.rested = began + plot.data.every_ms;
   if (plot.listens) return;
   plot.listens = true;
+  node.on("plotly_relayout", () => (plot.showAll.hidden = false));
   node.on("plotly_click", ({ points: [point] }) => {
     if (!plot.data.clickable) return;
     const { curveNumber: curve, x, y, customdata = null } = point;
@@ -111,9 +130,11 @@ function watch(node, plot) {
   );
   plot.sight.observe(node);
   plot.size = new ResizeObserver(() => {
-    if (node._fullLayout && Math.abs(node.clientWidth - node._fullLayout.width) > 1) schedule(node, plot);
+    const { width, height } = node._fullLayout ?? {};
+    if (width && (Math.abs(node.clientWidth - width) > 1 || height !== heightOf(plot.data))) schedule(node, plot);
   });
   plot.size.observe(node);
+  plot.size.observe(document.documentElement); // a projector's letters follow the height of the screen
 }
 
 // Words as text nodes; only **these** become bold.
@@ -133,8 +154,16 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const node = parentElement.querySelector(".kdlab-plot");
   let plot = plots.get(node);
   if (!plot) {
-    // Named one by one: Plotly's own set has a button that uploads the figure to another server.
-    plot = { rested: 0, config: { displaylogo: false, modeBarButtons: [["toImage", "resetScale2d"]] } };
+    // Plotly's own buttons would stand within the picture, for which a text is read out in their place.
+    const [showAll, save] = parentElement.querySelectorAll(".kdlab-tools button");
+    plot = { rested: 0, zooms: 0, showAll, config: { displayModeBar: false } };
+    save.onclick = () => window.Plotly?.downloadImage(node, { format: "png", filename: "kd-lab" });
+    showAll.onclick = () => {
+      plot.zooms += 1; // another revision: what was zoomed is given up
+      schedule(node, plot);
+      save.focus();
+      showAll.hidden = true;
+    };
     plots.set(node, plot);
     watch(node, plot);
     // Plotly takes a touch that begins on it for a drag and holds the page still. Without it a finger scrolls, and
@@ -147,7 +176,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   write(parentElement.querySelector("p"), data.sentence);
   write(parentElement.querySelector("figcaption"), data.caption);
   node.setAttribute("aria-label", data.alt);
-  node.style.height = data.height + "px";
+  node.style.height = heightOf(data) + "px";
   node.style.cursor = data.clickable ? "pointer" : "";
   loadPlotly(data.plotly).then(
     () => schedule(node, plot),

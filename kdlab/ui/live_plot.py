@@ -22,6 +22,9 @@ _HTML = """
 <figure class="kdlab-figure">
   <h3></h3>
   <div class="kdlab-plot" role="img"></div>
+  <div class="kdlab-tools">
+    <button type="button" hidden>Show all</button><button type="button">Save picture</button>
+  </div>
   <p></p>
   <figcaption></figcaption>
 </figure>
@@ -45,7 +48,7 @@ def live_plot(
     """Draws the figure; returns the point that was just clicked, else None.
 
     figure: ``{"data": [...], "layout": {...}}`` of plain numbers and lists, or a plotly Figure; it is
-    given the lab's style. height: pixels. alt: what the picture shows, for those who do not see it.
+    given the lab's style. height: pixels; more of them on the projector. alt: what the picture shows, for those who do not see it.
     title stands above it; below it the sentence that says what is seen, with **bold** words, and a
     caption. As parts of the figure they cost a drag less than Streamlit elements of their own.
     With on_click, a click gives ``{"curve": int, "x": ..., "y": ..., "customdata": ...}``; a function
@@ -58,20 +61,19 @@ def live_plot(
         if callable(on_click) and point:
             on_click(point)
 
-    large = projector()
     answer = _plot(
         key=key,
         data={
             # One string: Streamlit looks into nested data for tables, which takes longer than the drawing.
             "figure": json.dumps(_short(styled(figure)), allow_nan=False, separators=(",", ":")),
-            "height": round(height * 1.2) if large else height,
+            "height": height,
             "alt": alt,
             "title": title,
             "sentence": sentence,
             "caption": caption,
             "clickable": bool(on_click),
             "every_ms": every_ms,
-            "scale": 1.4 if large else 1.0,
+            "large": projector(),
             "plotly": plotly_address(),
         },
         on_clicked_change=clicked,
