@@ -17,6 +17,8 @@ from kdlab.core.mixture import HUMP_WIDTH, START, fit, forward_kl, log_teacher, 
 from kdlab.core.probability import softmax
 from kdlab.core.simplex import descent, optimum, to_plane
 from kdlab.models.catalogue import teacher_logits
+from kdlab.runs.curves import METRICS, Curves
+from kdlab.runs.spec import RunSpec
 from kdlab.ui.charts_conventions import loss_bars
 from kdlab.ui.charts_loss import pushes, triangle, why_t_squared
 from kdlab.ui.loss_example import MOST_CLASSES, STARTS, example_of, limit_norm, mean_norms, soft_norms
@@ -25,8 +27,9 @@ from kdlab.ui.loss_race_charts import beta_ends, race_panels
 from kdlab.ui.loss_sections import TEMPERATURES, swing_words
 from kdlab.ui.loss_words import formula, loss_at, norms_alt, pull, pushes_alt, triangle_alt
 from kdlab.ui.own_numbers import read_numbers
+from kdlab.ui.run_words import budget_words
 from kdlab.ui.style import styled
-from kdlab.ui.subjects import showcase, vector_subject
+from kdlab.ui.subjects import hesitant, showcase, vector_subject
 from kdlab.ui.subjects import test_subject as subject_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -217,7 +220,7 @@ def test_a_link_that_fits_moves_the_loss_and_is_kept(loss_page):
     loss_page.run()
     assert not loss_page.exception
     assert {key: loss_page.query_params[key] for key in wanted} == wanted
-    example = example_of(subject_of("fashion", showcase("fashion")[0]))
+    example = example_of(subject_of("fashion", hesitant("fashion")))
     student = example.student("copy")
     student[[0, 2]] = 3.5, -2
     now = loss_at(student, example.teacher, example.label, 2.5, 0.8, False)
@@ -311,3 +314,15 @@ def test_every_figure_is_told_in_its_numbers_to_those_who_do_not_see_it():
     said = ends_alt(5.0, student, 0.5)
     ends = [mixture.value(d, log_teacher(5.0), student) for d in (forward_kl, reverse_kl)]
     assert f"{ends[0]:.2g} forward at 0, {ends[1]:.2g} reverse at 1" in said
+
+
+def test_a_run_s_silent_term_has_no_angle_and_no_cosine_in_its_words():
+    values = {name: np.full((1, 3, 2), 0.5) for name in METRICS}
+    values["gradient_distillation"][:, 2] = 0
+    values["gradient_cosine"][:, 2] = np.nan
+    at = np.zeros(1)
+    said = budget_words(Curves(at, at, at, values, ()), RunSpec().arms)
+    assert "silent" in said
+    assert "cosine" not in said
+    values["gradient_distillation"][:, 2] = values["gradient_cosine"][:, 2] = 0.5
+    assert "cosine 0.50" in budget_words(Curves(at, at, at, values, ()), RunSpec().arms)
