@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Locator, Page, sync_playwright
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 ROOT = Path(__file__).resolve().parents[1]
 AT_LEAST_STATES_A_SECOND = 15
@@ -115,16 +116,30 @@ def _wait_for_warm_worker(home: Path) -> None:
 
 def measured(page: Page, address: str, seconds: float, handle: str = "") -> dict[str, Any]:
     """Drags to and fro, stops, lets go; then presses the arrow keys. handle: how the slider's name begins."""
+    frames: list[bytes] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda f: frames.append(_bytes(f))))
     page.goto(address)
     page.wait_for_selector(".js-plotly-plot .barlayer path")
     page.wait_for_timeout(3000)
     page.evaluate(WATCH)
     page.evaluate("document.querySelector('.js-plotly-plot').sameNode = true")
     slider = page.get_by_role("slider", name=handle).first
+    frames.clear()
     result = _dragged(page, slider, seconds)
+    result["kilobytes_a_change"] = _kilobytes_a_run(frames)
     result["same_node"] = page.evaluate("document.querySelector('.js-plotly-plot').sameNode === true")
     result["key_to_state_ms"] = _keyed(page, slider)
     return result
+
+
+def _bytes(frame: bytes | str) -> bytes:
+    return frame if isinstance(frame, bytes) else frame.encode()
+
+
+def _kilobytes_a_run(frames: list[bytes]) -> float | None:
+    """What the server sent through the websocket, over the script runs that it was sent for; uncompressed."""
+    runs = sum(ForwardMsg.FromString(frame).WhichOneof("type") == "new_session" for frame in frames)
+    return round(sum(map(len, frames)) / runs / 1000, 1) if runs else None
 
 
 def _dragged(page: Page, slider: Locator, seconds: float) -> dict[str, Any]:

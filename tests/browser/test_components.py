@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 pytestmark = pytest.mark.browser
+
+UNDER_THE_HAND = ("live_slider", "live_bars", "live_plot", "tiles")
 
 
 def _open(page: Page) -> tuple[Locator, Locator]:
@@ -215,3 +222,48 @@ def test_the_end_of_an_overtaken_call_leaves_what_stands_alone(browser_page: Pag
           return Boolean(node._fullLayout);
         }"""
     )
+
+
+def test_what_a_move_sends_is_numbers_no_reference_no_code_no_picture(browser_page: Page):
+    frames: list[bytes] = []
+
+    def keep(payload: bytes | str) -> None:
+        frames.append(payload if isinstance(payload, bytes) else payload.encode())
+
+    browser_page.on("websocket", lambda socket: socket.on("framereceived", keep))
+    slider, _ = _open(browser_page)
+    frames.clear()
+    for key, value in (("End", "20"), ("Home", "0.5"), ("End", "20"), ("Home", "0.5")):
+        slider.press(key)
+        expect(browser_page).to_have_url(re.compile(rf"[?&]T={value}($|&)"))
+    messages = [ForwardMsg.FromString(frame) for frame in frames]
+    # A reference to what the browser has just forgotten ends the connection for good.
+    assert "ref_hash" not in {message.WhichOneof("type") for message in messages}
+    components = [
+        message.delta.new_element.bidi_component
+        for message in messages
+        if message.delta.new_element.WhichOneof("type") == "bidi_component"
+    ]
+    ours = [one for one in components if one.component_name in {f"kdlab.{name}" for name in UNDER_THE_HAND}]
+    assert {one.component_name.removeprefix("kdlab.") for one in ours} >= {"live_slider", "live_plot", "tiles"}
+    assert all(len(one.js_content) + len(one.css_content) + len(one.html_content) < 1500 for one in ours)
+    assert not any(b"data:image" in frame for frame in frames)
+
+
+def test_a_move_made_while_the_server_was_away_is_told_when_it_is_back(
+    browser: Browser, start_app: Callable[[], AbstractContextManager[Any]]
+):
+    with start_app() as server:
+        page = browser.new_page(base_url=server.url)
+        slider, bars = _open(page)
+        slider.press("End")
+        expect(page).to_have_url(re.compile(r"[?&]T=20($|&)"))
+        os.killpg(server.process.pid, signal.SIGKILL)
+        server.process.wait()
+        slider.press("Home")
+        expect(slider).to_have_attribute("aria-valuetext", "0.5")
+    with start_app():
+        expect(page).to_have_url(re.compile(r"[?&]T=0.5($|&)"))
+        expect(bars).to_contain_text("T = 0.5")
+        expect(slider).to_have_attribute("aria-valuetext", "0.5")
+    page.close()
