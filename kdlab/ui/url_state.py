@@ -109,6 +109,8 @@ def shortened(text: str, length: int = 24) -> str:
 
 def literal(text: str) -> str:
     """A line as Markdown in which every sign stands for itself: no picture, link, colour, formula or symbol."""
+    # Streamlit rewrites this sign of an icon even in code; a space without width keeps it from being one.
+    text = text.replace(":material/", ":\u200bmaterial/")
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence, room = "`" * (longest + 1), " " if longest else ""
     return f"{fence}{room}{text or ' '}{room}{fence}"
