@@ -107,7 +107,8 @@ def _unreadable_row(run: UnreadableRun, store: Store) -> None:
     with st.container(border=True, key=f"run-{run.id}"):
         words, buttons = st.columns([9, 4], vertical_alignment="center")
         with words, st.container(gap="xsmall"):
-            st.header(title, anchor=False)
+            with st.container(horizontal=True):  # as in the other rows, where the tick stands beside it
+                st.header(title, anchor=False, width="stretch")
             st.markdown(f":material/help_center: Kept as it is · {_owner(run)} · {_when(run)}")
             st.text(f"{short}: {run.fault}")  # what is stored may be anything: as text it stays text
         with (

@@ -61,6 +61,19 @@ def rows_of_runs(page: Page) -> None:
     expect(page.locator("[class*=st-key-run-]").first).to_be_visible()
 
 
+def two_runs_compared(page: Page) -> None:
+    finished_run(page)
+    page.goto(f"{SHORT}&temperature=5")
+    finished_run(page)
+    page.goto("/runs?whose=Yours")
+    ticks = page.locator("[class*=st-key-compare-] label")
+    ticks.nth(0).click()
+    expect(page.get_by_text("tick a second")).to_be_visible()
+    ticks.nth(1).click()
+    page.get_by_role("button", name="Compare these two").click()
+    expect(page.get_by_role("heading", name="How they got there")).to_be_visible()
+
+
 SIGHTS: dict[str, tuple[str, Callable[[Page], None] | None]] = {
     "Home": ("/", None),
     "Soft targets of a picture": ("/soft-targets", None),
@@ -71,6 +84,7 @@ SIGHTS: dict[str, tuple[str, Callable[[Page], None] | None]] = {
     "Distill with the recorded run, every part open": ("/distill", open_every_part),
     "A run that is done": (SHORT, finished_run),
     "Runs with a row": (SHORT, rows_of_runs),
+    "Two runs compared": (SHORT, two_runs_compared),
 }
 
 
