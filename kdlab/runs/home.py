@@ -39,7 +39,9 @@ def keep_to_owner(database: Path) -> None:
 
     SQLite gives its write-ahead log the rights of the file itself. Windows has no such rights and changes nothing.
     """
-    os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
+    # One that is there is never opened: to close it would drop every lock that SQLite holds on it in this process.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     for beside in ("", "-wal", "-shm"):
         with contextlib.suppress(OSError):
             os.chmod(f"{database}{beside}", 0o600)

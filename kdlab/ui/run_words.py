@@ -40,6 +40,8 @@ def news(shown: Shown, store: Store | None, headline: str) -> tuple[str, str]:
     A state, a tenth of the way, a change of temperature or KD weight, the verdict's headline.
     """
     run = shown.run
+    if shown.recorded:
+        return "recorded", ""  # nothing happens to it
     state, _ = STATES[run.state]
     marks = shown.curves.marks if shown.curves else ()
     tenth = int(10 * min(1.0, shown.share))

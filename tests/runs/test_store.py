@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -435,3 +436,21 @@ def test_a_home_folder_that_cannot_be_written_is_a_message(
     monkeypatch.setenv("KDLAB_HOME", str(tmp_path / "file" / "below"))
     with pytest.raises(HomeError, match="KDLAB_HOME"):
         home()
+
+
+def test_a_process_that_comes_and_goes_leaves_two_open_stores_on_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
+    first = Store()
+    first.enqueue(SPEC, "ann")
+    second = Store()  # as a server's dispatcher and its pages
+    visit = "from kdlab.runs.store import Store; print(len(Store().list_runs()))"
+
+    def seen_elsewhere() -> int:
+        return int(subprocess.run([sys.executable, "-c", visit], capture_output=True, check=True).stdout)
+
+    assert seen_elsewhere() == 1
+    first.enqueue(SPEC, "ben")
+    second.enqueue(SPEC, "cleo")
+    assert seen_elsewhere() == len(first.list_runs()) == len(second.list_runs()) == 3
