@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Page, expect
+
+from kdlab.runs.spec import RunSpec
+from kdlab.runs.store import Store
+
+if TYPE_CHECKING:
+    from conftest import AppServer
 
 pytestmark = pytest.mark.browser
 
@@ -77,5 +84,19 @@ def test_a_page_with_a_value_that_does_not_fit_is_left_by_one_step(browser_page:
     expect(browser_page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
     browser_page.goto("/soft-targets?T=99&data=hats")
     expect(browser_page).not_to_have_url(re.compile("T=|data="))
+    browser_page.go_back()
+    expect(browser_page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
+
+
+def test_a_run_that_was_opened_is_left_for_the_list_by_one_step(browser_page: Page, app_server: AppServer):
+    app_server.home.mkdir(parents=True, exist_ok=True)
+    store = Store(f"sqlite:///{app_server.home / 'lab.sqlite'}")
+    run_id = store.enqueue(RunSpec(temperature=5.5), "someone", state="running")
+    store.finish(run_id, "cancelled")
+    browser_page.goto("/runs")
+    browser_page.locator(f".st-key-run-{run_id}").get_by_role("button", name="Open").click()
+    expect(browser_page.get_by_role("heading", name="Distill", level=1)).to_be_visible()
+    expect(browser_page).to_have_url(re.compile(rf"/distill\?.*run={run_id}"))
+    expect(browser_page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     browser_page.go_back()
     expect(browser_page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
