@@ -12,6 +12,8 @@ from pathlib import Path
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kdlab.ui.headers import opens_a_page
+
 STEPS = ("data", "example", "run", "compare")
 """Parameters of the address whose change, by the visitor's hand, is a step."""
 _SCRIPT = (
@@ -27,7 +29,7 @@ class StepsInHistory:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET":
+        if not opens_a_page(scope):
             await self.app(scope, receive, send)
             return
         # A compressed page could not be added to.

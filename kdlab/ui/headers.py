@@ -1,4 +1,4 @@
-"""Headers on every answer: who may show the lab in a frame, and that a file is only what it says it is."""
+"""Headers: whether a request opens a page; on every answer, who may show the lab in a frame, and what a file is."""
 
 from __future__ import annotations
 
@@ -25,6 +25,15 @@ def frame_ancestors() -> str:
                 name[:80],
             )
     return " ".join(["'self'", *(name for name in named if _SOURCE.fullmatch(name))])
+
+
+def opens_a_page(scope: Scope) -> bool:
+    """A browser that opens a page asks for HTML; scripts, images and health checks do not."""
+    return (
+        scope["type"] == "http"
+        and scope["method"] == "GET"
+        and any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+    )
 
 
 class SafeHeaders:

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 
 from kdlab.runs.home import HomeError, home
+from kdlab.ui.headers import opens_a_page
 
 _log = logging.getLogger("kdlab")
 COOKIE = "kdlab_visitor"
@@ -44,7 +45,7 @@ class VisitorCookie:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _is_page(scope) or _verified(_sent_cookie(scope)) is not None:
+        if not opens_a_page(scope) or _verified(_sent_cookie(scope)) is not None:
             await self.app(scope, receive, send)
             return
         # Behind a TLS proxy the scheme is the browser's where uvicorn trusts the proxy's X-Forwarded-Proto: from this
@@ -57,13 +58,6 @@ class VisitorCookie:
             await send(message)
 
         await self.app(scope, receive, send_with_cookie)
-
-
-def _is_page(scope: Scope) -> bool:
-    """A browser that opens a page asks for HTML; scripts, images and health checks do not."""
-    return scope["method"] == "GET" and any(
-        name == b"accept" and b"text/html" in value for name, value in scope["headers"]
-    )
 
 
 def _sent_cookie(scope: Scope) -> str | None:

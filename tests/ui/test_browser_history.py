@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
@@ -21,11 +22,12 @@ def _client() -> TestClient:
         return PlainTextResponse("</head>")
 
     routes = [Route("/", page), Route("/data", data)]
-    return TestClient(Starlette(routes=routes, middleware=[Middleware(StepsInHistory)]))
+    middleware = [Middleware(StepsInHistory), Middleware(GZipMiddleware, minimum_size=1)]
+    return TestClient(Starlette(routes=routes, middleware=middleware))
 
 
 def test_a_page_gets_the_script_before_its_head_ends():
-    answer = _client().get("/", headers={"Accept-Encoding": "gzip"})
+    answer = _client().get("/", headers={"Accept": "text/html", "Accept-Encoding": "gzip"})
     assert answer.text.startswith("<html><head><title>Lab</title><script>")
     assert answer.text.endswith("</script></head><body></body></html>")
     assert '"example"' in answer.text
@@ -35,4 +37,6 @@ def test_a_page_gets_the_script_before_its_head_ends():
 
 
 def test_what_is_no_page_stays_as_it_is():
-    assert _client().get("/data").text == "</head>"
+    answer = _client().get("/data", headers={"Accept-Encoding": "gzip"})
+    assert answer.text == "</head>"
+    assert answer.headers["Content-Encoding"] == "gzip"  # a script of megabytes travels compressed
