@@ -127,7 +127,8 @@ def _doctor(options: argparse.Namespace) -> int:
         return 1
     print(f"{'home folder':<14} {home()}")
     store = Store()
-    print(f"{'runs kept':<14} {len(store.list_runs())}, and {len(store.unreadable())} that cannot be read")
+    runs, unreadable = store.list_runs(limit=None), store.unreadable(limit=None)
+    print(f"{'runs kept':<14} {len(runs)}, and {len(unreadable)} that cannot be read")
     try:
         from kdlab.distill.device import describe_device, resolve_device
     except (ImportError, OSError) as error:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from kdlab.runs.store import StoreError
-from kdlab.ui.compare_runs import PARAMETER, RUNS_PAGE, comparison_view
+from kdlab.ui.compare_runs import PARAMETER, comparison_view
 from kdlab.ui.lab_store import lab_store
 from kdlab.ui.run_list import run_list
-from kdlab.ui.way import SOFT_TARGETS, next_page
+from kdlab.ui.way import RUNS, SOFT_TARGETS, next_page
 
 compared = st.query_params.get(PARAMETER)
 if compared is not None:
-    st.page_link(RUNS_PAGE, label="All runs", icon=":material/arrow_back:")
+    st.page_link(RUNS.script, label="All runs", icon=":material/arrow_back:")
 st.title("Runs" if compared is None else "Two runs compared")
 store = lab_store()
 if store is None:

@@ -88,7 +88,7 @@ class Dispatcher:
                 self._submitted.add(run_id)
 
     def _fail_unreadable(self) -> None:
-        for row in self._store.unreadable(states=ACTIVE):
+        for row in self._store.unreadable(states=ACTIVE, limit=None):
             self._store.finish(row.id, "failed", message=f"This run cannot be trained. {row.fault}")
 
     def _account_for(self, ended: Ended) -> None:

@@ -111,10 +111,16 @@ class Store:
         return [run for run in self._rows(query) if isinstance(run, Run)]
 
     def unreadable(
-        self, run_id: str | None = None, *, states: Iterable[str] | None = None
+        self,
+        run_id: str | None = None,
+        *,
+        states: Iterable[str] | None = None,
+        limit: int | None = 500,
     ) -> list[UnreadableRun]:
         """The rows that `list_runs` and `get` leave out because this lab cannot read them, newest first."""
-        query = _RUN.order_by(runs_table.c.created.desc())
+        if run_id is not None and not run_id.isalnum():
+            return []
+        query = _RUN.order_by(runs_table.c.created.desc()).limit(limit)
         if run_id is not None:
             query = query.where(runs_table.c.id == run_id)
         if states is not None:
@@ -263,7 +269,7 @@ class Store:
         for run_id in due:
             # The files go before the rows are committed: who is stopped here finds the run again and ends the work.
             with self._write() as connection:
-                connection.execute(points_table.delete().where(points_table.c.run_id == run_id))
+                # Its points go with it, and stay where its deletion was undone a moment ago.
                 gone = connection.execute(runs_table.delete().where((runs_table.c.id == run_id) & over))
                 if gone.rowcount:
                     artifacts.delete(run_id)

@@ -16,14 +16,14 @@ from kdlab.ui import charts_compare
 from kdlab.ui.live_plot import live_plot
 from kdlab.ui.run_titles import differing_settings, run_title
 from kdlab.ui.url_state import literal, shortened
+from kdlab.ui.way import DISTILL, RUNS
 
 PARAMETER = "compare"
-RUNS_PAGE = "../pages/runs.py"
 
 
 def open_comparison(first: Run, second: Run) -> None:
     """Leads to the comparison, a step of the browser's history."""
-    st.switch_page(RUNS_PAGE, query_params={PARAMETER: f"{first.id},{second.id}"})
+    st.switch_page(RUNS.script, query_params={PARAMETER: f"{first.id},{second.id}"})
 
 
 def comparison_view(store: Store, asked: str) -> None:
@@ -63,8 +63,8 @@ def _asked_for(store: Store, asked: str) -> tuple[Run, Run] | str:
         return "This address names the same run twice: it does not differ from itself."
     runs = []
     for run_id in ids:
-        run = store.get(run_id) if run_id.isalnum() else None
-        if run is None and run_id.isalnum() and store.unreadable(run_id):
+        run = store.get(run_id)
+        if run is None and store.unreadable(run_id):
             return f"The run {run_id[:4]} cannot be read by this lab."
         if run is None:
             return f"The run “{literal(shortened(run_id))}” is not in this lab's store (any more)."
@@ -80,7 +80,7 @@ def _run_line(name: str, run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{name}**  {run_title(run)} :small[{run.id[:4]} · {stroke}]", width="stretch")
         st.page_link(
-            "../pages/distill.py",
+            DISTILL.script,
             label=f"Open {name}",
             icon=":material/open_in_full:",
             query_params={"run": run.id},

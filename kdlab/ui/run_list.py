@@ -17,6 +17,7 @@ from kdlab.ui.compare_runs import open_comparison
 from kdlab.ui.identity import visitor_id
 from kdlab.ui.run_titles import run_title, state_words
 from kdlab.ui.verdict import headline
+from kdlab.ui.way import DISTILL
 
 _PAGE = 20
 _SHOWN = "runs-shown"
@@ -45,7 +46,7 @@ def run_list(store: Store) -> None:
     if not runs:
         none = "None of these yet." if narrowed else "No run yet."
         st.info(f"{none} Launch one on the Distill page; it appears here with its curves and its student.")
-        st.page_link("../pages/distill.py", label="To Distill", icon=":material/rocket_launch:")
+        st.page_link(DISTILL.script, label="To Distill", icon=":material/rocket_launch:")
     count = st.session_state.setdefault(_SHOWN, _PAGE)
     ticked = []
     for run in runs[:count]:
@@ -94,7 +95,7 @@ def _row(run: Run, store: Store) -> bool:
         with buttons, st.container(horizontal=True, horizontal_alignment="right"):
             named = f":small[{title}, {short}]"
             if st.button(f"Open {named}", key=f"open-{run.id}", icon=":material/open_in_full:"):
-                st.switch_page("../pages/distill.py", query_params={"run": run.id})
+                st.switch_page(DISTILL.script, query_params={"run": run.id})
             with st.popover(f"More {named}", icon=":material/more_horiz:"):
                 _downloads(run, store)
                 _delete_button(run, title, store)

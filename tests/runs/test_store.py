@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -294,6 +295,7 @@ def test_a_row_that_cannot_be_read_spoils_no_other(
 @pytest.mark.parametrize("name", ["\0", "a\0b", "\ud800", "", "' OR 1=1", "x" * 10**6])
 def test_what_is_no_id_names_no_run(store: Store, name: str) -> None:
     assert store.get(name) is None
+    assert store.unreadable(name) == []
 
 
 def test_a_damaged_point_is_a_gap_in_its_curves(store: Store, tmp_path: Path) -> None:
@@ -454,3 +456,25 @@ def test_a_process_that_comes_and_goes_leaves_two_open_stores_on_one_file(
     first.enqueue(SPEC, "ben")
     second.enqueue(SPEC, "cleo")
     assert seen_elsewhere() == len(first.list_runs()) == len(second.list_runs()) == 3
+
+
+def test_a_deletion_undone_at_the_last_moment_takes_no_points(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
+    store, other = Store(), Store()
+    run_id = ended(store)
+    points = store.points(run_id)
+    store.delete(run_id, "ann")
+    later = time.time() + 60
+    monkeypatch.setattr(time, "time", lambda: later)
+    write = store._write
+
+    def after_another_has_undone_it() -> AbstractContextManager[sa.Connection]:
+        assert other.undelete(run_id, "ann")
+        return write()
+
+    monkeypatch.setattr(store, "_write", after_another_has_undone_it)
+    store.sweep_deleted()
+    assert other.get(run_id) is not None
+    assert other.points(run_id) == points != []
