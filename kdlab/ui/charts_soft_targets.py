@@ -11,7 +11,6 @@ from kdlab.ui.style import ROLES, Figure
 from kdlab.ui.words import percent
 
 _TEACHER = ROLES["teacher"]
-_LABEL = ROLES["hard_labels"]
 LABEL_HAS_ROOM = 0.8
 BRIGHTEST = 0.2
 """The mean probability at which a cell of the class map has its full colour, at every temperature."""

@@ -80,7 +80,7 @@ def component_route() -> Route:
         name = request.path_params["name"]
         if name not in _FILES:
             return PlainTextResponse("Not found", status_code=404)
-        headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
         return Response(_FILES[name], media_type=_TYPES[Path(name).suffix], headers=headers)
 
     return Route(lab_path("components/{version}/{name}"), send, methods=["GET", "HEAD"])

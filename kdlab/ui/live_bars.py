@@ -17,7 +17,7 @@ import numpy as np
 import streamlit as st
 
 from kdlab.ui.component_source import component
-from kdlab.ui.page_frame import projector
+from kdlab.ui.frame_tools import projector
 from kdlab.ui.style import ROLES
 from kdlab.ui.tokens import ROLE_INKS
 from kdlab.ui.url_state import adopt, publish, shortened

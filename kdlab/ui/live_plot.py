@@ -14,7 +14,7 @@ import numpy as np
 import streamlit as st
 
 from kdlab.ui.component_source import component
-from kdlab.ui.page_frame import projector
+from kdlab.ui.frame_tools import projector
 from kdlab.ui.plotly_source import plotly_address
 from kdlab.ui.style import styled
 

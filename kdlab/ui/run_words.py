@@ -10,7 +10,6 @@ from kdlab.runs.store import Run, Store
 from kdlab.ui.loss_words import direction, number
 from kdlab.ui.run_source import Shown
 from kdlab.ui.run_titles import STATES
-from kdlab.ui.steering import held
 
 
 def progress_words(shown: Shown, store: Store | None) -> str:
@@ -114,12 +113,6 @@ def budget_words(curves: Curves, arms: tuple[Arm, ...]) -> str:
         f"{pulls}; {direction(cosine)}. Distillation makes **{share:.0%}** of the summed gradient, which AdamW then "
         "rescales."
     )
-
-
-def held_words(run: Run) -> str:
-    """Temperature and KD weight as the run holds them: "T 2, w 0.9"."""
-    now = held(run)
-    return f"T {now['temperature']:g}, w {now['kd_weight']:g}"
 
 
 def _place(run: Run, store: Store) -> tuple[int, int]:
