@@ -13,7 +13,7 @@ from kdlab.ui.identity import visitor_id
 from kdlab.ui.lab_store import lab_store
 from kdlab.ui.run_head import run_head
 from kdlab.ui.run_on_show import put_on_show, run_on_show
-from kdlab.ui.run_source import answers_of, on_show, recorded
+from kdlab.ui.run_source import absent_because, answers_of, on_show, recorded
 from kdlab.ui.run_view import live_view
 from kdlab.ui.steering import follow, in_hand, steer, whom_it_steers
 from kdlab.ui.verdict import headline, verdict
@@ -23,9 +23,10 @@ store = lab_store()
 run_id = run_on_show(store)
 try:
     shown = on_show(run_id, store)
+    absent = absent_because(run_id, shown, store)
 except StoreError as error:
     st.error(str(error), icon=":material/folder_off:")
-    store, shown = None, recorded()
+    store, shown, absent = None, recorded(), None
 follow(shown.run)
 
 st.title("Distill")
@@ -87,10 +88,8 @@ with left:
 with right:
     if fault := st.session_state.pop("launch-fault", None):
         st.error(fault, icon=":material/error:")
-    if run_id and store is not None and shown.run.id != run_id:
-        missing = not store.unreadable(run_id)
-        why = "is not in this lab's store (any more)" if missing else "cannot be read by this lab; Runs says why"
-        st.info(f"The run in this link {why}. Here is a recorded one.")
+    if absent:
+        st.info(absent)
     if run_head(shown, store):
         launch(shown.run.spec)
     ended = shown.run.result is not None and not shown.moving

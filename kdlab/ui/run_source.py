@@ -51,6 +51,15 @@ def on_show(run_id: str | None, store: Store | None) -> Shown:
     return found or recorded()
 
 
+def absent_because(run_id: str | None, shown: Shown, store: Store | None) -> str | None:
+    """Why the run of this id is not the one on show, in a sentence; None where it is. Raises StoreError."""
+    if not run_id or store is None or shown.run.id == run_id:
+        return None
+    if store.unreadable(run_id):
+        return "The run in this link cannot be read by this lab; Runs says why. Here is a recorded one."
+    return "The run in this link is not in this lab's store (any more). Here is a recorded one."
+
+
 def recorded() -> Shown:
     """The recorded run, whole, or as far as its replay has come."""
     run, rows, _ = recorded_run()

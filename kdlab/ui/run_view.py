@@ -30,11 +30,12 @@ def live_view(shown: Shown, store: Store | None, headline: str) -> None:
         try:
             carry_out(store)
             now = on_show(shown.run.id, store)
+            how_far, told = progress_words(now, store), news(now, store, headline)
         except StoreError as error:  # the next look may find the store well again
             st.warning(str(error), icon=":material/sync_problem:")
             return
-        _progress(now, store)
-        announce(*news(now, store, headline), key="news", launched=just_launched())
+        _progress(now, how_far)
+        announce(*told, key="news", launched=just_launched())
         _picture(now)
         if _standing(now) != _standing(shown) or drifted(now.run):
             st.rerun()
@@ -47,10 +48,10 @@ def _standing(shown: Shown) -> tuple[str, bool, bool]:
     return shown.run.state, shown.run.command == "cancel", shown.moving
 
 
-def _progress(shown: Shown, store: Store | None) -> None:
+def _progress(shown: Shown, how_far: str) -> None:
     run = shown.run
     title = f":small[{run_title(run)}]"
-    st.markdown(title if shown.recorded else f"{progress_words(shown, store)}  \n{title}")
+    st.markdown(title if shown.recorded else f"{how_far}  \n{title}")
     if shown.moving:
         st.progress(min(1.0, shown.share))
     if run.message:

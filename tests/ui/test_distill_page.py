@@ -302,6 +302,20 @@ def test_the_verdict_stands_at_the_race_and_names_the_arm_to_take(fresh_store: P
     assert "Payload, what the teacher sends for one example" in said
 
 
+@pytest.mark.parametrize("asked", ["queue", "unreadable"])
+def test_whatever_the_page_asks_of_a_store_that_fails_no_error_stands_there(
+    fresh_store: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise StoreError("The store is busy.")
+
+    waiting = Store().enqueue(SPEC, "someone")
+    monkeypatch.setattr(Store, asked, refuse)
+    app = open_page("distill", run=waiting if asked == "queue" else "gone")
+    assert not app.exception
+    assert "The store is busy." in words(app)
+
+
 def test_a_store_that_fails_is_told_in_words_and_a_stop_waits_for_it(
     fresh_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
