@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from kdlab.data.registry import get_dataset
 from kdlab.distill.objective_catalogue import Objective, TopKKL
 from kdlab.models.catalogue import TEACHERS, teacher_logits, weights_sha256
 from kdlab.models.checkpoints import load_teacher
-from kdlab.models.kept_files import read_arrays
+from kdlab.models.kept_files import read_arrays, write_arrays
 
 # What an objective reads of a teacher, row for row of the dataset: (N,) classes, (N, K) logits, or the k
 # likeliest classes' probabilities and numbers, both (N, k). Empty where it reads nothing.
@@ -57,10 +56,7 @@ def _cached_logits(teacher: str, cache: Path) -> tuple[np.ndarray, np.ndarray]:
     if (len(kept.get("train", ())), len(kept.get("test", ()))) == (len(arrays.x_train), len(arrays.x_test)):
         return kept["train"], kept["test"]
     train, test = answer(teacher, arrays.x_train), answer(teacher, arrays.x_test)
-    cache.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.npz")
-    np.savez(partial, train=train, test=test)
-    partial.replace(path)
+    write_arrays(path, train=train, test=test)
     return train, test
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 from pathlib import Path
 
 import numpy as np
 
-from kdlab.models.kept_files import read_arrays, write_whole
+from kdlab.models.kept_files import read_arrays, write_arrays
 from kdlab.runs.home import home
 
 
@@ -26,9 +25,7 @@ def student_path(run_id: str, role: str, seed: int) -> Path:
 
 def save_answers(run_id: str, answers: list[list[list[int]]]) -> None:
     """answers (arms, seeds, N): the class that each student gives to each test example."""
-    packed = io.BytesIO()
-    np.savez_compressed(packed, answers=np.array(answers, dtype=np.uint8))
-    write_whole(folder(run_id) / "answers.npz", packed.getvalue())
+    write_arrays(folder(run_id) / "answers.npz", answers=np.array(answers, dtype=np.uint8))
 
 
 def load_answers(run_id: str) -> np.ndarray | None:

@@ -105,8 +105,14 @@ def _seeds(count: int) -> str:
 
 def in_words(difference: Interval) -> str:
     """A difference of accuracies in percentage points: "+2.8 points, 95 % 1.1 to 4.4"."""
-    points = f"{100 * difference.mean:+.1f} points"
+    points = f"{in_points(difference.mean)} points"
     if difference.n < 2:
         return f"{points}; one seed shows no difference, run at least two"
-    interval = f"95 % {100 * difference.low:.1f} to {100 * difference.high:.1f}"
+    interval = f"95 % {100 * difference.low:.1f} to {100 * difference.high:.1f}".replace("-", "−")
     return f"no difference shown ({points}, {interval})" if difference.holds_zero else f"{points}, {interval}"
+
+
+def in_points(share: float) -> str:
+    """A difference of accuracies as signed percentage points: "+2.8", "−1.4", "0.0"."""
+    points = f"{100 * share:+.1f}"
+    return points.replace("-", "−") if float(points) else "0.0"

@@ -11,7 +11,7 @@ import numpy as np
 from kdlab.core.intervals import Interval
 from kdlab.distill.arms import ROLE_NAMES
 from kdlab.distill.arms import Role as ArmRole
-from kdlab.runs.comparison import in_words
+from kdlab.runs.comparison import in_points, in_words
 from kdlab.runs.curves import Curves
 from kdlab.ui.charts_run import line_with_band, spread_labels
 from kdlab.ui.style import ROLES, Figure, Role, direct_label
@@ -66,7 +66,7 @@ def paired_differences(differences: Mapping[ArmRole, Interval], names: Mapping[A
             direct_label(
                 mean,
                 place,
-                f"{names[key]} {_signed(mean)}",
+                f"{names[key]} {in_points(found.mean)}",
                 role,
                 xanchor="right" if mean > edge / 3 else "left" if mean < -edge / 3 else "center",
                 xshift=0,
@@ -93,11 +93,6 @@ def paired_differences(differences: Mapping[ArmRole, Interval], names: Mapping[A
             "margin": {"t": 28},
         },
     }
-
-
-def _signed(points: float) -> str:
-    rounded = f"{abs(points):.1f}"
-    return rounded if float(rounded) == 0 else f"{'−' if points < 0 else '+'}{rounded}"
 
 
 def _interval(low: float, high: float, place: int, role: Role, cut: tuple[bool, bool]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kdlab.core.intervals import Interval
-from kdlab.runs.comparison import Comparison, in_words
+from kdlab.runs.comparison import Comparison, in_points, in_words
 from kdlab.ui.style import ROLES, Figure, Role, direct_label
 
 _PERCENT = ".0%"
@@ -116,7 +116,7 @@ def _block(interval: Interval, role: Role) -> dict[str, Any]:
 
 
 def _step_words(interval: Interval) -> str:
-    points = f"{100 * interval.mean:+.1f}".replace("-", "−")
+    points = in_points(interval.mean)
     if interval.holds_zero:
         return f"{points}<br>not shown"
     return f"▲ {points}<br>better" if interval.mean > 0 else f"▼ {points}<br>worse"

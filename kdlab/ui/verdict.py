@@ -11,7 +11,7 @@ from kdlab.core.intervals import Interval
 from kdlab.data.registry import DATASETS, Dataset
 from kdlab.distill.arms import ROLE_NAMES
 from kdlab.distill.objective_catalogue import ForwardKL
-from kdlab.runs.comparison import Comparison, best_supported, compare, in_words, no_verdict
+from kdlab.runs.comparison import Comparison, best_supported, compare, in_points, in_words, no_verdict
 from kdlab.runs.recorded import OWNER
 from kdlab.runs.store import Run
 from kdlab.ui import charts_result
@@ -80,8 +80,8 @@ def headline(run: Run) -> str:
     found, taught = compare(run.result), _student(run)
     if found.total.n < 2:
         return (
-            f"**No difference shown.** The {taught} student ended {_points(found.total)} against labels only, but one "
-            "seed tells nothing of chance: run at least two."
+            f"**No difference shown.** The {taught} student ended {in_points(found.total.mean)} points against labels only, but "
+            "one seed tells nothing of chance: run at least two."
         )
     match best_supported(found):
         case "soft_targets":
@@ -127,8 +127,9 @@ def _beside(difference: Interval, other: str) -> str:
         return (
             f"shows no difference from {other} ({in_words(difference).removeprefix('no difference shown (')}"
         )
-    verb = "beats" if difference.mean > 0 else "is **worse** than"
-    return f"{verb} {other} by {in_words(difference)}"
+    if difference.mean > 0:
+        return f"beats {other} by {in_words(difference)}"
+    return f"is **worse** than {other} ({in_words(difference)})"
 
 
 def _sentences(run: Run, found: Comparison) -> str:
@@ -154,10 +155,6 @@ def _payload(run: Run) -> str:
         f"Payload, what the teacher sends for one example: {hard} to {ROLE_NAMES['hard_labels'].lower()}, "
         f"{soft} to {run.spec.arms[-1].name.lower()} (32 bits a number). It is a size, not what one learns from it."
     )
-
-
-def _points(difference: Interval) -> str:
-    return f"{100 * difference.mean:+.1f} points"
 
 
 def _answers_sentence(run: Run, found: Comparison) -> str:

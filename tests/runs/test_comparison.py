@@ -32,7 +32,7 @@ def test_the_two_parts_add_up_to_the_whole_gain() -> None:
 
 
 def test_a_difference_whose_interval_holds_zero_is_called_none() -> None:
-    assert in_words(paired_difference([0.5, 0.6], [0.6, 0.5])).startswith("no difference shown (+0.0 points")
+    assert in_words(paired_difference([0.5, 0.6], [0.6, 0.5])).startswith("no difference shown (0.0 points, 95 % −")
 
 
 def test_a_shown_difference_is_said_in_points_with_its_interval() -> None:

@@ -296,7 +296,7 @@ def test_the_verdict_stands_at_the_race_and_names_the_arm_to_take(fresh_store: P
     app = open_page("distill", run=run_id)
     said = words(app)
     assert "**Take the student of the teacher's answers.** It beats labels only by +5.0 points" in said
-    assert "The soft-targets student is **worse** than the teacher's answers by -1.0 points" in said
+    assert "The soft-targets student is **worse** than the teacher's answers (−1.0 points" in said
     assert said.index("**Take the student") < said.index("At epoch")
     assert said.index("At epoch") < said.index("on top of the answers")
     assert "Payload, what the teacher sends for one example" in said
