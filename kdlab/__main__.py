@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -30,6 +31,9 @@ _PACKAGES = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit code: 0 done, 1 the run or the machine has a fault, 2 the call has one."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a pipe on Windows knows neither "β" nor "−"
     options = _parser().parse_args(arguments)
     try:
         return int(options.action(options))

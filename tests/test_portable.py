@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from kdlab.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[1]
 LAB = sorted([ROOT / "app.py", *(ROOT / "kdlab").rglob("*.py"), *(ROOT / "pages").rglob("*.py")])
@@ -98,3 +102,14 @@ def test_dates_and_texts_are_written_alike_on_every_system(path: Path) -> None:
 )
 def test_the_look_finds_what_it_looks_for(source: str, look: object) -> None:
     assert list(look(source))  # type: ignore[operator]
+
+
+def test_the_command_line_can_be_sent_into_a_pipe_that_knows_few_letters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(told, encoding="cp1252", write_through=True))
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--help"])
+    assert ended.value.code == 0
+    assert b"--kd-weight" in told.getvalue()
