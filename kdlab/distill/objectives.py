@@ -238,9 +238,8 @@ def dkd(
 def _split_target(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """How far the target's logit leads all others together (n, 1); log-probabilities among the others (n, K)."""
     others = z.scatter(-1, y, -torch.inf)
-    top = others.amax(-1, keepdim=True).clamp(
-        min=-1e30
-    )  # taken off first: sums of e^(−1e4) keep their digits
+    # Taken off first, so that sums of e^(−1e4) keep their digits; −∞ could not be taken off.
+    top = others.amax(-1, keepdim=True).clamp(min=-1e30)
     others = others - top
     total = others.exp().sum(-1, keepdim=True).log().clamp(min=RULED_OUT)
     lead = z.gather(-1, y) - top - total

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,6 @@ METRICS = (
     "gradient_share",
 )
 
-_HOLDS = {
-    "point": {"step", "epoch", "seconds", "values"},
-    "mark": {"step", "epoch", "temperature", "kd_weight"},
-}
-
 
 @dataclass(frozen=True)
 class Mark:
@@ -37,6 +32,12 @@ class Mark:
     epoch: float
     temperature: float
     kd_weight: float
+
+
+_HOLDS = {
+    "point": ("step", "epoch", "seconds", "values"),
+    "mark": tuple(field.name for field in fields(Mark)),
+}
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,14 @@ def curves(rows: Iterable[tuple[int, str, dict[str, Any]]]) -> Curves | None:
     points: list[dict[str, Any]] = []
     marks: list[Mark] = []
     for _, kind, payload in rows:
-        if not _HOLDS.get(kind, {kind}) <= payload.keys():
+        if kind not in _HOLDS or not payload.keys() >= set(_HOLDS[kind]):
             continue  # a row that was damaged leaves a gap
         if kind == "point":
             points.append(payload)
         else:
             if marks and marks[-1].step == payload["step"]:
                 marks.pop()  # moved again before the next step: only the last has acted
-            marks.append(Mark(**payload))
+            marks.append(Mark(**{name: payload[name] for name in _HOLDS["mark"]}))
     if not points:
         return None
     values = {name: _metric(points, name) for name in METRICS}

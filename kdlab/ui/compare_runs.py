@@ -133,7 +133,7 @@ def _what_differs(first: Run, second: Run) -> None:
     st.subheader("What differs between them")
     if not rows:
         st.markdown(
-            "Nothing was set otherwise: the same run twice. What differs is chance in how a device computes."
+            "Their settings are the same: one run, done twice. What differs is chance in how a device computes."
         )
         return
     lines = [

@@ -312,6 +312,14 @@ def test_a_damaged_point_is_a_gap_in_its_curves(store: Store, tmp_path: Path) ->
     assert len(found) == len(whole) - 3
 
 
+def test_a_kind_of_point_that_this_lab_does_not_know_is_no_part_of_its_curves() -> None:
+    _, rows, _ = recorded_run()
+    mark = {"step": 3, "epoch": 0.1, "temperature": 2.0, "kd_weight": 0.5}
+    found = curves([*rows, (900, "mark", mark | {"hue": "a newer lab's"}), (901, "verdict", mark | {"verdict": 1})])
+    assert found is not None
+    assert [vars(each) for each in found.marks] == [mark]
+
+
 def test_a_worker_whose_run_is_not_at_work_any_more_is_told_to_stop(store: Store) -> None:
     run_id = store.enqueue(SPEC, "ann")
     store.claim(run_id)

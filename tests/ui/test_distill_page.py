@@ -101,7 +101,7 @@ def test_every_run_is_listed_with_its_owner_and_two_can_be_compared(fresh_store:
     app.button(key="compare-these").click().run()
     assert not app.exception
     assert all(run_id[:4] in words(app) for run_id in ids)
-    assert "Nothing was set otherwise" in words(app)
+    assert "Their settings are the same" in words(app)
 
 
 def test_an_objective_and_its_settings_come_from_the_link_and_are_launched(fresh_store: Path) -> None:
