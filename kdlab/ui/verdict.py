@@ -24,7 +24,7 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
     """Draws the end of a run. answers (arms, seeds, N): the students' classes on the test set."""
     assert run.result is not None
     found = compare(run.result)
-    st.subheader("What this run shows")
+    st.header("What this run shows")
     if run.steering:
         st.info(
             "Temperature or KD weight was moved while this run went on: its settings alone do not give these numbers.",
