@@ -108,7 +108,9 @@ def test_a_phone_scrolls_down_only(browser_page: Page, path: str):
     browser_page.goto(path)
     expect(browser_page.get_by_role("heading", level=1)).to_be_visible()
     expect(browser_page.locator("[data-test-script-state=notRunning]")).to_be_visible()
-    browser_page.wait_for_timeout(500)
+    drawn = """() => [...document.querySelectorAll(".kdlab-plot")].every((plot) => plot.dataset.state === "drawn"
+        || plot.getBoundingClientRect().top > innerHeight)"""
+    browser_page.wait_for_function(drawn)
     overflow = browser_page.evaluate(
         "() => [...document.querySelectorAll('[data-testid=stMain], html')].map(e => e.scrollWidth - e.clientWidth)"
     )

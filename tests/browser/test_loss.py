@@ -225,7 +225,7 @@ def test_a_finger_drags_a_bar_at_phone_width(browser: Browser, app_server):
     page.goto("/loss")
     bar = _bar(page, "Student, Pullover")
     bar.scroll_into_view_if_needed()
-    page.wait_for_timeout(1000)
+    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     box = bar.bounding_box()
     assert box

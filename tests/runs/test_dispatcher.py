@@ -93,7 +93,6 @@ def test_a_run_is_paused_stepped_steered_resumed_and_stopped(store: Store, dispa
     wait(store, run_id, at_work)
     store.command(run_id, "ann", "pause")
     paused = wait(store, run_id, lambda r: r.state == "paused")
-    time.sleep(0.3)
     points = store.points(run_id)
     store.command(run_id, "ann", "step")
     stepped = wait(store, run_id, lambda r: r.step == paused.step + 1)
