@@ -34,14 +34,14 @@ with shown:
     st.markdown(hint(example.classes, example.soft_targets(1.0), example.label))
     st.caption(picked_for_doubt(TEACHER))
 
-st.subheader("1 · Core components")
+st.header("1 · Core components")
 pipeline(example.picture, example.classes[example.label or 0], strongest(example, TEMPERATURE, 6))
 st.caption(
     f"The bars are the teacher's real soft targets for the example at T = {TEMPERATURE:g}. T, the temperature, "
     "softens them; w weighs the two terms against each other."
 )
 
-st.subheader("The way through the lab")
+st.header("The way through the lab")
 for first in range(0, len(WAY), ACROSS):
     row = WAY[first : first + ACROSS]
     for number, (column, stop) in enumerate(zip(st.columns(ACROSS), row, strict=True), start=first + 2):

@@ -73,7 +73,7 @@ def show_below(subject: Subject, temperature: float, soft_targets: np.ndarray) -
         show_dark_knowledge(teacher, temperature, right)
     else:
         with right.container(key="heated"):
-            st.subheader("The same answer, heated", anchor=False)
+            st.header("The same answer, heated", anchor=False)
             st.markdown(heated(subject))
             st.caption("The order of the classes never changes; how loud the lower ones are does.")
 
@@ -102,6 +102,7 @@ def show_entropy(subject: Subject, temperature: float, bits: float) -> None:
         height=330,
         alt=entropy_in_words(subject, temperature, bits),
         title="How undecided, in bits",
+        level=2,
         every_ms=BESIDE_MS,
         caption="Entropy of this answer against temperature. A hard label has 0 bits. At T = 1 (dotted) the teacher "
         "speaks as it was trained; far to the right it says nothing any more.",
@@ -123,6 +124,7 @@ def show_dark_knowledge(teacher: str, temperature: float, beside: DeltaGenerator
             height=430,
             alt=map_in_words(classes, similarity, cell),
             title="Dark knowledge: what the teacher finds alike",
+            level=2,
             every_ms=BESIDE_MS,
             sentence=cell_words(classes, similarity, cell, temperature),
             caption="Each row: the test examples of one class, and the mean probability they give the others, in "

@@ -115,6 +115,7 @@ def _paired(first: Run, second: Run) -> None:
         height=110 + 70 * len(differences),
         alt=f"B minus A in test accuracy. {said}.",
         title="What changed from A to B",
+        level=2,
         sentence=_headline(differences, names),
         caption=how,
     )
@@ -130,7 +131,7 @@ def _headline(differences: dict[Role, Interval], names: dict[Role, str]) -> str:
 
 def _what_differs(first: Run, second: Run) -> None:
     rows = differing_settings(first, second)
-    st.subheader("What differs between them")
+    st.header("What differs between them")
     if not rows:
         st.markdown(
             "Their settings are the same: one run, done twice. What differs is chance in how a device computes."
@@ -146,7 +147,7 @@ def _what_differs(first: Run, second: Run) -> None:
 
 def _numbers(first: Run, second: Run) -> None:
     """Accuracy and agreement with the teacher of every arm: accuracy never stands without fidelity."""
-    st.subheader("Their numbers")
+    st.header("Their numbers")
     names = _names(first, second)
     for column, (title, metric) in zip(
         st.columns(2), (("Accuracy", "accuracy"), ("Agreement with the teacher", "agreement")), strict=True
@@ -182,7 +183,7 @@ def _curves(store: Store, first: Run, second: Run) -> None:
     if len(drawn) < 2:
         st.caption("The points of these runs were not kept: there are no curves.")
         return
-    st.subheader("How they got there")
+    st.header("How they got there")
     result: dict[str, Any] = first.result or {}
     teacher = result["teacher_accuracy"]
     axis = charts_compare.accuracy_range(drawn, teacher)

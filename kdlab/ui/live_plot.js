@@ -173,6 +173,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   plot.data = data;
   plot.send = setTriggerValue;
   write(parentElement.querySelector("h3"), data.title);
+  parentElement.querySelector("h3").ariaLevel = data.level;
   write(parentElement.querySelector("p"), data.sentence);
   write(parentElement.querySelector("figcaption"), data.caption);
   node.setAttribute("aria-label", data.alt);

@@ -40,6 +40,7 @@ def live_plot(
     height: int,
     alt: str,
     title: str = "",
+    level: int = 3,
     sentence: str = "",
     caption: str = "",
     on_click: bool | Callable[[dict[str, Any]], None] = False,
@@ -49,7 +50,7 @@ def live_plot(
 
     figure: ``{"data": [...], "layout": {...}}`` of plain numbers and lists, or a plotly Figure; it is
     given the lab's style. height: pixels; more of them on the projector. alt: what the picture shows, for those who do not see it.
-    title stands above it; below it the sentence that says what is seen, with **bold** words, and a
+    title stands above it, a heading of that level; below it the sentence that says what is seen, with **bold** words, and a
     caption. As parts of the figure they cost a drag less than Streamlit elements of their own.
     With on_click, a click gives ``{"curve": int, "x": ..., "y": ..., "customdata": ...}``; a function
     is called with it before the script runs again, when widgets may still be set. every_ms: the least
@@ -69,6 +70,7 @@ def live_plot(
             "height": height,
             "alt": alt,
             "title": title,
+            "level": level,
             "sentence": sentence,
             "caption": caption,
             "clickable": bool(on_click),

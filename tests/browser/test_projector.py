@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,3 +101,67 @@ def test_a_link_is_copied_where_the_browser_keeps_its_clipboard_from_plain_addre
     browser_page.get_by_role("button", name="Copy link").click()
     expect(browser_page.get_by_role("status").filter(has_text="Copied")).to_be_visible()
     assert browser_page.evaluate("() => window.taken") == browser_page.url
+
+
+SMALL = """(least) => {
+  const small = [], cut = [];
+  for (const plot of document.querySelectorAll(".kdlab-plot")) {
+    if (!plot.checkVisibility()) continue;
+    const frame = plot.getBoundingClientRect();
+    for (const text of plot.querySelectorAll("svg text")) {
+      const { left, right, top, bottom, width } = text.getBoundingClientRect();
+      if (!text.textContent.trim() || !width) continue;
+      const said = `${plot.ariaLabel.slice(0, 40)}: “${text.textContent}”`;
+      if (parseFloat(getComputedStyle(text).fontSize) < least) small.push(`${said} ${getComputedStyle(text).fontSize}`);
+      if (left < frame.left - 2 || right > frame.right + 2 || top < frame.top - 2 || bottom > frame.bottom + 2)
+        cut.push(`${said} ${[left - frame.left, right - frame.right, top - frame.top, bottom - frame.bottom].map(Math.round)}`);
+    }
+  }
+  const numbers = [];
+  const look = (root) => {
+    for (const node of root.querySelectorAll("*")) {
+      if (node.shadowRoot) look(node.shadowRoot);
+      const words = [...node.childNodes].filter((child) => child.nodeType === 3).map((child) => child.data).join("");
+      if (!/\\d/.test(words) || !node.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
+      if (node.closest("svg, style, script, sub, sup, .katex") || !node.getBoundingClientRect().width) continue;
+      if (parseFloat(getComputedStyle(node).fontSize) < least) numbers.push(`${node.tagName} “${words.slice(0, 40)}” ${getComputedStyle(node).fontSize}`);
+    }
+  };
+  look(document.querySelector("[data-testid=stMain]"));
+  return { small, cut, numbers };
+}"""
+
+
+@pytest.mark.parametrize(
+    ("size", "path"), product([(1280, 720), (1920, 1080)], ["/soft-targets", "/loss", "/distill"])
+)
+def test_figures_and_numbers_on_the_projector_are_read_from_the_last_row_and_not_cut(
+    browser_page: Page, size: tuple[int, int], path: str
+):
+    browser_page.set_viewport_size({"width": size[0], "height": size[1]})
+    browser_page.goto(f"{path}?projector=1")
+    shown_large(browser_page)
+    every_figure_drawn(browser_page)
+    found = browser_page.evaluate(SMALL, 0.025 * size[1] - 0.05)
+    assert found == {"small": [], "cut": [], "numbers": []}
+
+
+def every_figure_drawn(page: Page) -> None:
+    """A figure out of sight waits: brings each into view."""
+    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+    for plot in page.locator(".kdlab-plot").all():
+        if plot.is_visible():
+            plot.scroll_into_view_if_needed()
+            expect(plot).to_have_attribute("data-state", "drawn")
+
+
+def test_figures_grow_when_the_browser_is_made_full_screen(browser_page: Page):
+    browser_page.set_viewport_size({"width": 1280, "height": 720})
+    browser_page.goto("/soft-targets?projector=1")
+    shown_large(browser_page)
+    every_figure_drawn(browser_page)
+    browser_page.set_viewport_size({"width": 1280, "height": 900})
+    browser_page.wait_for_function(
+        "() => parseFloat(getComputedStyle(document.querySelector('.kdlab-plot .xtick text')).fontSize) >= 22.4"
+    )
