@@ -57,7 +57,7 @@ function enlargement(large) {
   return large ? Math.max(1.4, (READABLE * innerHeight) / SMALLEST) : 1;
 }
 
-const SCALED = { line: ["width"], marker: ["size"], margin: ["l", "r"] };
+const SCALED = { line: ["width"], marker: ["size"], margin: ["l", "r", "t"] };
 const SHIFTS = ["xshift", "yshift", "standoff"];
 
 function inTheme(value, tokens, scale, key = "") {
