@@ -33,9 +33,11 @@ def settled(page: Page) -> None:
     expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached(timeout=PATIENCE)
     expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=PATIENCE)
+    expect(page.locator(".kdlab-plot:not([data-state=drawn]):visible")).to_have_count(0, timeout=PATIENCE)
+    # Figures are drawn anew a moment after their room has changed.
     page.wait_for_function(
-        """() => [...document.querySelectorAll(".kdlab-plot")].every((plot) => !plot.checkVisibility()
-            || (plot.dataset.state === "drawn" && plot.clientWidth <= innerWidth))"""
+        """() => [...document.querySelectorAll(".kdlab-plot")]
+            .every((plot) => !plot.checkVisibility() || plot.scrollWidth <= plot.clientWidth + 1)"""
     )
 
 
