@@ -38,7 +38,7 @@ def race(curves: Curves, arms: tuple[Arm, ...], epochs: int, teacher_accuracy: f
         "layout": {
             "xaxis": {"title": {"text": "Epochs"}, "range": [0, epochs * 1.01], "fixedrange": False},
             "yaxis": {"title": {"text": "Test accuracy"}, "tickformat": _PERCENT, "range": [low, 1.0]},
-            "margin": {"r": 150},
+            "margin": {"r": "@labels"},
             "annotations": spread_labels(ends, epochs, low, 1.0) + _mark_labels(curves, epochs),
             "shapes": _mark_lines(curves),
             "dragmode": "zoom",
@@ -174,7 +174,7 @@ def _small(
         "layout": {
             "xaxis": {"title": {"text": "Epochs"}, "range": [0, last]},
             "yaxis": {"title": {"text": title}, "tickformat": form, "range": [low, high]},
-            "margin": {"r": 140},
+            "margin": {"r": "@labels"},
             "annotations": spread_labels(ends, last, low, high),
             "shapes": _mark_lines(curves),
         },

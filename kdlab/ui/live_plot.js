@@ -57,6 +57,11 @@ function enlargement(large) {
   return large ? Math.max(1.4, (READABLE * innerHeight) / SMALLEST) : 1;
 }
 
+const ENDS = 0.98; // of the x axis: a label from there on stands beside the picture
+const UNFOLDING = 500; // ms
+const UNHURRIED = 2000; // ms between two pictures that move by themselves, for who wants less motion
+const lessMotion = matchMedia("(prefers-reduced-motion: reduce)");
+
 const SCALED = { line: ["width"], marker: ["size"], margin: ["l", "r", "t"] };
 const SHIFTS = ["xshift", "yshift", "standoff"];
 
@@ -71,6 +76,16 @@ function inTheme(value, tokens, scale, key = "") {
     else filled[name] = SCALED[key]?.includes(name) || SHIFTS.includes(name) ? entry * scale : entry;
   }
   return filled;
+}
+
+// The room on the right that labels beside the lines' ends need: a phone has no more to spare.
+function roomForLabels(layout) {
+  const pen = document.createElement("canvas").getContext("2d");
+  const widths = layout.annotations.map(({ text, font, xshift = 0, x }) => {
+    pen.font = `${font?.size ?? layout.font.size}px ${layout.font.family}`;
+    return x >= layout.xaxis.range[1] * ENDS ? xshift + pen.measureText(text).width : 0;
+  });
+  return Math.ceil(Math.max(0, ...widths)) + 8;
 }
 
 // The rows of `live_bars` grow alike.
@@ -91,6 +106,7 @@ function draw(node, plot) {
   plot.picture = picture;
   const { data, layout } = inTheme(JSON.parse(figure), tokens, scale);
   node.style.height = height + "px";
+  if (layout.margin.r === "@labels") layout.margin.r = roomForLabels(layout);
   layout.uirevision += plot.zooms;
   Object.assign(layout, { height, width: node.clientWidth || undefined, autosize: false });
   // Counts the states that were drawn: the browser tests read it.
@@ -98,7 +114,7 @@ function draw(node, plot) {
     node.dataset.draws = Number(node.dataset.draws ?? 0) + 1;
     node.dataset.state = "drawn";
   });
-  plot.rested = began + plot.data.every_ms;
+  plot.rested = began + (plot.data.plays && lessMotion.matches ? UNHURRIED : plot.data.every_ms);
   if (plot.listens) return;
   plot.listens = true;
   node.on("plotly_relayout", () => (plot.showAll.hidden = false));
@@ -125,6 +141,13 @@ function watch(node, plot) {
     ([{ isIntersecting }]) => {
       plot.visible = isIntersecting;
       if (plot.visible && plot.stale) schedule(node, plot);
+      // Chromium may not notice that a section has done unfolding: asked anew, it looks anew.
+      if (!plot.visible && node.closest("details[open]")) {
+        plot.anew = setTimeout(() => {
+          plot.sight.unobserve(node);
+          plot.sight.observe(node);
+        }, UNFOLDING);
+      }
     },
     { rootMargin: "200px" },
   );
@@ -187,6 +210,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   return () => {
     if (node.isConnected) return;
     clearTimeout(plot.timer);
+    clearTimeout(plot.anew);
     cancelAnimationFrame(plot.frame);
     plot.sight.disconnect();
     plot.size.disconnect();

@@ -45,6 +45,7 @@ def live_plot(
     caption: str = "",
     on_click: bool | Callable[[dict[str, Any]], None] = False,
     every_ms: int = 0,
+    plays: bool = False,
 ) -> dict[str, Any] | None:
     """Draws the figure; returns the point that was just clicked, else None.
 
@@ -54,7 +55,9 @@ def live_plot(
     caption. As parts of the figure they cost a drag less than Streamlit elements of their own.
     With on_click, a click gives ``{"curve": int, "x": ..., "y": ..., "customdata": ...}``; a function
     is called with it before the script runs again, when widgets may still be set. every_ms: the least
-    time between two drawings, for a costly figure beside the one that the visitor looks at.
+    time between two drawings, for a costly figure beside the one that the visitor looks at. plays: it moves by
+    itself; whoever wants less motion then sees still pictures, two seconds apart. A right margin of "@labels" is
+    as wide as the labels beside the lines' ends.
     """
 
     def clicked() -> None:
@@ -75,6 +78,7 @@ def live_plot(
             "caption": caption,
             "clickable": bool(on_click),
             "every_ms": every_ms,
+            "plays": plays,
             "large": projector(),
             "plotly": plotly_address(),
         },

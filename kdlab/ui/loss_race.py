@@ -135,6 +135,7 @@ def _panels(
             for name, title in TITLES.items()
         ),
         sentence=race_words(fits, beta, step, merged),
+        plays=_AT in st.session_state,
         caption="astray: share of the student's samples outside the teacher's densest 95 % (the teacher's own: 5 %). "
         "unsaid: share of the teacher's samples outside the student's densest 95 %.",
     )

@@ -31,6 +31,11 @@ class Shown:
     def recorded(self) -> bool:
         return self.run.owner == OWNER
 
+    @property
+    def replayed(self) -> bool:
+        """Whether what moves was over long ago."""
+        return self.recorded and self.moving
+
 
 def stored(store: Store, run_id: str) -> Shown | None:
     """A run of the store; its points are fetched only as far as they are new. None where there is none."""

@@ -75,6 +75,7 @@ def _picture(shown: Shown) -> None:
         key="race",
         height=380,
         alt=f"Test accuracy over the epochs. {_course(shown, 'accuracy', '.1%')} The teacher {teacher:.1%}.",
+        plays=shown.replayed,
     )
     st.markdown(
         f"At epoch {curves.epoch[-1]:.0f}: {means_words(curves, arms)}; the teacher {teacher:.1%}. "
@@ -109,6 +110,7 @@ def _details(shown: Shown) -> None:
                         key=f"fidelity-{metric}",
                         height=260,
                         alt=f"{title}. {_course(shown, metric, form)}",
+                        plays=shown.replayed,
                     )
             st.caption(
                 f"{TEACHERS[run.spec.teacher].title} on the {DATASETS[run.spec.dataset].test_size:,} test examples: "
@@ -121,6 +123,7 @@ def _details(shown: Shown) -> None:
                 key="terms",
                 height=280,
                 alt=f"The loss terms, in nats. {course(curves, charts_run.term_lines(curves, arms), '.2f')}",
+                plays=shown.replayed,
             )
             st.caption(
                 "The soft arm's two terms before they are weighted, and the cross-entropy of labels only."
@@ -134,6 +137,7 @@ def _details(shown: Shown) -> None:
                 key="gradients",
                 height=300,
                 alt=f"Gradient norms. {lines} Now, as arrows: {said.replace('**', '')}",
+                plays=shown.replayed,
             )
             st.markdown(said)
             st.caption(

@@ -292,3 +292,18 @@ def test_a_stop_at_the_moment_of_reconnection_holds(
         page.get_by_role("button", name="Stop").click()
         page.get_by_text("Stopped").first.wait_for(timeout=30_000)
     page.close()
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_the_names_of_the_lines_have_the_room_that_they_need_and_no_more(browser_page: Page, width: int) -> None:
+    browser_page.set_viewport_size({"width": width, "height": 900})
+    browser_page.goto("/distill")
+    plot = race(browser_page)
+    plot.scroll_into_view_if_needed()
+    wait_for_draws(browser_page, 0)
+    ends = plot.evaluate(
+        "node => [...node.querySelectorAll('.annotation-text')].map(e => e.getBoundingClientRect().right)"
+    )
+    edge = plot.evaluate("node => node.getBoundingClientRect().right")
+    assert len(ends) == 4
+    assert edge - 24 < max(ends) <= edge

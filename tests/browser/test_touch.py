@@ -59,7 +59,10 @@ def _ready(page: Page, path: str) -> None:
     while left := closed.count():
         closed.first.click()
         expect(closed).to_have_count(left - 1)
-    _rest(page)
+        # What stands in a section may be made only once it is open; the next is opened after that.
+        for section in page.locator("[data-testid=stExpander] details[open]").all():
+            expect(section.get_by_test_id("stElementContainer").first).to_be_visible()
+        _rest(page)
     for plot in page.locator(".kdlab-plot").all():
         if plot.is_visible():
             plot.scroll_into_view_if_needed()
