@@ -106,7 +106,7 @@ function draw(node, plot) {
   plot.picture = picture;
   const { data, layout } = inTheme(JSON.parse(figure), tokens, scale);
   node.style.height = height + "px";
-  if (layout.margin.r === "@labels") layout.margin.r = roomForLabels(layout);
+  if (layout.margin?.r === "@labels") layout.margin.r = roomForLabels(layout);
   layout.uirevision += plot.zooms;
   Object.assign(layout, { height, width: node.clientWidth || undefined, autosize: false });
   // Counts the states that were drawn: the browser tests read it.

@@ -21,7 +21,7 @@ RULES = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
     "resultTypes": ["violations"],
 }
-WIDE, NARROW = {"width": 1280, "height": 6000}, {"width": 320, "height": 9000}
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 320, "height": 900}
 SHORT = "/distill?dataset=digits&labels=50&transfer=100&epochs=10&seeds=2"
 # For a busy machine, not a bound.
 PATIENCE = 180_000
@@ -36,10 +36,11 @@ def settled(page: Page) -> None:
     for plot in page.locator(".kdlab-plot:visible").all():
         plot.scroll_into_view_if_needed()
         expect(plot).to_have_attribute("data-state", "drawn", timeout=PATIENCE)
-    # And it is drawn anew a moment after its room has changed.
+    # And it is drawn anew a moment after its room has changed; what fades in or out under the pointer is at rest.
     page.wait_for_function(
         """() => [...document.querySelectorAll(".kdlab-plot")]
-            .every((plot) => !plot.checkVisibility() || plot.scrollWidth <= plot.clientWidth + 1)"""
+            .every((plot) => !plot.checkVisibility() || plot.scrollWidth <= plot.clientWidth + 1)
+            && document.getAnimations().every((moving) => moving.playState !== "running")"""
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -71,6 +72,7 @@ def _ready(page: Page, path: str) -> None:
 
 
 def _rest(page: Page) -> None:
+    expect(page.get_by_role("button", name="Projector")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
     expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
@@ -92,9 +94,8 @@ def test_a_swipe_from_any_control_scrolls_and_changes_nothing(phone: Page, path:
     controls = [control for control in phone.locator(CONTROLS).all() if control.is_visible()]
     assert path not in STEERED or len(controls) > 10
     before = phone.evaluate(SET)
-    for control in controls:
-        for along in (0.2, 0.5):
-            _swipe_over(phone, finger, control, along)
+    for control, along in zip(controls, cycle((0.5, 0.2)), strict=False):
+        _swipe_over(phone, finger, control, along)
     assert phone.evaluate(SET) == before
 
 
