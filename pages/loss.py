@@ -6,8 +6,8 @@ import streamlit as st
 
 from kdlab.ui import soft_target_controls as controls
 from kdlab.ui.conventions_view import conventions
+from kdlab.ui.folded import folded
 from kdlab.ui.loss_example import FLOOR, example_of, forget_moves_of_another_example
-from kdlab.ui.loss_folded import folded
 from kdlab.ui.loss_race import race
 from kdlab.ui.loss_sections import microscope, show_mean_t_squared, show_on_the_triangle, show_t_squared
 from kdlab.ui.loss_words import FORMULA_STYLE
@@ -46,7 +46,7 @@ def under_the_hand() -> None:
     if len(example.classes) >= 3:
         st.header("On the triangle", anchor=False)
         show_on_the_triangle(example, teacher_logits, student_logits, now)
-    in_code = folded("Conventions: what your library calls alpha", key="conventions", opened_by=("lib",))
+    in_code = folded("Conventions: what your library calls alpha", key="conventions", opened_by=("lib",), lazy=True)
     if in_code.open:
         with in_code:
             conventions(

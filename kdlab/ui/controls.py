@@ -14,9 +14,10 @@ from kdlab.data.registry import DATASETS
 from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for, teachers_for
 from kdlab.runs.spec import RunSpec
+from kdlab.ui.folded import folded
 from kdlab.ui.live_slider import live_slider
 from kdlab.ui.steering import forget_rudder
-from kdlab.ui.url_state import adopt, publish, url_choice, went_back_or_forward
+from kdlab.ui.url_state import adopt, publish, url_choice
 
 
 class Preset(NamedTuple):
@@ -171,15 +172,6 @@ def _extra(info: FieldInfo) -> dict[str, Any]:
 _TRAINING = ("epochs", "seeds", "learning_rate", "batch_size")
 
 
-def _section(title: str, *fields: str) -> DeltaGenerator:
-    """A section that is closed unless the address said something of its fields when it was first shown."""
-    named = any(name.startswith(fields) for name in st.query_params)
-    key = f"open-{title.lower()}"
-    if named and (key not in st.session_state or went_back_or_forward()):
-        st.session_state[key] = True
-    return st.expander(title, expanded=st.session_state.setdefault(key, False))
-
-
 def run_controls(*, steers: bool) -> tuple[dict[str, Any], DeltaGenerator]:
     """All controls of a run: the values for `RunSpec.model_validate`, and a place beside the rudder for words.
 
@@ -200,9 +192,9 @@ def run_controls(*, steers: bool) -> tuple[dict[str, Any], DeltaGenerator]:
         beside_rudder = st.container()
     values["labels"] = spec_slider("labels", min_value=len(data.classes), max_value=data.train_size)
     values["transfer"] = spec_slider("transfer", max_value=data.train_size - values["labels"])
-    with _section("Objective", "objective"):
+    with folded("Objective", key="objective-settings", opened_by=("objective",)):
         values["objective"] = objective_controls()
-    with _section("Training", *_TRAINING, "device"):
+    with folded("Training", key="training-settings", opened_by=(*_TRAINING, "device")):
         for field in _TRAINING:
             values[field] = spec_slider(field)
         values["device"] = spec_choice(

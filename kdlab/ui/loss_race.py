@@ -8,9 +8,9 @@ import numpy as np
 import streamlit as st
 
 from kdlab.core import mixture
+from kdlab.ui.folded import folded
 from kdlab.ui.live_plot import live_plot
 from kdlab.ui.live_slider import live_slider
-from kdlab.ui.loss_folded import folded
 from kdlab.ui.loss_race_charts import beta_ends, race_panels
 from kdlab.ui.words import percent
 
@@ -76,7 +76,7 @@ def _track() -> None:
     fits = {name: mixture.fit(distance, student) for name, student in students.items()}
     with shown:
         _panels(distance, beta, step, students, fits)
-    jump = folded("The jump at the ends of β", key="jump", opened_by=("beta",))
+    jump = folded("The jump at the ends of β", key="jump", opened_by=("beta",), lazy=True)
     if jump.open:
         with jump:
             live_plot(

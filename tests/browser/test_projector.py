@@ -165,3 +165,11 @@ def test_figures_grow_when_the_browser_is_made_full_screen(browser_page: Page):
     browser_page.wait_for_function(
         "() => parseFloat(getComputedStyle(document.querySelector('.kdlab-plot .xtick text')).fontSize) >= 22.4"
     )
+
+
+def test_the_verdict_is_read_at_the_race_without_scrolling(browser_page: Page):
+    browser_page.set_viewport_size({"width": 1280, "height": 720})
+    browser_page.goto("/distill?projector=1")
+    shown_large(browser_page)
+    verdict = browser_page.get_by_text("Take the soft-targets student").first
+    expect(verdict).to_be_in_viewport(ratio=1)
