@@ -9,10 +9,10 @@ from kdlab.runs.comparison import no_verdict
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.runs.store import StoreError
 from kdlab.ui.controls import PRESETS, apply_preset, run_controls
-from kdlab.ui.identity import visitor_id
 from kdlab.ui.lab_store import lab_store
+from kdlab.ui.run_commands import LAUNCH, ask_button, asked, carry_out, launch, launch_fault
 from kdlab.ui.run_head import run_head
-from kdlab.ui.run_on_show import put_on_show, run_on_show
+from kdlab.ui.run_on_show import run_on_show
 from kdlab.ui.run_source import absent_because, answers_of, on_show, recorded
 from kdlab.ui.run_view import live_view
 from kdlab.ui.steering import follow, in_hand, steer, whom_it_steers
@@ -20,6 +20,7 @@ from kdlab.ui.verdict import headline, verdict
 from kdlab.ui.way import RUNS, next_page
 
 store = lab_store()
+carry_out(store)
 run_id = run_on_show(store)
 try:
     shown = on_show(run_id, store)
@@ -34,17 +35,6 @@ st.markdown(
     "Three students start from the same weights and see the same batches. One learns from **labels only**, one from "
     "the **teacher's answers**, one from its **soft targets**. What does each of these add?"
 )
-
-
-def launch(spec: RunSpec) -> None:
-    """Queues the run, once, and puts its id into the URL, where a refresh or another browser finds it."""
-    if store is None:
-        return
-    try:
-        put_on_show(store.enqueue(spec, visitor_id()), launched=True)
-    except StoreError as error:
-        st.session_state["launch-fault"] = str(error)
-    st.rerun()  # the run on show is another
 
 
 def controls() -> RunSpec | None:
@@ -75,23 +65,26 @@ with left:
     # Above the settings, so that it is seen without scrolling; outside their fragment, so that no click is lost.
     button = st.container()
     spec = st.fragment(controls)()
-    pressed = button.button(
-        "Launch",
-        type="primary",
-        icon=":material/rocket_launch:",
-        key="launch",
-        width="stretch",
-        disabled=store is None,
-    )
-    if pressed and spec is not None:
-        launch(spec)
+    with button:
+        ask_button(
+            "Launch",
+            LAUNCH,
+            True,
+            type="primary",
+            icon=":material/rocket_launch:",
+            key="launch",
+            width="stretch",
+            disabled=store is None,
+        )
+    if LAUNCH in asked() and store is not None and spec is not None:
+        launch(store, spec, LAUNCH)
+    asked().pop(LAUNCH, None)  # these settings do not fit together
 with right:
-    if fault := st.session_state.pop("launch-fault", None):
+    if fault := launch_fault():
         st.error(fault, icon=":material/error:")
     if absent:
         st.info(absent)
-    if run_head(shown, store):
-        launch(shown.run.spec)
+    run_head(shown, store)
     ended = shown.run.result is not None and not shown.moving
     if ended:
         st.markdown(headline(shown.run))

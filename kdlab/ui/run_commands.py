@@ -1,36 +1,72 @@
-"""What a visitor asks of a run: kept until the store has taken it, so that no click is lost."""
+"""What a visitor asks of the lab: noted at the press and kept until it is done, so that no click is lost.
+
+Streamlit may end a run of the script at any of its calls, because a slider has moved meanwhile, and the value of
+a pressed button goes with it.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
+from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import NotYoursError, Store, StoreError
 from kdlab.ui.identity import visitor_id
+from kdlab.ui.run_on_show import put_on_show
 
-_ASKED = "asked-of-run"
+COMMAND, LAUNCH, AGAIN = "command", "launch", "again"
+_FAULT = "launch-fault"
 
 
-def ask(store: Store, run_id: str, command: str) -> None:
-    """Asks for pause, resume, step or cancel."""
-    st.session_state[_ASKED] = (run_id, command)
-    carry_out(store)
+def asked() -> dict[str, Any]:
+    """What waits to be done: what is asked for, and about what."""
+    return st.session_state.setdefault("asked", {})
+
+
+def ask_button(label: str, what: str, about: Any, **button: Any) -> None:
+    """A button that notes ``asked()[what] = about``."""
+    notes = asked()
+    # The callback calls nothing of Streamlit: it is done whole or not at all. A server that has just started knows
+    # no callback of a button that the tab still shows, only its value.
+    if st.button(label, on_click=notes.__setitem__, args=(what, about), **button):
+        notes[what] = about
 
 
 def carry_out(store: Store | None) -> None:
-    """Passes on what was asked last; call it at every look at the store. What the store refuses now waits."""
-    if store is None or _ASKED not in st.session_state:
+    """Does what waits; call it at every look at the store. What the store refuses now goes on waiting."""
+    if store is None:
         return
-    run_id, command = st.session_state[_ASKED]
+    if AGAIN in asked():
+        launch(store, asked()[AGAIN], AGAIN)
+    if COMMAND not in asked():
+        return
+    run_id, command = asked()[COMMAND]
     try:
         store.command(run_id, visitor_id(), command)
     except NotYoursError as error:
         st.toast(str(error))
     except StoreError:
         return
-    del st.session_state[_ASKED]
+    asked().pop(COMMAND, None)
 
 
 def still_waits(run_id: str) -> str | None:
     """The command that the store has not taken yet, None where nothing waits."""
-    asked = st.session_state.get(_ASKED)
-    return asked[1] if asked and asked[0] == run_id else None
+    about, command = asked().get(COMMAND, ("", None))
+    return command if about == run_id else None
+
+
+def launch(store: Store, spec: RunSpec, what: str) -> None:
+    """Queues the run and puts it on show. Where this is cut off it is done again, and the store has the run once."""
+    try:
+        put_on_show(store.enqueue(spec, visitor_id()), launched=True)
+    except StoreError as error:
+        st.session_state[_FAULT] = str(error)
+    asked().pop(what, None)
+    st.rerun()  # the run on show is another
+
+
+def launch_fault() -> str | None:
+    """Why the last launch failed; said once."""
+    return st.session_state.pop(_FAULT, None)

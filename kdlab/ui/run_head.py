@@ -12,13 +12,13 @@ import streamlit as st
 
 from kdlab.runs.store import Run, Store
 from kdlab.ui.identity import visitor_id
-from kdlab.ui.run_commands import ask, still_waits
+from kdlab.ui.run_commands import AGAIN, COMMAND, ask_button, still_waits
 from kdlab.ui.run_source import Shown, start_replay
 from kdlab.ui.run_titles import state_words
 
 
-def run_head(shown: Shown, store: Store | None) -> bool:
-    """Draws the head. True where the visitor has just asked to launch the same run again."""
+def run_head(shown: Shown, store: Store | None) -> None:
+    """Draws the head."""
     run = shown.run
     with st.container(key="run-head"):
         words, buttons = st.columns([6, 1.6] if shown.recorded else [3, 2.4], vertical_alignment="center")
@@ -29,17 +29,18 @@ def run_head(shown: Shown, store: Store | None) -> bool:
                 start_replay()
                 st.rerun()
         elif store is None:
-            return False
+            return
         elif run.active and run.owner == visitor_id():
-            _hold_buttons(run, store)
+            _hold_buttons(run)
         elif run.state in ("lost", "failed", "cancelled"):
-            return st.button(
+            ask_button(
                 "Run again",
+                AGAIN,
+                run.spec,
                 icon=":material/restart_alt:",
                 key="again",
                 help="Launches the run on show once more, with its own settings.",
             )
-    return False
 
 
 def _state(shown: Shown) -> str:
@@ -52,15 +53,12 @@ def _state(shown: Shown) -> str:
     )
 
 
-def _hold_buttons(run: Run, store: Store) -> None:
+def _hold_buttons(run: Run) -> None:
     stopping = "cancel" in (run.command, still_waits(run.id))
     offers = {"running": ("pause",), "paused": ("resume", "step")}.get(run.state, ())
     for command in (*offers, "cancel"):
         label, icon = _OFFERS[command]
-        # What is clicked counts by the button's value: a server that has just started knows no callback of it.
-        if st.button(label, icon=icon, key=f"ask-{command}", disabled=stopping):
-            ask(store, run.id, command)
-            st.rerun()
+        ask_button(label, COMMAND, (run.id, command), icon=icon, key=f"ask-{command}", disabled=stopping)
 
 
 _OFFERS = {

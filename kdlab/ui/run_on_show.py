@@ -7,16 +7,18 @@ import streamlit as st
 from kdlab.runs.store import Store, StoreError
 from kdlab.ui.controls import names_settings, set_controls
 from kdlab.ui.steering import held
+from kdlab.ui.url_state import arrivals
 
 _PARAMETER = "run"
 _LAST = "run-shown-last"
 _LAUNCHED = "run-just-launched"
+_STAY = "run-stay"
 
 
 def put_on_show(run_id: str, *, launched: bool = False) -> None:
     """Shows this run from now on; the controls stay as they are. launched: by this visitor, a moment ago."""
-    st.query_params[_PARAMETER] = run_id
     st.session_state[_LAST] = run_id
+    st.query_params[_PARAMETER] = run_id
     st.session_state[_LAUNCHED] = run_id if launched else None
 
 
@@ -32,9 +34,13 @@ def run_on_show(store: Store | None) -> str | None:
     """
     last = st.session_state.get(_LAST)
     run_id = st.query_params.get(_PARAMETER)
-    if run_id is None and last is not None and not names_settings(st.query_params):
-        run_id = last  # the visitor comes back from another page
+    # While the page stays only a launch changes the run: another address was sent by the browser before it knew.
+    stays = st.session_state.get(_STAY) == arrivals()
+    comes_back = run_id is None and not names_settings(st.query_params)
+    if last is not None and run_id != last and (stays or comes_back):
+        run_id = last
         st.query_params[_PARAMETER] = run_id
+    st.session_state[_STAY] = arrivals()
     if run_id is None or store is None or run_id == last:
         return run_id
     st.session_state[_LAST] = run_id

@@ -37,6 +37,11 @@ def arrive() -> None:
         st.session_state[_ARRIVAL] = _Arrival(page, last.count + 1, went_back_or_forward())
 
 
+def arrivals() -> int:
+    """How often the visitor has come to a page: while it stays the same, so does the page."""
+    return _arrival().count
+
+
 def adopt(key: str, default: T, parse: Callable[[str], T | None]) -> str | None:
     """Sets ``st.session_state[key]`` before its control is shown.
 
