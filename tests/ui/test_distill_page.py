@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+from streamlit.runtime.scriptrunner import RerunData, RerunException, get_script_run_ctx
 from streamlit.testing.v1 import AppTest
 
 from kdlab.__main__ import _sentences
@@ -341,3 +342,37 @@ def test_a_store_that_fails_is_told_in_words_and_a_stop_waits_for_it(
         app.run()
         assert not app.exception
         assert "The store is busy." in words(app)
+
+
+@pytest.mark.parametrize("cut_off", ["before the store has it", "before it is on show"])
+def test_a_launch_that_another_move_cuts_off_is_done_once_and_shown(
+    fresh_store: Path, monkeypatch: pytest.MonkeyPatch, cut_off: str
+) -> None:
+    app = open_page("distill")
+    enqueue, cuts = Store.enqueue, iter([True])
+
+    def overtaken(self: Store, spec: RunSpec, owner: str) -> str:
+        """Streamlit ends the script at one of its calls and runs it again, without the button's value."""
+        first = next(cuts, False)
+        if first and cut_off == "before the store has it":
+            raise RerunException(RerunData(page_script_hash=get_script_run_ctx().page_script_hash))
+        run_id = enqueue(self, spec, owner)
+        if first:
+            raise RerunException(RerunData(page_script_hash=get_script_run_ctx().page_script_hash))
+        return run_id
+
+    monkeypatch.setattr(Store, "enqueue", overtaken)
+    app.button(key="launch").click().run()
+    (run,) = Store().list_runs()
+    assert run.id in app.query_params["run"]
+    assert "place 1 of 1 in the queue" in words(app)
+
+
+def test_an_address_that_the_browser_sent_too_late_takes_no_run_back(fresh_store: Path) -> None:
+    app = open_page("distill", labels="300")
+    app.button(key="launch").click().run()
+    (run,) = Store().list_runs()
+    del app.query_params["run"]
+    app.run()
+    assert run.id in app.query_params["run"]
+    assert "place 1 of 1 in the queue" in words(app)
