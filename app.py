@@ -10,13 +10,13 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from kdlab.runs.dispatcher import Dispatcher
-from kdlab.ui.browser_history import StepsInHistory
-from kdlab.ui.component_source import component_route
-from kdlab.ui.headers import SafeHeaders
-from kdlab.ui.hosts import KnownHosts
-from kdlab.ui.identity import VisitorCookie
-from kdlab.ui.picture_source import picture_route
-from kdlab.ui.plotly_source import plotly_route
+from kdlab.server.browser_history import StepsInHistory
+from kdlab.server.headers import SafeHeaders
+from kdlab.server.hosts import KnownHosts
+from kdlab.server.identity import VisitorCookie
+from kdlab.server.picture_source import picture_route
+from kdlab.server.plotly_source import plotly_route
+from kdlab.ui.widgets.component_source import component_route
 
 
 @asynccontextmanager

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from kdlab.ui.frame_tools import projector
+from kdlab.lessons.path import PAGES
 from kdlab.ui.page_frame import frame, freeze_imports
-from kdlab.ui.way import PAGES
+from kdlab.ui.widgets.frame_tools import projector
 
 ICON = str(Path(__file__).with_name("ui") / "icon.svg")
 

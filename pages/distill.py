@@ -5,19 +5,21 @@ from __future__ import annotations
 import streamlit as st
 from pydantic import ValidationError
 
+from kdlab.lessons.path import RUNS
+from kdlab.lessons.presets import PRESETS
 from kdlab.runs.comparison import no_verdict
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.runs.store import StoreError
-from kdlab.ui.controls import PRESETS, apply_preset, run_controls
-from kdlab.ui.lab_store import lab_store
-from kdlab.ui.run_commands import LAUNCH, ask_button, asked, carry_out, launch, launch_fault
-from kdlab.ui.run_head import run_head
-from kdlab.ui.run_on_show import run_on_show
-from kdlab.ui.run_source import absent_because, answers_of, on_show, recorded
-from kdlab.ui.run_view import live_view
-from kdlab.ui.steering import follow, in_hand, steer, whom_it_steers
-from kdlab.ui.verdict import headline, verdict
-from kdlab.ui.way import RUNS, next_page
+from kdlab.ui.run.commands import LAUNCH, ask_button, asked, carry_out, launch, launch_fault
+from kdlab.ui.run.controls import apply_preset, run_controls
+from kdlab.ui.run.head import run_head
+from kdlab.ui.run.on_show import run_on_show
+from kdlab.ui.run.source import absent_because, answers_of, on_show, recorded
+from kdlab.ui.run.steering import follow, in_hand, steer, whom_it_steers
+from kdlab.ui.run.store import lab_store
+from kdlab.ui.run.verdict import headline, verdict
+from kdlab.ui.run.view import live_view
+from kdlab.ui.way import next_page
 
 store = lab_store()
 carry_out(store)

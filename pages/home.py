@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kdlab.ui.home_pieces import ACROSS, WAY, answer_card, device_line, picked_for_doubt, strongest
-from kdlab.ui.pipeline import pipeline
-from kdlab.ui.subjects import hesitant, test_subject
-from kdlab.ui.way import SOFT_TARGETS, next_page
-from kdlab.ui.words import hint
+from kdlab.lessons.path import SOFT_TARGETS
+from kdlab.ui.examples.subjects import hesitant, test_subject
+from kdlab.ui.examples.words import hint
+from kdlab.ui.home.pieces import ACROSS, WAY, answer_card, device_line, picked_for_doubt, strongest
+from kdlab.ui.home.pipeline import pipeline
+from kdlab.ui.way import next_page
 
 TEACHER = "fashion"
 TEMPERATURE = 4.0

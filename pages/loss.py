@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kdlab.ui import soft_target_controls as controls
-from kdlab.ui.conventions_view import conventions
-from kdlab.ui.folded import folded
-from kdlab.ui.loss_example import FLOOR, example_of, forget_moves_of_another_example
-from kdlab.ui.loss_race import race
-from kdlab.ui.loss_sections import microscope, show_mean_t_squared, show_on_the_triangle, show_t_squared
-from kdlab.ui.loss_words import FORMULA_STYLE
-from kdlab.ui.subjects import hesitant
-from kdlab.ui.way import DISTILL, next_page
+from kdlab.lessons.path import DISTILL
+from kdlab.ui.examples import controls
+from kdlab.ui.examples.subjects import hesitant
+from kdlab.ui.look.folded import folded
+from kdlab.ui.loss.conventions_view import conventions
+from kdlab.ui.loss.example import FLOOR, example_of, forget_moves_of_another_example
+from kdlab.ui.loss.race import race
+from kdlab.ui.loss.sections import microscope, show_mean_t_squared, show_on_the_triangle, show_t_squared
+from kdlab.ui.loss.words import FORMULA_STYLE
+from kdlab.ui.way import next_page
 
 st.html(FORMULA_STYLE)
 st.title("Loss")

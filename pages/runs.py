@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from kdlab.lessons.path import RUNS, SOFT_TARGETS
 from kdlab.runs.store import StoreError
-from kdlab.ui.compare_runs import PARAMETER, comparison_view
-from kdlab.ui.lab_store import lab_store
-from kdlab.ui.run_list import run_list
-from kdlab.ui.way import RUNS, SOFT_TARGETS, next_page
+from kdlab.ui.run.store import lab_store
+from kdlab.ui.runs.compare_runs import PARAMETER, comparison_view
+from kdlab.ui.runs.run_list import run_list
+from kdlab.ui.way import next_page
 
 compared = st.query_params.get(PARAMETER)
 if compared is not None:

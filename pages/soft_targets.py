@@ -10,12 +10,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from kdlab.core.probability import entropy, softmax
 from kdlab.core.similarity import class_similarity
+from kdlab.lessons.path import LOSS
 from kdlab.models.catalogue import teacher_logits
-from kdlab.ui import soft_target_controls as controls
-from kdlab.ui.charts_soft_targets import BRIGHTEST, bars_height, class_map, entropy_curve, soft_target_bars
-from kdlab.ui.live_plot import live_plot
-from kdlab.ui.live_slider import live_slider
-from kdlab.ui.soft_target_notes import (
+from kdlab.ui.examples import controls
+from kdlab.ui.examples.subjects import Subject, dataset_of, woken_by_heat
+from kdlab.ui.examples.words import hint
+from kdlab.ui.soft_targets.charts import BRIGHTEST, bars_height, class_map, entropy_curve, soft_target_bars
+from kdlab.ui.soft_targets.notes import (
     bars_in_words,
     beside_the_bars,
     cell_words,
@@ -24,9 +25,9 @@ from kdlab.ui.soft_target_notes import (
     map_in_words,
     strongest_pair,
 )
-from kdlab.ui.subjects import Subject, dataset_of, woken_by_heat
-from kdlab.ui.way import LOSS, next_page
-from kdlab.ui.words import hint
+from kdlab.ui.way import next_page
+from kdlab.ui.widgets.live_plot import live_plot
+from kdlab.ui.widgets.live_slider import live_slider
 
 TEMPERATURES = np.geomspace(0.5, 20, 120)
 BESIDE_MS = 200  # the bars are drawn at every step of a drag, the figures below them five times a second

@@ -13,7 +13,7 @@ import pytest
 from importlinter import cli
 
 ROOT = Path(__file__).resolve().parents[1]
-TORCH_FREE_ROOMS = ("kdlab.core", "kdlab.data", "kdlab.ui")
+TORCH_FREE_ROOMS = ("kdlab.core", "kdlab.data", "kdlab.lessons", "kdlab.server", "kdlab.ui")
 TORCH_FREE_MODULES = (
     "kdlab.models.catalogue",
     "kdlab.distill.arms",

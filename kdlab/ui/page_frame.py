@@ -7,8 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from kdlab.ui.frame_tools import frame_tools, projector
 from kdlab.ui.url_state import arrive
+from kdlab.ui.widgets.frame_tools import frame_tools, projector
 
 # Readable from the last row: nothing is smaller than 2.5 % of the height, and a caption is .875rem.
 _LARGER = "html { font-size: max(135%, 2.9vh) !important; --kd-least: 2.5vh; }"

@@ -72,7 +72,7 @@ def publish(key: str, text: str | None, carried: str | None = None) -> None:
     """Writes the text into the URL and remembers it; None removes the parameter.
 
     carried: what is remembered in its place, where the next page's default is another than this one's.
-    Whether the back button undoes that is said in `kdlab.ui.browser_history`.
+    Whether the back button undoes that is said in `kdlab.server.browser_history`.
     """
     if st.query_params.get(key) != text:
         if text is None:

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from kdlab.ui.subjects import picture
+from kdlab.ui.examples.subjects import picture
 
 pytestmark = pytest.mark.browser
 

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from kdlab.ui.browser_history import StepsInHistory
+from kdlab.server.browser_history import StepsInHistory
 
 PAGE = "<html><head><title>Lab</title></head><body></body></html>"
 

@@ -7,8 +7,8 @@ import pytest
 
 from kdlab.core.intervals import Interval, paired_difference
 from kdlab.runs.curves import Curves
-from kdlab.ui.charts_compare import accuracy_range, arm_in_both, clipped, cut, paired_differences, reach
-from kdlab.ui.style import ROLES
+from kdlab.ui.look.style import ROLES
+from kdlab.ui.runs.charts_compare import accuracy_range, arm_in_both, clipped, cut, paired_differences, reach
 
 NAMES = {"labels_only": "Labels only", "hard_labels": "Teacher's answers", "soft_targets": "Soft targets"}
 TWO_SEEDS = paired_difference([0.80, 0.70], [0.75, 0.71])  # t with one degree of freedom: ± 38 points

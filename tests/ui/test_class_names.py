@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdlab.ui import pipeline as drawing
-from kdlab.ui.home_pieces import answer_card
-from kdlab.ui.soft_target_notes import beside_the_bars
-from kdlab.ui.subjects import Subject
+from kdlab.ui.examples.subjects import Subject
+from kdlab.ui.home import pipeline as drawing
+from kdlab.ui.home.pieces import answer_card
+from kdlab.ui.soft_targets.notes import beside_the_bars
 
 NAME = "<img src=x onerror='alert(1)'>\""
 SUBJECT = Subject(

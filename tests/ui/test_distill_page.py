@@ -15,7 +15,7 @@ from kdlab.__main__ import _sentences
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store, StoreError
-from kdlab.ui.controls import PRESETS
+from kdlab.lessons.presets import PRESETS
 
 MAIN = Path(__file__).parents[2] / "kdlab" / "main.py"
 SPEC = RunSpec(dataset="digits", teacher="digits", labels=50, transfer=0)

@@ -17,9 +17,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from kdlab.ui import identity
-from kdlab.ui.headers import SafeHeaders, frame_ancestors
-from kdlab.ui.hosts import KnownHosts
+from kdlab.server import identity
+from kdlab.server.headers import SafeHeaders, frame_ancestors
+from kdlab.server.hosts import KnownHosts
 
 PAGE = {"accept": "text/html,*/*"}
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdlab.ui.live_bars import LIMIT, bar_limit, moves_between, read_moves, written
+from kdlab.ui.widgets.live_bars import LIMIT, bar_limit, moves_between, read_moves, written
 
 START = np.array([8.613, -0.25, 0.0])
 values = st.lists(st.one_of(st.none(), st.floats(-LIMIT, LIMIT)), min_size=3, max_size=3)

@@ -19,18 +19,18 @@ from kdlab.core.simplex import descent, optimum, to_plane
 from kdlab.models.catalogue import teacher_logits
 from kdlab.runs.curves import METRICS, Curves
 from kdlab.runs.spec import RunSpec
-from kdlab.ui.charts_conventions import loss_bars
-from kdlab.ui.charts_loss import pushes, triangle, why_t_squared
-from kdlab.ui.loss_example import MOST_CLASSES, STARTS, example_of, limit_norm, mean_norms, soft_norms
-from kdlab.ui.loss_race import ends_alt, ends_words, humps_merged, race_words, run
-from kdlab.ui.loss_race_charts import beta_ends, race_panels
-from kdlab.ui.loss_sections import TEMPERATURES, swing_words
-from kdlab.ui.loss_words import formula, loss_at, norms_alt, pull, pushes_alt, triangle_alt
-from kdlab.ui.own_numbers import read_numbers
-from kdlab.ui.run_words import budget_words
-from kdlab.ui.style import styled
-from kdlab.ui.subjects import hesitant, showcase, vector_subject
-from kdlab.ui.subjects import test_subject as subject_of
+from kdlab.ui.examples.own_numbers import read_numbers
+from kdlab.ui.examples.subjects import hesitant, showcase, vector_subject
+from kdlab.ui.examples.subjects import test_subject as subject_of
+from kdlab.ui.look.style import styled
+from kdlab.ui.loss.charts import pushes, triangle, why_t_squared
+from kdlab.ui.loss.conventions_charts import loss_bars
+from kdlab.ui.loss.example import MOST_CLASSES, STARTS, example_of, limit_norm, mean_norms, soft_norms
+from kdlab.ui.loss.race import ends_alt, ends_words, humps_merged, race_words, run
+from kdlab.ui.loss.race_charts import beta_ends, race_panels
+from kdlab.ui.loss.sections import TEMPERATURES, swing_words
+from kdlab.ui.loss.words import formula, loss_at, norms_alt, pull, pushes_alt, triangle_alt
+from kdlab.ui.run.words import budget_words
 
 ROOT = Path(__file__).resolve().parents[2]
 TEACHER, STUDENT = np.array([3.0, 1.0, -1.0, -3.0]), np.array([0.5, -0.5, 1.0, -1.0])

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdlab.ui.live_bars import read_moves
-from kdlab.ui.own_numbers import LARGEST_LOGIT, LETTERS, read_numbers
-from kdlab.ui.subjects import vector_subject
-from kdlab.ui.words import read_as
+from kdlab.ui.examples.own_numbers import LARGEST_LOGIT, LETTERS, read_numbers
+from kdlab.ui.examples.subjects import vector_subject
+from kdlab.ui.examples.words import read_as
+from kdlab.ui.widgets.live_bars import read_moves
 
 SEPARATORS = st.sampled_from([",", ", ", ";", "; ", " ", "_", "  ", " ; ", "\n", "_ "])
 NAMES = st.lists(

@@ -16,9 +16,9 @@ from kdlab.core.intervals import mean_interval, paired_difference
 from kdlab.distill.arms import three_arms
 from kdlab.runs.comparison import Comparison, best_supported
 from kdlab.runs.curves import METRICS, Curves, Mark
-from kdlab.ui import charts_result, charts_run
-from kdlab.ui.run_words import budget_words, course
-from kdlab.ui.style import Figure, styled
+from kdlab.ui.look.style import Figure, styled
+from kdlab.ui.run import charts, result_charts
+from kdlab.ui.run.words import budget_words, course
 
 ARMS = three_arms(2.0, 0.9)
 numbers = st.one_of(
@@ -48,12 +48,12 @@ def drawn(figure: Figure) -> str:
 def test_every_picture_of_a_run_is_drawn_whatever_its_numbers_are(curves: Curves) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        drawn(charts_run.race(curves, ARMS, 10, 0.9))
+        drawn(charts.race(curves, ARMS, 10, 0.9))
         for metric in ("agreement", "kl"):
-            drawn(charts_run.fidelity(curves, ARMS, metric))
-        drawn(charts_run.terms(curves, ARMS))
-        drawn(charts_run.gradient_budget(curves, ARMS))
-        said = course(curves, charts_run.gradient_lines(curves, ARMS), ".2f") + budget_words(curves, ARMS)
+            drawn(charts.fidelity(curves, ARMS, metric))
+        drawn(charts.terms(curves, ARMS))
+        drawn(charts.gradient_budget(curves, ARMS))
+        said = course(curves, charts.gradient_lines(curves, ARMS), ".2f") + budget_words(curves, ARMS)
     assert "nan" not in said
     assert "inf" not in said
 
@@ -69,8 +69,8 @@ def test_the_price_is_drawn_also_where_something_was_not_measured(
     teacher: dict[str, Any], student: dict[str, Any]
 ) -> None:
     both = {"teacher": teacher, "student": student}
-    drawn(charts_result.costs(both))
-    assert "nan" not in charts_result.costs_in_words(both)
+    drawn(result_charts.costs(both))
+    assert "nan" not in result_charts.costs_in_words(both)
 
 
 accuracies = st.lists(st.floats(0, 1, allow_subnormal=False), min_size=3, max_size=3)
@@ -94,7 +94,7 @@ def comparison(labels: Any, hard: Any, soft: Any) -> Comparison:
 @given(accuracies, st.integers(1, 3))
 def test_the_gain_is_drawn_for_any_accuracies_and_one_seed(means: list[float], seeds: int) -> None:
     spread = np.linspace(-0.01, 0.01, seeds) if seeds > 1 else np.zeros(1)
-    drawn(charts_result.gain_split(comparison(*(m + spread for m in means)), "Soft targets", "Softness"))
+    drawn(result_charts.gain_split(comparison(*(m + spread for m in means)), "Soft targets", "Softness"))
 
 
 BASE = np.array([0.70, 0.71, 0.72])
@@ -104,7 +104,7 @@ def bars(softness: float) -> tuple[dict[str, Any], str]:
     """The block of softness, and the words above it."""
     noise = np.array([0.0, 0.001, -0.001])
     found = comparison(BASE, BASE + 0.03 + noise, BASE + 0.03 + softness)
-    figure = charts_result.gain_split(found, "Soft targets", "Softness")
+    figure = result_charts.gain_split(found, "Soft targets", "Softness")
     block = [trace for trace in figure["data"] if trace.get("type") == "bar"][1]
     return block, figure["layout"]["annotations"][-1]["text"]
 
@@ -151,7 +151,7 @@ def test_one_seed_shows_no_arm_to_be_better() -> None:
 def test_costs_are_plain_multiples_on_a_linear_scale() -> None:
     teacher = {"parameters": 241_898, "memory_mib": 1.0, "flops": 3_000_000, "latency_ms": 0.1}
     student = {"parameters": 12_730, "memory_mib": 1.01, "flops": 1_000_000, "latency_ms": 0.2}
-    figure = charts_result.costs({"teacher": teacher, "student": student})
+    figure = result_charts.costs({"teacher": teacher, "student": student})
     assert figure["layout"]["xaxis"].get("type", "linear") == "linear"
     assert figure["data"][0]["x"][0] == pytest.approx(12_730 / 241_898)
     said = [annotation["text"] for annotation in figure["layout"]["annotations"]]
@@ -173,5 +173,5 @@ def test_a_silent_term_has_no_angle(cosine: float) -> None:
     assert "**supervised** term is **silent**" in said
     assert "cosine" not in said
     assert "unrelated" not in said
-    assert "x2" not in drawn(charts_run.gradient_budget(curves, ARMS))
+    assert "x2" not in drawn(charts.gradient_budget(curves, ARMS))
     assert "cosine 0.50" in budget_words(silent_curves(1.0, 1.5, 0.5), ARMS)

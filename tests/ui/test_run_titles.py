@@ -12,7 +12,7 @@ from kdlab.data.registry import DATASETS
 from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.models.catalogue import students_for
 from kdlab.runs.spec import RunSpec
-from kdlab.ui.run_titles import spec_title
+from kdlab.ui.run.titles import spec_title
 
 
 def number(low: float, high: float) -> st.SearchStrategy[float]:

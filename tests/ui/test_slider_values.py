@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from kdlab.ui.live_slider import _Span
+from kdlab.ui.widgets.live_slider import _Span
 
 LINEAR = _Span(0, 1, 0.01, "linear")
 TEMPERATURE = _Span(0.5, 20, 0.1, "log")

@@ -13,18 +13,9 @@ from kdlab.core.probability import entropy, softmax
 from kdlab.core.similarity import class_similarity
 from kdlab.models.catalogue import TEACHERS, teacher_logits
 from kdlab.models.train_teachers import language_examples
-from kdlab.ui.charts_soft_targets import BRIGHTEST, cell_ink, class_map, entropy_curve, soft_target_bars
-from kdlab.ui.own_numbers import read_numbers
-from kdlab.ui.soft_target_controls import OVERLAP
-from kdlab.ui.soft_target_notes import (
-    bars_in_words,
-    cell_words,
-    entropy_in_words,
-    map_in_words,
-    strongest_pair,
-)
-from kdlab.ui.style import ROLES, styled
-from kdlab.ui.subjects import (
+from kdlab.ui.examples.controls import OVERLAP
+from kdlab.ui.examples.own_numbers import read_numbers
+from kdlab.ui.examples.subjects import (
     behind_cell,
     dataset_of,
     example_name,
@@ -33,8 +24,17 @@ from kdlab.ui.subjects import (
     test_subject,
     vector_subject,
 )
-from kdlab.ui.tokens import ROLE_INKS
-from kdlab.ui.words import percent
+from kdlab.ui.examples.words import percent
+from kdlab.ui.look.style import ROLES, styled
+from kdlab.ui.look.tokens import ROLE_INKS
+from kdlab.ui.soft_targets.charts import BRIGHTEST, cell_ink, class_map, entropy_curve, soft_target_bars
+from kdlab.ui.soft_targets.notes import (
+    bars_in_words,
+    cell_words,
+    entropy_in_words,
+    map_in_words,
+    strongest_pair,
+)
 
 # The fixture name of a function that pytest must not take for a test.
 test_subject.__test__ = False

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store
-from kdlab.ui.home_pieces import device_line
+from kdlab.ui.home.pieces import device_line
 
 MAIN = Path(__file__).parents[2] / "kdlab" / "main.py"
 PAGES = ("home", "soft_targets", "loss", "distill", "runs")

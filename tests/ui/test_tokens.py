@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kdlab.ui.tokens import ROLE_COLOURS, ROLE_INKS
+from kdlab.ui.look.tokens import ROLE_COLOURS, ROLE_INKS
 
 THEME = tomllib.loads(Path(__file__).parents[2].joinpath(".streamlit/config.toml").read_text("utf-8"))[
     "theme"

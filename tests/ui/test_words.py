@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kdlab.core.probability import soften
-from kdlab.ui.words import hint, percent, second_to_third, times_likelier
+from kdlab.ui.examples.words import hint, percent, second_to_third, times_likelier
 
 CLOTHES = ("Shirt", "T-shirt", "Coat", "Bag")
 

@@ -1,0 +1,1 @@
+"""What the lab teaches with, as data: starting points, the way through the pages, texts."""

@@ -1,0 +1,273 @@
+"""What the soft-targets page asks for: data and teacher, an example, and the cell of the class map."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import streamlit as st
+
+from kdlab.data.registry import DATASETS
+from kdlab.data.text import WINDOW
+from kdlab.models.catalogue import get_teacher, teacher_card, teacher_logits, teachers_for
+from kdlab.server.picture_source import picture
+from kdlab.ui.examples.own_numbers import OwnNumbers, read_numbers
+from kdlab.ui.examples.subjects import (
+    Subject,
+    behind_cell,
+    dataset_of,
+    example_name,
+    showcase,
+    test_subject,
+    typed_subject,
+    vector_subject,
+)
+from kdlab.ui.examples.words import read_as
+from kdlab.ui.page_frame import freeze_imports
+from kdlab.ui.url_state import (
+    adopt,
+    arriving,
+    forget,
+    literal,
+    publish,
+    remembered,
+    shortened,
+    url_choice,
+)
+from kdlab.ui.widgets.tiles import Tile, tiles
+
+OWN = "own"
+DEFAULT_DATA = "fashion"
+PRESETS = {"[.7 .2 .1]": "0.7, 0.2, 0.1", "[.99 .01]": "0.99, 0.01"}
+DEFAULT_VECTOR = PRESETS["[.7 .2 .1]"]
+# Counted: the tests count again.
+OVERLAP = {
+    "languages": "185 of 1,920 test snippets also stand inside a longer training snippet of the lab (exact "
+    "duplicates: none). The teacher was trained on more snippets, 182 of the test ones among them, mostly one or "
+    "two words long."
+}
+_OF_THE_DATA = ("teacher", "example", "text", "of", "as")
+"""What belongs to one data set and means nothing, or another thing, with the next."""
+PROBABILITIES, LOGITS = "probabilities", "logits"
+READINGS = {PROBABILITIES: "Probabilities", LOGITS: "Logits"}
+LONGEST_TEXT = 200
+LONGEST_VECTOR = 400
+
+
+def choose_teacher() -> str | None:
+    """Data, then teacher. None where the visitor wants numbers of their own."""
+    titles = {name: dataset.title for name, dataset in DATASETS.items()} | {OWN: "Your own numbers"}
+    if arriving("data") and st.query_params.get("data") not in (None, remembered("data") or DEFAULT_DATA):
+        for key in _OF_THE_DATA:
+            forget(key)
+    notices = [url_choice("data", titles, DEFAULT_DATA)]
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        data = st.segmented_control(
+            "Data",
+            list(titles),
+            key="data",
+            format_func=titles.get,
+            required=True,
+            on_change=_forget_example,
+            label_visibility="collapsed",
+            wrap=True,
+        )
+        publish("data", None if data == DEFAULT_DATA else data)
+        teacher = None if data == OWN else _teacher_of(data, notices)
+    if data != OWN:
+        for key in ("p", "numbers"):
+            publish(key, None)
+    for notice in filter(None, notices):
+        st.warning(notice, icon=":material/link_off:")
+    return teacher
+
+
+def _teacher_of(data: str, notices: list[str | None]) -> str:
+    fitting = {entry.name: entry for entry in teachers_for(data)}
+    default = next(iter(fitting))
+    notices.append(url_choice("teacher", fitting, default))
+    if len(fitting) > 1:
+        st.selectbox("Teacher", list(fitting), key="teacher", format_func=lambda name: fitting[name].title)
+    teacher = st.session_state["teacher"]
+    publish("teacher", None if teacher == default else teacher)
+    try:
+        card = teacher_card(teacher)
+        teacher_logits(teacher)
+    except ValueError as fault:
+        st.error(str(fault), icon=":material/error:")
+        st.stop()
+    st.caption(
+        f"Teacher: **{get_teacher(teacher).title}**, {card['parameters']:,} parameters, "
+        f"{card['test_accuracy']:.1%} of {card['test_size']:,} test examples right",
+        help="\n\n".join(filter(None, (get_teacher(teacher).what, OVERLAP.get(teacher)))),
+    )
+    return teacher
+
+
+def _forget_example() -> None:
+    for key in _OF_THE_DATA:
+        forget(key)
+        publish(key, None)
+
+
+def choose_example(teacher: str, default: int) -> None:
+    """A test example from the gallery, at first the default one; another one's number may stand in the URL."""
+    dataset, rest = dataset_of(teacher), showcase(teacher)
+
+    def number(text: str) -> int | None:
+        return int(text) if text.isascii() and text.isdigit() and int(text[:9]) < dataset.test_size else None
+
+    rejected = adopt("example", default, number)
+    if rejected is not None:
+        st.warning(
+            f"The link asked for example “{literal(rejected)}”; {dataset.title} has 0 to {dataset.test_size - 1:,}.",
+            icon=":material/link_off:",
+        )
+    example = st.session_state["example"]
+    publish("example", None if example == default else str(example), carried=str(example))
+    shown = rest if example in rest else (example, *rest)
+    tiles("Examples", [_tile(teacher, i) for i in shown], key="gallery", chosen=example, on_pick=_pick)
+
+
+def _pick(number: int) -> None:
+    st.session_state["example"] = number
+    st.session_state["text"] = ""
+
+
+def _pick_behind(number: int) -> None:
+    _pick(number)
+    # The gallery stands outside the fragment that the tiles behind a cell belong to.
+    st.rerun()
+
+
+def _tile(teacher: str, index: int, note: str = "") -> Tile:
+    dataset = dataset_of(teacher)
+    name = example_name(teacher, index)
+    if dataset.kind == "image":
+        return Tile(index, name, picture=picture(dataset.name, index), note=note)
+    texts = dataset.load().text_test
+    text = texts[index] if texts else ""
+    return Tile(index, f"{name}: {text}", text=shortened(text, 48), note=note)
+
+
+def choose_subject(teacher: str | None) -> Subject:
+    """The example that was picked, or what the visitor types in its place."""
+    if teacher is None:
+        return _own_vector()
+    subject = test_subject(teacher, st.session_state["example"])
+    return (_typed_text(teacher) if subject.text else None) or subject
+
+
+def _typed_text(teacher: str) -> Subject | None:
+    adopt("text", "", lambda text: text[:LONGEST_TEXT])
+    typed = st.text_input(
+        f"Type in any language, up to {LONGEST_TEXT} characters",
+        key="text",
+        on_change=_cut,
+        args=("text", LONGEST_TEXT),
+        max_chars=LONGEST_TEXT,
+        live=True,
+        placeholder="gdzie jest dworzec?",
+    )
+    publish("text", typed or None)
+    notes = st.container()  # always there, so that what follows keeps its place
+    if not typed.strip():
+        return None
+    try:
+        if "torch" in sys.modules:
+            subject = typed_subject(teacher, typed)
+        else:
+            with notes, st.spinner("Waking the teacher…"):
+                subject = typed_subject(teacher, typed)
+                freeze_imports("torch")
+    except ValueError as problem:
+        notes.warning(f"{problem} Here is an example instead.", icon=":material/translate:")
+        return None
+    if len(typed) > WINDOW:
+        notes.caption(f"The teacher reads the first {WINDOW} characters.")
+    return subject
+
+
+def _cut(key: str, longest: int) -> None:
+    """Keeps the beginning of what came too long: the field takes no more, another sender might."""
+    st.session_state[key] = st.session_state[key][:longest]
+
+
+def _own_vector() -> Subject:
+    adopt("p", DEFAULT_VECTOR, lambda text: text[:LONGEST_VECTOR])
+    given = st.text_input(
+        f"The teacher's answer: a number a class, with names if you like, up to {LONGEST_VECTOR} characters",
+        key="p",
+        live=True,
+        on_change=_cut,
+        args=("p", LONGEST_VECTOR),
+        max_chars=LONGEST_VECTOR,
+        placeholder="cat 0.7, dog 0.2, fox 0.1",
+    )
+    with st.container(horizontal=True, gap="small"):
+        for name, vector in PRESETS.items():
+            chosen = "primary" if given == vector else "secondary"
+            st.button(name, on_click=_set_vector, args=(vector,), type=chosen)
+    asked, notes = st.container(), st.container()  # always there, so that what follows keeps its place
+    try:
+        numbers = read_numbers(given)
+        with asked:
+            as_logits = _are_logits(numbers)
+        subject = vector_subject(numbers, as_logits)
+    except ValueError as problem:
+        notes.warning(f"{problem} Here is {DEFAULT_VECTOR}.", icon=":material/edit_off:")
+        return vector_subject(read_numbers(DEFAULT_VECTOR))
+    notes.caption(read_as(numbers.classes, numbers.values, as_logits))
+    publish("p", None if given == DEFAULT_VECTOR else given)
+    return subject
+
+
+def _are_logits(numbers: OwnNumbers) -> bool:
+    """Whether the numbers are logits: asked only where they may be either."""
+    if numbers.surely_logits or numbers.surely_probabilities:
+        publish("numbers", None)
+        return numbers.surely_logits
+    notice = url_choice("numbers", READINGS, PROBABILITIES)
+    chosen = st.segmented_control(
+        f"They add up to {numbers.values.sum():g}. What are they?",
+        list(READINGS),
+        key="numbers",
+        format_func=READINGS.get,
+        required=True,
+    )
+    if notice:
+        st.warning(notice, icon=":material/link_off:")
+    publish("numbers", None if chosen == PROBABILITIES else chosen)
+    return chosen == LOGITS
+
+
+def _set_vector(vector: str) -> None:
+    st.session_state["p"] = vector
+
+
+def choose_cell(classes: tuple[str, ...], default: tuple[int, int]) -> tuple[int, int]:
+    """A true class and what its examples are taken for: two lists that read as a sentence."""
+    names = {name: name for name in classes}
+    notes = st.container()
+    for key, index in zip(("of", "as"), default, strict=True):
+        notice = url_choice(key, names, classes[index])
+        if notice:
+            notes.warning(notice, icon=":material/link_off:")
+    with st.container(horizontal=True):
+        true_class = st.selectbox("Examples of", classes, key="of", width=240)
+        seen_as = st.selectbox("in which the teacher sees most of", classes, key="as", width=240)
+    for key, value, index in (("of", true_class, default[0]), ("as", seen_as, default[1])):
+        publish(key, None if value == classes[index] else value)
+    return classes.index(true_class), classes.index(seen_as)
+
+
+def set_cell(classes: tuple[str, ...], clicked: dict[str, int]) -> None:
+    """Moves both lists to a cell of the class map that was clicked."""
+    st.session_state["of"], st.session_state["as"] = classes[clicked["y"]], classes[clicked["x"]]
+
+
+def show_cell(teacher: str, cell: tuple[int, int], soft_targets: np.ndarray) -> None:
+    """The examples behind a cell, most of the other class first; one click puts an example under the slider."""
+    found = behind_cell(teacher, *cell, soft_targets, most=14 if dataset_of(teacher).kind == "image" else 6)
+    notes = [_tile(teacher, i, note=f"{soft_targets[i, cell[1]]:.0%}") for i in found]
+    tiles("Examples behind the cell", notes, key="behind", chosen=None, on_pick=_pick_behind, wrap=True)

@@ -1,0 +1,1 @@
+"""How everything looks: colours, the style of figures, words and numbers."""

@@ -1,0 +1,29 @@
+"""Numbers and what they mean, as they are said on every page."""
+
+from __future__ import annotations
+
+
+def number(value: float) -> str:
+    """A loss or a length with about three digits, of steady width."""
+    if value == 0:
+        return "0.00"
+    if value >= 100:
+        return f"{value:,.0f}"
+    if value >= 9.995:
+        return f"{value:.1f}"
+    if value >= 0.0995:
+        return f"{value:.2f}"
+    return f"{value:.3f}" if value >= 0.0005 else "0.000"
+
+
+def direction(cosine: float) -> str:
+    """How two gradients stand to each other, from their cosine."""
+    if cosine > 0.8:
+        way = "both want much the same"
+    elif cosine > 0.2:
+        way = "they partly agree"
+    elif cosine > -0.2:
+        way = "they want unrelated things"
+    else:
+        way = "they work **against each other**"
+    return f"{way} (cosine {cosine:.2f})".replace("-", "−")

@@ -1,0 +1,63 @@
+"""Lines over time with their intervals, and the labels at their ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kdlab.core.intervals import mean_interval
+from kdlab.ui.look.style import Role, direct_label
+
+
+def line_with_band(x: np.ndarray, values: np.ndarray, role: Role, hover: str) -> list[dict[str, Any]]:
+    """values (points, seeds) → the band of the mean's 95 % interval and the mean's line."""
+    finite = np.isfinite(values).all(axis=1)  # where training diverges the line ends
+    x, values = x[finite], values[finite]
+    if not len(x):
+        return []
+    interval = mean_interval(values.T)
+    band: list[dict[str, Any]] = []
+    if interval.n > 1:
+        edge = np.concatenate([interval.high, interval.low[::-1]])
+        band = [
+            {
+                "x": np.concatenate([x, x[::-1]]).tolist(),
+                "y": edge.tolist(),
+                "mode": "lines",
+                "line": {"width": 0},
+                "fill": "toself",
+                "fillcolor": role.band,
+                "hoverinfo": "skip",
+            }
+        ]
+    line = {
+        "x": x.tolist(),
+        "y": interval.mean.tolist(),
+        "mode": "lines" if len(x) > 1 else "markers",
+        "line": role.line(),
+        "marker": {"color": role.colour, "symbol": role.marker, "size": 8},
+        "hovertemplate": f"epoch %{{x:.1f}}<extra>{hover}</extra>",
+    }
+    return [*band, line]
+
+
+def spread_labels(
+    ends: list[tuple[float, str, Role]], x: float, low: float, high: float, gap: float = 0.075
+) -> list[dict[str, Any]]:
+    """Labels at the lines' ends, moved apart so that none lies on another. gap: share of the axis."""
+    space = gap * (high - low)
+    placed: list[dict[str, Any]] = []
+    floor = -np.inf
+    ordered = sorted((e for e in ends if np.isfinite(e[0])), key=lambda end: end[0])
+    heights = []
+    for value, _, _ in ordered:
+        floor = max(min(max(value, low), high), floor + space)
+        heights.append(floor)
+    # What was pushed over the top comes back down, and pushes the others with it.
+    for i in range(len(heights) - 1, -1, -1):
+        ceiling = high if i == len(heights) - 1 else heights[i + 1] - space
+        heights[i] = min(heights[i], ceiling)
+    for (_, name, role), height in zip(ordered, heights, strict=True):
+        placed.append(direct_label(x, height, name, role))
+    return placed

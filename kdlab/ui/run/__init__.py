@@ -1,0 +1,1 @@
+"""A run on a page: its controls, its state, its pictures and its verdict."""

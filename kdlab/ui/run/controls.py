@@ -1,0 +1,170 @@
+"""Controls made from the run's spec: range, step, unit and help stand there once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import streamlit as st
+from annotated_types import Ge, Le
+from pydantic.fields import FieldInfo
+from streamlit.delta_generator import DeltaGenerator
+
+from kdlab.data.registry import DATASETS
+from kdlab.distill.objective_catalogue import OBJECTIVES
+from kdlab.lessons.presets import PRESETS
+from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for, teachers_for
+from kdlab.runs.spec import RunSpec
+from kdlab.ui.look.folded import folded
+from kdlab.ui.run.steering import forget_rudder
+from kdlab.ui.url_state import adopt, publish, url_choice
+from kdlab.ui.widgets.live_slider import live_slider
+
+
+def apply_preset(name: str) -> None:
+    """Sets every control to the preset's value; for a button's callback."""
+    set_controls(RunSpec.model_validate(PRESETS[name].values))
+
+
+def set_controls(spec: RunSpec) -> None:
+    """Sets every control to the spec's value, before the controls are shown."""
+    default = RunSpec()
+    for field in RunSpec.model_fields:
+        if field != "objective":
+            _set(field, getattr(spec, field), getattr(default, field))
+    _set("objective", spec.objective.name, default.objective.name)
+    for field, info in type(spec.objective).model_fields.items():
+        if field != "name":
+            _set(f"objective_{field}", getattr(spec.objective, field), info.default)
+    forget_rudder()
+
+
+def _set(key: str, value: Any, default: Any) -> None:
+    st.session_state[key] = value
+    text = (
+        str(value).lower()
+        if isinstance(value, bool)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
+    publish(key, None if value == default else text)
+
+
+def names_settings(parameters: Iterable[str]) -> bool:
+    """Whether a URL's parameters say how the controls stand."""
+    return any(name in RunSpec.model_fields or name.startswith("objective_") for name in parameters)
+
+
+def field_slider(
+    info: FieldInfo, key: str, *, min_value: float | None = None, max_value: float | None = None
+) -> float:
+    """A live slider for a number of a spec. min_value, max_value: where the data narrows its range."""
+    extra = _extra(info)
+    low = next(float(bound.ge) for bound in info.metadata if isinstance(bound, Ge))  # type: ignore[arg-type]
+    high = next(float(bound.le) for bound in info.metadata if isinstance(bound, Le))  # type: ignore[arg-type]
+    low = low if min_value is None else max(low, min_value)
+    high = high if max_value is None else max(low + 1, min(high, max_value))
+    value = live_slider(
+        extra["title"],
+        key=key,
+        min_value=low,
+        max_value=high,
+        value=min(high, max(low, float(info.default))),
+        step=extra.get("step"),
+        scale=extra.get("scale", "linear"),
+        help=info.description or "",
+        unit=extra.get("unit", ""),
+    )
+    return int(value) if info.annotation is int else value
+
+
+def spec_slider(field: str, **limits: float) -> float:
+    """A live slider for a number of the run's spec."""
+    return field_slider(RunSpec.model_fields[field], field, **limits)
+
+
+def spec_choice(field: str, titles: dict[str, str]) -> str:
+    """A select box for a name of the spec. titles: name → what is shown."""
+    info = RunSpec.model_fields[field]
+    named = getattr(info.default, "name", info.default)
+    default = named if named in titles else next(iter(titles))
+    notice = url_choice(field, titles, default)
+    chosen = st.selectbox(
+        _extra(info)["title"],
+        list(titles),
+        format_func=titles.__getitem__,
+        key=field,
+        help=info.description,
+        disabled=len(titles) < 2,
+    )
+    if notice:
+        st.caption(notice)
+    publish(field, None if chosen == default else chosen)
+    return chosen
+
+
+def _switch(info: FieldInfo, key: str) -> bool:
+    """A toggle for a yes or no of a spec."""
+    adopt(key, info.default, {"true": True, "false": False}.get)
+    chosen = st.toggle(_extra(info)["title"], key=key, help=info.description)
+    publish(key, None if chosen == info.default else str(chosen).lower())
+    return chosen
+
+
+def objective_controls() -> dict[str, Any]:
+    """The objective and its own settings, made from what it declares."""
+    # The teacher's answers are an arm of every run, and what needs no teacher is no distillation.
+    offered = {name: cls for name, cls in OBJECTIVES.items() if cls.needs in ("logits", "top_k")} | {
+        "label_smoothing": OBJECTIVES["label_smoothing"]
+    }
+    name = spec_choice("objective", {name: cls.title for name, cls in offered.items()})
+    objective = offered[name]
+    st.caption(f"{objective.what} :small[{objective.paper}]")
+    st.latex(objective.formula)
+    if "t_squared" not in objective.model_fields:
+        st.caption("It does not soften: the temperature does nothing here.")
+    values: dict[str, Any] = {"name": name}
+    for field, info in objective.model_fields.items():
+        if field != "name":
+            control = _switch if info.annotation is bool else field_slider
+            values[field] = control(info, f"objective_{field}")
+    return values
+
+
+def _extra(info: FieldInfo) -> dict[str, Any]:
+    return dict(info.json_schema_extra or {})  # type: ignore[arg-type]
+
+
+_TRAINING = ("epochs", "seeds", "learning_rate", "batch_size")
+
+
+def run_controls(*, steers: bool) -> tuple[dict[str, Any], DeltaGenerator]:
+    """All controls of a run: the values for `RunSpec.model_validate`, and a place beside the rudder for words.
+
+    steers: temperature and KD weight act on a run at work. On a phone they then stay on screen beside its picture.
+    """
+    values: dict[str, Any] = {}
+    values["dataset"] = spec_choice("dataset", {name: data.title for name, data in DATASETS.items()})
+    data = DATASETS[values["dataset"]]
+    values["teacher"] = spec_choice(
+        "teacher", {t.name: TEACHERS[t.name].title for t in teachers_for(data.name)}
+    )
+    values["student"] = spec_choice(
+        "student", {s.name: STUDENTS[s.name].title for s in students_for(data.name)}
+    )
+    with st.container(key="rudder-at-work" if steers else "rudder"), st.container(key="rudder-hand"):
+        values["temperature"] = spec_slider("temperature")
+        values["kd_weight"] = spec_slider("kd_weight")
+        beside_rudder = st.container()
+    values["labels"] = spec_slider("labels", min_value=len(data.classes), max_value=data.train_size)
+    values["transfer"] = spec_slider("transfer", max_value=data.train_size - values["labels"])
+    with folded("Objective", key="objective-settings", opened_by=("objective",)):
+        values["objective"] = objective_controls()
+    with folded("Training", key="training-settings", opened_by=(*_TRAINING, "device")):
+        for field in _TRAINING:
+            values[field] = spec_slider(field)
+        values["device"] = spec_choice(
+            "device", {"auto": "auto", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}
+        )
+    return values, beside_rudder

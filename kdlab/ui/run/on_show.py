@@ -1,0 +1,53 @@
+"""Which run the Distill page shows: the one in the address, else the one that this visit showed last."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from kdlab.runs.store import Store, StoreError
+from kdlab.ui.run.controls import names_settings, set_controls
+from kdlab.ui.run.steering import held
+from kdlab.ui.url_state import arrivals
+
+_PARAMETER = "run"
+_LAST = "run-shown-last"
+_LAUNCHED = "run-just-launched"
+_STAY = "run-stay"
+
+
+def put_on_show(run_id: str, *, launched: bool = False) -> None:
+    """Shows this run from now on; the controls stay as they are. launched: by this visitor, a moment ago."""
+    st.session_state[_LAST] = run_id
+    st.query_params[_PARAMETER] = run_id
+    st.session_state[_LAUNCHED] = run_id if launched else None
+
+
+def just_launched() -> str | None:
+    """The id of the run that this visit launched last."""
+    return st.session_state.get(_LAUNCHED)
+
+
+def run_on_show(store: Store | None) -> str | None:
+    """The run's id, None for the recorded one. Call it before the controls are drawn.
+
+    A run that comes on show with nothing said of the settings brings its own: the controls stand as it does.
+    """
+    last = st.session_state.get(_LAST)
+    run_id = st.query_params.get(_PARAMETER)
+    # While the page stays only a launch changes the run: another address was sent by the browser before it knew.
+    stays = st.session_state.get(_STAY) == arrivals()
+    comes_back = run_id is None and not names_settings(st.query_params)
+    if last is not None and run_id != last and (stays or comes_back):
+        run_id = last
+        st.query_params[_PARAMETER] = run_id
+    st.session_state[_STAY] = arrivals()
+    if run_id is None or store is None or run_id == last:
+        return run_id
+    st.session_state[_LAST] = run_id
+    try:
+        run = store.get(run_id)
+    except StoreError:
+        return run_id
+    if run is not None and not names_settings(st.query_params):
+        set_controls(run.spec.model_copy(update=held(run)))
+    return run_id

@@ -1,0 +1,274 @@
+"""Figures of a finished run: the gain in two parts, the classes, the price."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kdlab.core.intervals import Interval
+from kdlab.runs.comparison import Comparison, in_points, in_words
+from kdlab.ui.look.style import ROLES, Figure, Role, direct_label
+
+_PERCENT = ".0%"
+
+
+def gain_split(found: Comparison, taught: str, on_top: str) -> Figure:
+    """From labels only to the soft arm in two steps, each with its 95 % interval; the teacher's line above.
+
+    taught: the soft arm's name; on_top: what it adds to the teacher's answers.
+    The ends are markers and the steps floating bars: the axis need not start at zero.
+    """
+    ends = {
+        name: found.accuracy[role]
+        for name, role in (("Labels only", "labels_only"), (taught, "soft_targets"))
+    }
+    middle = found.accuracy["hard_labels"].mean
+    steps = (
+        ("Teacher's<br>answers", ends["Labels only"].mean, found.answers, ROLES["hard_labels"]),
+        (on_top, middle, found.softness, ROLES["soft_targets"]),
+    )
+    teacher = ROLES["teacher"]
+    traces: list[dict[str, Any]] = []
+    labels = [
+        _plain_label(
+            0, found.teacher_accuracy, f"Teacher {found.teacher_accuracy:.1%}", teacher, xanchor="center"
+        )
+    ]
+    for place, (name, interval) in zip((0, 3), ends.items(), strict=True):
+        role = ROLES["labels_only" if place == 0 else "soft_targets"]
+        traces.append(
+            {
+                "x": [place],
+                "y": [interval.mean],
+                "mode": "markers",
+                "marker": {"color": role.colour, "symbol": role.marker, "size": 16},
+                "error_y": _error_bar(interval),
+                "hovertemplate": f"%{{y:.1%}}<extra>{name}</extra>",
+            }
+        )
+        labels.append(_plain_label(place, _top(interval.mean, interval), f"{interval.mean:.1%}", role))
+    for place, (name, start, interval, role) in enumerate(steps, start=1):
+        traces.append(
+            {
+                "type": "bar",
+                "x": [place],
+                "y": [interval.mean],
+                "base": [start],
+                "width": 0.5,
+                "marker": _block(interval, role),
+                "error_y": _error_bar(interval),
+                "hovertemplate": f"{in_words(interval)}<extra>{name}</extra>",
+            }
+        )
+        labels.append(
+            _plain_label(
+                place,
+                max(start, _top(start + interval.mean, interval)),
+                _step_words(interval),
+                role,
+                **_ink(interval),
+            )
+        )
+    heights = [label["y"] for label in labels]
+    bottoms = [s + i.mean if i.n < 2 else s + i.low for _, s, i, _ in steps]
+    lows = [i.mean if i.n < 2 else i.low for i in ends.values()]
+    names = ["Labels<br>only", *(name for name, *_ in steps), taught.replace(" ", "<br>", 1)]
+    return {
+        "data": traces,
+        "layout": {
+            "xaxis": {
+                "tickvals": [0, 1, 2, 3],
+                "ticktext": names,
+                "tickangle": 0,
+                "range": [-0.6, 3.6],
+                "showgrid": False,
+            },
+            "yaxis": {
+                "title": {"text": "Test accuracy"},
+                "tickformat": _PERCENT,
+                "range": [min(*lows, middle, *bottoms) - 0.02, max(heights) + 0.05],
+            },
+            "shapes": [
+                {
+                    "type": "line",
+                    "xref": "paper",
+                    "x0": 0,
+                    "x1": 1,
+                    **_level(found.teacher_accuracy),
+                    "line": teacher.line(2),
+                }
+            ],
+            "annotations": labels,
+            "barmode": "overlay",
+        },
+    }
+
+
+def _block(interval: Interval, role: Role) -> dict[str, Any]:
+    """A gain is full, a harm hatched in the ink of words, what is not shown to be either pale."""
+    if interval.holds_zero:
+        return {"color": role.colour, "opacity": 0.3, "line": {"color": role.colour, "width": 1.5}}
+    if interval.mean > 0:
+        return {"color": role.colour, "opacity": 0.75}
+    hatch = {"shape": "/", "fgcolor": "@ink", "bgcolor": "rgba(0,0,0,0)", "size": 9, "solidity": 0.25}
+    return {"color": "@ink", "pattern": hatch, "line": {"color": "@ink", "width": 1.5}}
+
+
+def _step_words(interval: Interval) -> str:
+    points = in_points(interval.mean)
+    if interval.holds_zero:
+        return f"{points}<br>not shown"
+    return f"▲ {points}<br>better" if interval.mean > 0 else f"▼ {points}<br>worse"
+
+
+def _ink(interval: Interval) -> dict[str, Any]:
+    harm = not interval.holds_zero and interval.mean < 0
+    return {"yanchor": "bottom", "yshift": 2} | ({"font": {"color": "@ink", "size": 13}} if harm else {})
+
+
+def _level(y: float) -> dict[str, float]:
+    return {"y0": y, "y1": y}
+
+
+def _error_bar(interval: Interval) -> dict[str, Any]:
+    half = 0.0 if interval.n < 2 else float(interval.high - interval.mean)
+    return {
+        "type": "data",
+        "array": [half],
+        "color": "@ink",
+        "thickness": 1.5,
+        "width": 5,
+        "visible": half > 0,
+    }
+
+
+def _top(y: float, interval: Interval) -> float:
+    return float(y if interval.n < 2 else y + interval.high - interval.mean)
+
+
+def _plain_label(x: float, y: float, text: str, role: Role, **annotation: Any) -> dict[str, Any]:
+    return direct_label(x, y, text, role, **{"xanchor": "center", "xshift": 0, "yshift": 12} | annotation)
+
+
+def per_class(result: dict[str, Any], classes: tuple[str, ...]) -> Figure:
+    """Accuracy of each true class, a row a class: every arm's mean over seeds and the teacher."""
+    shown = [("teacher", "Teacher", np.array(result["teacher_per_class"]))]
+    shown += [(arm["role"], arm["name"], np.array(arm["per_class"]).mean(0)) for arm in result["arms"]]
+    traces = [
+        {
+            "x": values.tolist(),
+            "y": list(classes),
+            "mode": "markers",
+            "name": name,
+            "marker": {"color": ROLES[role].colour, "symbol": ROLES[role].marker, "size": 11},
+            "hovertemplate": f"%{{y}} %{{x:.1%}}<extra>{name}</extra>",
+        }
+        for role, name, values in shown
+    ]
+    every = np.array([values for *_, values in shown])
+    rails = [
+        {
+            "type": "line",
+            "x0": float(every[:, k].min()),
+            "x1": float(every[:, k].max()),
+            "y0": k,
+            "y1": k,
+            "line": {"color": "@grid", "width": 6},
+            "layer": "below",
+        }
+        for k in range(len(classes))
+    ]
+    return {
+        "data": traces,
+        "layout": {
+            "xaxis": {"title": {"text": "Accuracy on the class"}, "tickformat": _PERCENT},
+            "yaxis": {"type": "category", "autorange": "reversed", "showgrid": False},
+            "shapes": rails,
+            "showlegend": True,
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        },
+    }
+
+
+# key, title, unit, format, and the words for less and for more of it
+_COSTS = (
+    ("parameters", "Parameters", "", ",.0f", "fewer", "more"),
+    ("memory_mib", "Memory", "MiB", ".2g", "less", "more"),
+    ("flops", "FLOPs an example", "", ",.0f", "fewer", "more"),
+    ("latency_ms", "Time for one example", "ms", ".3f", "faster", "slower"),
+)
+
+
+def costs(profiles: dict[str, dict[str, float]]) -> Figure:
+    """What the student costs as a share of the teacher, on a linear scale, with both numbers and the multiple."""
+    rows = _cost_rows(profiles)
+    names = [f"{title}<br>{told}" for title, told, *_ in rows]
+    shares = [share for *_, share in rows]
+    longest = max([1.0, *(share for share in shares if np.isfinite(share))])
+    teacher, student = ROLES["teacher"], ROLES["soft_targets"]
+    return {
+        "data": [
+            {
+                "type": "bar",
+                "orientation": "h",
+                "x": [share if np.isfinite(share) else None for share in shares],
+                "y": names,
+                "marker": {"color": student.colour},
+                "hoverinfo": "skip",
+            }
+        ],
+        "layout": {
+            "xaxis": {
+                "title": {"text": "The student's share of the teacher's cost"},
+                "tickformat": _PERCENT,
+                "range": [0, 1.5 * longest],
+                "tickvals": [0, 0.25, 0.5, 0.75, 1, *((longest,) if longest > 1.2 else ())],
+            },
+            "yaxis": {"autorange": "reversed", "showgrid": False},
+            "annotations": [
+                direct_label(share, name, words, student)
+                for name, (_, _, words, share) in zip(names, rows, strict=True)
+                if np.isfinite(share)
+            ],
+            "shapes": [
+                {
+                    "type": "line",
+                    "x0": 1,
+                    "x1": 1,
+                    "yref": "paper",
+                    "y0": 0,
+                    "y1": 1,
+                    "line": teacher.line(2),
+                }
+            ],
+        },
+    }
+
+
+def costs_in_words(profiles: dict[str, dict[str, float]]) -> str:
+    """The same as `costs`, for those who do not see it."""
+    return " ".join(f"{title}: {told}, {words}." for title, told, words, _ in _cost_rows(profiles))
+
+
+def _cost_rows(profiles: dict[str, dict[str, float]]) -> list[tuple[str, str, str, float]]:
+    """A row a cost: its title, "teacher → student" with the unit, the multiple in words, the student's share.
+
+    The share is NaN where either cost was not measured.
+    """
+    rows = []
+    for key, title, unit, form, less, more in _COSTS:
+        t, s = (float(profiles[who].get(key) or "nan") for who in ("teacher", "student"))
+        known = np.isfinite([t, s]).all() and min(t, s) > 0
+        told = f"{t:{form}} → {s:{form}} {unit}".strip() if known else "not measured"
+        rows.append((title, told, _multiple(t, s, less, more) if known else "", s / t if known else np.nan))
+    return rows
+
+
+def _multiple(teacher: float, student: float, less: str, more: str) -> str:
+    """How many times: "19× fewer", "1.4× slower", "the same"."""
+    times = max(teacher, student) / min(teacher, student)
+    if times < 1.05:
+        return "the same"
+    number = f"{times:.1f}" if times < 9.95 else f"{times:,.0f}"
+    return f"{number}× {less if student < teacher else more}"

@@ -1,0 +1,92 @@
+"""Temperature and KD weight as a rudder: moved while one's own run goes on, they act on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from kdlab.runs.spec import RunSpec
+from kdlab.runs.store import AT_WORK, NotYoursError, Run, Store
+from kdlab.server.identity import visitor_id
+
+_STEERED = ("temperature", "kd_weight")
+_PREFIX = "steered-"  # + run id: where this tab's sliders stood when they were last looked at
+_HELD = "held-"  # + run id: what this tab last knew the run to hold
+
+
+def steer(store: Store | None, run_id: str | None, spec: RunSpec) -> Run | None:
+    """Passes the two sliders on to the run where they have been moved since it was first on show.
+
+    Where they stand when a page opens steers nothing: a link must not change the run it leads to.
+    Returns the run as it now is. Raises StoreError; what was not passed on then is at the next call.
+    """
+    if store is None or run_id is None:
+        return None
+    now = {name: getattr(spec, name) for name in _STEERED}
+    key = f"{_PREFIX}{run_id}"
+    known = st.session_state.setdefault(key, now)
+    moved = {name: value for name, value in now.items() if value != known[name]}
+    run = store.get(run_id)
+    if run is not None and moved and in_hand(run) and not _differs(run, spec):
+        wanted = held(run) | moved
+        try:
+            store.steer(run_id, visitor_id(), wanted)
+        except NotYoursError as error:
+            st.toast(str(error))
+        run = replace(run, steering=wanted)
+        st.session_state[f"{_HELD}{run_id}"] = wanted
+    st.session_state[key] = now
+    return run
+
+
+def whom_it_steers(run: Run | None, spec: RunSpec) -> str:
+    """What the two sliders act on, in a sentence that stands beside them."""
+    if run is None or not run.active:
+        return "These two are for your next run."
+    if run.owner != visitor_id():
+        return "These two are for your next run: the one on show is another visitor's, who alone steers it."
+    if run.state not in AT_WORK:
+        return "These two are for your next run: the one on show still waits, with its own settings."
+    if differs := _differs(run, spec):
+        return f"These two are for your next run: the one at work has another {differs}."
+    now = held(run)
+    return f"These two **steer your run at work**: it holds T {now['temperature']:g}, w {now['kd_weight']:g}."
+
+
+def in_hand(run: Run | None) -> bool:
+    """Whether the run is at work and this visitor's own."""
+    return run is not None and run.state in AT_WORK and run.owner == visitor_id()
+
+
+def held(run: Run) -> dict[str, float]:
+    """Temperature and kd_weight as they are now, or were at the run's end."""
+    return {name: run.steering.get(name, getattr(run.spec, name)) for name in _STEERED}
+
+
+def drifted(run: Run) -> bool:
+    """Whether another tab of this visitor has steered the run since this one last looked."""
+    return in_hand(run) and st.session_state.get(f"{_HELD}{run.id}", held(run)) != held(run)
+
+
+def follow(run: Run | None) -> None:
+    """Sets the two sliders as another tab has steered the run. Call it before the controls are drawn."""
+    if run is None:
+        return
+    if drifted(run):
+        for name, value in held(run).items():
+            st.session_state[name] = value
+        st.session_state[f"{_PREFIX}{run.id}"] = held(run)
+    st.session_state[f"{_HELD}{run.id}"] = held(run)
+
+
+def forget_rudder() -> None:
+    """The controls were set by something other than a hand on them: where they stand now steers nothing."""
+    for key in [key for key in st.session_state if str(key).startswith(_PREFIX)]:
+        del st.session_state[key]
+
+
+def _differs(run: Run, spec: RunSpec) -> str:
+    """What keeps these settings from steering the run: the first that is another, empty where none is."""
+    names = ("dataset", "student", "objective")
+    return next((name for name in names if getattr(spec, name) != getattr(run.spec, name)), "")

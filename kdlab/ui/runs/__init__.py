@@ -1,0 +1,1 @@
+"""The Runs page: the list, and two runs beside each other."""

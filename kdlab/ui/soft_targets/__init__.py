@@ -1,0 +1,1 @@
+"""The Soft targets page."""
