@@ -12,10 +12,10 @@ from streamlit.runtime.scriptrunner import RerunData, RerunException, get_script
 from streamlit.testing.v1 import AppTest
 
 from kdlab.__main__ import _sentences
+from kdlab.lessons.presets import PRESETS
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store, StoreError
-from kdlab.lessons.presets import PRESETS
 
 MAIN = Path(__file__).parents[2] / "kdlab" / "main.py"
 SPEC = RunSpec(dataset="digits", teacher="digits", labels=50, transfer=0)
