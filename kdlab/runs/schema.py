@@ -23,8 +23,8 @@ runs_table = sa.Table(
     "runs",
     _metadata,
     sa.Column("id", sa.String, primary_key=True),
-    sa.Column("owner", sa.String, nullable=False, index=True),
-    sa.Column("state", sa.String, nullable=False, index=True),
+    sa.Column("owner", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
     sa.Column("spec", sa.JSON, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("started", sa.Float),
@@ -38,13 +38,26 @@ runs_table = sa.Table(
     sa.Column("result", sa.JSON),
     sa.Column("launch", sa.String),  # who asked for which spec; None once it is stopped
     sa.Column("deleted", sa.Float),  # hidden since; gone for good when the time to undo it is over
+    sa.Column("dataset", sa.String),  # of the spec, to narrow a list by
 )
+VISIBLE = runs_table.c.deleted.is_(None)
 sa.Index(
     "one_active_run_a_launch",
     runs_table.c.launch,
     unique=True,
     sqlite_where=runs_table.c.state.in_(ACTIVE),
     postgresql_where=runs_table.c.state.in_(ACTIVE),
+)
+# Each holds all that a list is narrowed and ordered by, so that no row is read to find those of a page.
+_LISTED = ("created", "id", "owner", "state", "dataset", "deleted")
+for _first in ((), ("owner",), ("state",)):
+    _names = dict.fromkeys((*_first, *_LISTED))
+    sa.Index("_by_".join(("runs_listed", *_first)), *(runs_table.c[name] for name in _names))
+sa.Index(
+    "runs_deleted",
+    runs_table.c.deleted,
+    sqlite_where=~VISIBLE,
+    postgresql_where=~VISIBLE,
 )
 points_table = sa.Table(
     "points",
@@ -93,6 +106,11 @@ def _make(engine: sa.Engine) -> None:
             if column.name not in there:
                 kind = column.type.compile(engine.dialect)
                 connection.exec_driver_sql(f"ALTER TABLE {runs_table.name} ADD COLUMN {column.name} {kind}")
+        if runs_table.c.dataset.name not in there:
+            named = runs_table.c.spec["dataset"].as_string()
+            if engine.dialect.name == "sqlite":  # where a damaged spec may be anything
+                named = sa.case((sa.func.json_valid(sa.cast(runs_table.c.spec, sa.Text)), named))
+            connection.execute(runs_table.update().values(dataset=named))
         for index in runs_table.indexes:
             index.create(connection, checkfirst=True)
 

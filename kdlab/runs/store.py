@@ -18,8 +18,10 @@ import sqlalchemy as sa
 
 from kdlab.runs import artifacts
 from kdlab.runs.home import home, keep_to_owner
+from kdlab.runs.listing import ALL, NEWEST_FIRST, Which, ids_of_page, number_of
 from kdlab.runs.schema import (
     ACTIVE,
+    VISIBLE,
     StoreError,
     database_file,
     open_schema,
@@ -35,8 +37,7 @@ LOST_AFTER = 8.0  # seconds without a heartbeat; workers beat every second
 UNDO_FOR = 10.0  # seconds that a page offers to undo a deletion
 _SWEPT_AFTER = 2 * UNDO_FOR  # so that a click at the last moment still finds the run
 
-_VISIBLE = runs_table.c.deleted.is_(None)
-_RUN = sa.select(*(column for column in runs_table.columns if column.name not in ("launch", "deleted")))
+_RUN = sa.select(*(column for column in runs_table.columns if column.name not in ("launch", "deleted", "dataset")))
 
 
 class NotYoursError(Exception):
@@ -70,6 +71,7 @@ class Store:
             "owner": owner,
             "state": state,
             "spec": spec.model_dump(),
+            "dataset": spec.dataset,
             "created": now,
             "steps": spec.total_steps,
         }
@@ -127,9 +129,18 @@ class Store:
             query = query.where(runs_table.c.state.in_(tuple(states)))
         return [row for row in self._rows(query) if isinstance(row, UnreadableRun)]
 
+    def page(self, which: Which, number: int = 1) -> list[Run | UnreadableRun]:
+        """A page of these runs, the unreadable among them; 1 holds the newest."""
+        return self._rows(_RUN.where(runs_table.c.id.in_(ids_of_page(which, number))).order_by(*NEWEST_FIRST))
+
+    def count(self, which: Which = ALL) -> int:
+        """How many of these runs there are, on all pages."""
+        with self._read() as connection:
+            return connection.scalar(number_of(which)) or 0
+
     def _rows(self, query: sa.Select) -> list[Run | UnreadableRun]:
         with self._read() as connection:
-            return [read_run(row) for row in connection.execute(query.where(_VISIBLE)).mappings()]
+            return [read_run(row) for row in connection.execute(query.where(VISIBLE)).mappings()]
 
     def queue(self) -> list[str]:
         """Ids of queued runs in the order in which they will be admitted.
@@ -234,7 +245,7 @@ class Store:
 
     def cancel_queued(self, owner: str) -> int:
         """Cancels all runs of this owner that still wait in the queue; returns how many."""
-        waiting = (runs_table.c.owner == owner) & (runs_table.c.state == "queued")
+        waiting = (runs_table.c.owner == owner) & (runs_table.c.state == "queued") & VISIBLE
         with self._write() as connection:
             cancelled = runs_table.update().where(waiting).values(state="cancelled", ended=time.time())
             return connection.execute(cancelled).rowcount
@@ -252,12 +263,12 @@ class Store:
         self._own(run_id, owner)
         ended = (runs_table.c.id == run_id) & runs_table.c.state.not_in(ACTIVE)
         with self._write() as connection:
-            hidden = runs_table.update().where(ended & _VISIBLE).values(deleted=time.time())
+            hidden = runs_table.update().where(ended & VISIBLE).values(deleted=time.time())
             return connection.execute(hidden).rowcount > 0
 
     def undelete(self, run_id: str, owner: str) -> bool:
         """Brings back a run that its owner has deleted, whole. False when it is gone for good."""
-        theirs = (runs_table.c.id == run_id) & (runs_table.c.owner == owner) & ~_VISIBLE
+        theirs = (runs_table.c.id == run_id) & (runs_table.c.owner == owner) & ~VISIBLE
         with self._write() as connection:
             return connection.execute(runs_table.update().where(theirs).values(deleted=None)).rowcount > 0
 

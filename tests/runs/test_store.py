@@ -19,7 +19,9 @@ import sqlalchemy as sa
 from kdlab.runs import artifacts
 from kdlab.runs.curves import curves
 from kdlab.runs.home import HomeError, home
+from kdlab.runs.listing import ALL, PAGE, Which, ids_of_page, number_of
 from kdlab.runs.recorded import recorded_run
+from kdlab.runs.schema import runs_table
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import NotYoursError, Store, StoreError
 
@@ -245,12 +247,17 @@ def test_a_store_from_before_a_column_was_added_opens_with_all_its_runs(tmp_path
     url = f"sqlite:///{tmp_path / 'lab.sqlite'}"
     run_id = ended(Store(url))
     with sqlite3.connect(tmp_path / "lab.sqlite") as old:
-        old.execute("DROP INDEX one_active_run_a_launch")
-        old.execute("ALTER TABLE runs DROP COLUMN launch")
-        old.execute("ALTER TABLE runs DROP COLUMN deleted")
+        for index in runs_table.indexes:
+            old.execute(f"DROP INDEX {index.name}")
+        for column in ("launch", "deleted", "dataset"):
+            old.execute(f"ALTER TABLE runs DROP COLUMN {column}")
+        old.execute("INSERT INTO runs SELECT 'cut', owner, state, '{\"cut', created, started, ended, heartbeat, "
+                    "step, steps, message, command, steering, result FROM runs")
     store = Store(url)
     assert store.set_aside is None
     assert [run.id for run in store.list_runs()] == [run_id]
+    assert [row.id for row in store.page(Which(dataset="digits"))] == [run_id]
+    assert store.count() == 2
     assert store.enqueue(SPEC, "ann") == store.enqueue(SPEC, "ann")
     assert store.delete(run_id, "ann")
 
@@ -486,3 +493,36 @@ def test_a_deletion_undone_at_the_last_moment_takes_no_points(
     store.sweep_deleted()
     assert other.get(run_id) is not None
     assert other.points(run_id) == points != []
+
+
+def test_a_list_is_narrowed_and_cut_into_pages_newest_first(store: Store) -> None:
+    oldest = store.enqueue(SPEC, "ann")
+    others = [store.enqueue(SPEC, f"visitor {n}") for n in range(2 * PAGE)]
+    fashion = store.enqueue(RunSpec(), "ann")
+    store.claim(fashion)
+    assert store.count() == 2 * PAGE + 2
+    pages = [[row.id for row in store.page(ALL, number)] for number in (1, 2, 3, 4)]
+    assert pages[0] == [fashion, *reversed(others[-PAGE + 1 :])]
+    assert [run_id for page in pages for run_id in page] == [fashion, *reversed(others), oldest]
+    assert [len(page) for page in pages] == [PAGE, PAGE, 2, 0]
+
+    def found(**which: str) -> list[str]:
+        rows = store.page(Which(**which))
+        assert store.count(Which(**which)) == len(rows)
+        return [row.id for row in rows]
+
+    assert found(owner="ann") == [fashion, oldest]
+    assert found(owner="ann", dataset="digits") == [oldest]
+    assert found(owner="ann", state="running") == [fashion]
+    assert found(not_owner="ann", dataset="fashion") == []
+    assert store.count(Which(not_owner="ann")) == 2 * PAGE
+
+
+@pytest.mark.parametrize("which", [ALL, Which(owner="ann"), Which(not_owner="ann"), Which(state="done", dataset="digits")])
+def test_no_row_is_read_to_find_those_of_a_page(store: Store, which: Which) -> None:
+    with store._engine.connect() as connection:
+        for query in (ids_of_page(which, 40), number_of(which)):
+            text = query.compile(store._engine, compile_kwargs={"literal_binds": True})
+            plan = " ".join(row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
+            assert "USING COVERING INDEX runs_listed" in plan
+            assert "TEMP B-TREE" not in plan
