@@ -31,7 +31,7 @@ PARAMETERS = {
     "/loss": {"data", "teacher", "example", "T", "w", "square", "start", "zt", "zs", "lib"}
     | {f"lib_{name}_{p.name}" for name, convention in CONVENTIONS.items() for p in convention.parameters},
     "/distill": set(RunSpec.model_fields) | OBJECTIVE | {"run"},
-    "/runs": {"whose", "compare"},
+    "/runs": {"whose", "state", "dataset", "page", "compare"},
 }
 NEEDS = {
     "/soft-targets": {

@@ -12,9 +12,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from kdlab.data.registry import DATASETS
+from kdlab.runs.listing import PAGE
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store, StoreError
+from kdlab.runs.stored import read_run
 
 MAIN = Path(__file__).parents[2] / "kdlab" / "main.py"
 ME = "me"
@@ -177,7 +180,7 @@ def test_a_store_that_fails_while_the_page_is_open_is_told_in_words(
     assert not app.exception
     assert "could not be used" in app.toast[0].value
     assert "Deleted" not in words(app)
-    monkeypatch.setattr(Store, "list_runs", fail)
+    monkeypatch.setattr(Store, "page", fail)
     app.run()
     assert not app.exception
     assert "could not be used" in words(app)
@@ -187,6 +190,62 @@ def test_the_list_reads_no_curves(store: Store, monkeypatch: pytest.MonkeyPatch)
     finished(store)
     monkeypatch.setattr(Store, "points", lambda *_: pytest.fail("the list read a run's points"))
     assert not open_runs().exception
+
+
+def keys(app: AppTest) -> list[str]:
+    return [str(box.key).removeprefix("compare-") for box in app.checkbox]
+
+
+def test_a_run_older_than_the_newest_page_is_found_by_owner_state_and_data(store: Store) -> None:
+    mine = finished(store, dataset="digits")
+    for n in range(PAGE):
+        finished(store, owner="another", seeds=2, epochs=n + 1)
+    waiting = store.enqueue(RunSpec(), "another")
+    assert mine not in keys(open_runs())
+    assert keys(open_runs(whose="Yours")) == [mine]
+    assert keys(open_runs(state="Queued")) == [waiting]
+    assert keys(open_runs(dataset=DATASETS["digits"].title)) == [mine]
+    none = open_runs(whose="Others'", dataset=DATASETS["digits"].title)
+    assert keys(none) == []
+    assert "None of these yet." in words(none)
+
+
+def test_the_address_holds_the_page_and_a_filter_leads_to_its_first(store: Store) -> None:
+    runs = [finished(store, owner="another", seeds=2, epochs=n + 1) for n in range(PAGE + 2)]
+    app = open_runs(page="2")
+    assert keys(app) == [runs[1], runs[0]]
+    assert f"Runs {PAGE + 1} to {PAGE + 2} of {PAGE + 2}" in words(app)
+    app.selectbox(key="state").select("Done").run()
+    assert keys(app) == runs[: -PAGE - 1 : -1]
+    assert keys(open_runs(page="77")) == keys(open_runs(page="x")) == keys(open_runs())
+
+
+def test_two_runs_of_different_pages_are_compared_and_unticked(store: Store) -> None:
+    runs = [finished(store, owner="another", seeds=2, epochs=n + 1) for n in range(PAGE + 1)]
+    app = open_runs()
+    app.checkbox(key=f"compare-{runs[-1]}").check().run()
+    app.session_state["page"] = 2
+    app.run()
+    assert keys(app) == [runs[0]]
+    assert "One run is ticked" in words(app)
+    app.button(key="untick").click().run()
+    assert "ticked:" not in words(app)
+    app.checkbox(key=f"compare-{runs[0]}").check().run()
+    app.session_state["page"] = 1
+    app.run()
+    app.checkbox(key=f"compare-{runs[-1]}").check().run()
+    app.button(key="compare-these").click().run()
+    assert app.query_params["compare"] in (f"{runs[0]},{runs[-1]}", [f"{runs[0]},{runs[-1]}"])
+
+
+def test_only_the_results_of_the_page_on_show_are_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(PAGE + 5):
+        finished(store, owner="another", seeds=2, epochs=n + 1)
+    read: list[str] = []
+    monkeypatch.setattr("kdlab.runs.store.read_run", lambda row: (read.append(row["id"]), read_run(row))[1])
+    app = open_runs()
+    assert len(keys(app)) == PAGE
+    assert sorted(read) == sorted(keys(app))
 
 
 def nan_result() -> str:

@@ -12,53 +12,38 @@ from kdlab.lessons.path import DISTILL
 from kdlab.runs import artifacts
 from kdlab.runs.comparison import compare
 from kdlab.runs.curves import curves
+from kdlab.runs.listing import Which
 from kdlab.runs.store import UNDO_FOR, NotYoursError, Run, Store, StoreError
 from kdlab.runs.stored import UnreadableRun
 from kdlab.server.identity import visitor_id
 from kdlab.ui.run.titles import run_title, state_words
 from kdlab.ui.run.verdict import headline
 from kdlab.ui.runs.compare_runs import open_comparison
+from kdlab.ui.runs.narrowing import narrowing, none_found, page_number
 
-_PAGE = 20
-_SHOWN = "runs-shown"
+_TICKED = "ticked-runs"  # ids, kept while other pages of the list are on show
 _DELETED = "deleted-runs"  # id -> its title, and until when its deletion can be undone
 
 
 def run_list(store: Store) -> None:
-    """Every run as a row, newest first; two that are ticked lead to their comparison."""
+    """A page of runs as rows, newest first; two that are ticked, on whichever page, lead to their comparison."""
     st.html(f"<style>{Path(__file__).with_suffix('.css').read_text(encoding='utf-8')}</style>")
-    rows = [*store.list_runs(), *store.unreadable()]
-    runs = sorted(rows, key=lambda row: row.created, reverse=True)
-    yours = visitor_id()
-    waiting = sum(isinstance(run, Run) and run.owner == yours and run.state == "queued" for run in runs)
-    _stop_waiting(store, waiting)
-    whose = st.segmented_control(
-        "Whose",
-        ["All", "Yours", "Others'"],
-        default="All",
-        key="whose",
-        label_visibility="collapsed",
-        bind="query-params",
-    )
-    narrowed = whose in ("Yours", "Others'")
-    if narrowed:
-        runs = [run for run in runs if (run.owner == yours) == (whose == "Yours")]
-    if not runs:
-        none = "None of these yet." if narrowed else "No run yet."
-        st.info(f"{none} Launch one on the Distill page; it appears here with its curves and its student.")
+    _stop_waiting(store, store.count(Which(owner=visitor_id(), state="queued")))
+    which = narrowing()
+    count = store.count(which)
+    if not count:
+        st.info(f"{none_found(which)} Launch one on the Distill page; it appears here with its curves and its student.")
         st.page_link(DISTILL.script, label="To Distill", icon=":material/rocket_launch:")
-    count = st.session_state.setdefault(_SHOWN, _PAGE)
-    ticked = []
-    for run in runs[:count]:
-        if isinstance(run, UnreadableRun):
-            _unreadable_row(run, store)
-        elif _row(run, store):
-            ticked.append(run)
-    if len(runs) > count and st.button("Show more", key="more"):
-        st.session_state[_SHOWN] = count + _PAGE
-        st.rerun()
+    rows = st.container()
+    number = page_number(count)
+    with rows:
+        for run in store.page(which, number):
+            if isinstance(run, UnreadableRun):
+                _unreadable_row(run, store)
+            else:
+                _row(run, store)
     with st.container(key="at-hand", gap="xxsmall"):  # stays in view however long the list is
-        _compare_bar(ticked)
+        _compare_bar(_ticked(store))
         _undo_bar(store)
 
 
@@ -76,16 +61,18 @@ def _stop_waiting(store: Store, waiting: int) -> None:
         st.button(f"Stop your {count}", key="stop-queued", icon=":material/stop_circle:", on_click=stop)
 
 
-def _row(run: Run, store: Store) -> bool:
-    """Draws the row; True while the run is ticked for comparison."""
+def _row(run: Run, store: Store) -> None:
     title, short = run_title(run), run.id[:4]
     with st.container(border=True, key=f"run-{run.id}"):
         words, buttons = st.columns([9, 4], vertical_alignment="center")
         with words, st.container(gap="xsmall"):
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                ticked = st.checkbox(
+                st.session_state[_tick_key(run.id)] = run.id in st.session_state.get(_TICKED, ())
+                st.checkbox(
                     f"Compare {title}, {short}",
-                    key=f"compare-{run.id}",
+                    key=_tick_key(run.id),
+                    on_change=_tick,
+                    args=(run.id,),
                     label_visibility="collapsed",
                     disabled=run.result is None,
                 )
@@ -99,7 +86,6 @@ def _row(run: Run, store: Store) -> bool:
             with st.popover(f"More {named}", icon=":material/more_horiz:"):
                 _downloads(run, store)
                 _delete_button(run, title, store)
-    return ticked
 
 
 def _unreadable_row(run: UnreadableRun, store: Store) -> None:
@@ -139,6 +125,25 @@ def _delete_button(run: Run | UnreadableRun, title: str, store: Store) -> None:
         )
 
 
+def _tick_key(run_id: str) -> str:
+    return f"compare-{run_id}"
+
+
+def _tick(run_id: str) -> None:
+    others = [ticked for ticked in st.session_state.get(_TICKED, ()) if ticked != run_id]
+    st.session_state[_TICKED] = [*others, run_id] if st.session_state[_tick_key(run_id)] else others
+
+
+def _untick_all() -> None:
+    st.session_state.pop(_TICKED, None)
+
+
+def _ticked(store: Store) -> list[Run]:
+    """The runs ticked for comparison, on whichever page, newest first."""
+    found = [store.get(run_id) for run_id in st.session_state.get(_TICKED, ())]
+    return sorted(filter(None, found), key=lambda run: run.created, reverse=True)
+
+
 def _compare_bar(ticked: list[Run]) -> None:
     if not ticked:
         return
@@ -152,7 +157,9 @@ def _compare_bar(ticked: list[Run]) -> None:
         else:
             st.markdown("Two runs are ticked.")
             if st.button("Compare these two", type="primary", icon=":material/compare:", key="compare-these"):
+                _untick_all()
                 open_comparison(*reversed(ticked))  # the older one first: the newer is what was changed
+        st.button("Untick", key="untick", icon=":material/close:", on_click=_untick_all)
 
 
 def _undo_bar(store: Store) -> None:

@@ -1,0 +1,73 @@
+"""Which runs the list shows: whose, in which state, on which data, and which page of them. All of it is in the address."""
+
+from __future__ import annotations
+
+import math
+
+import streamlit as st
+
+from kdlab.data.registry import DATASETS
+from kdlab.runs.listing import ALL, PAGE, Which
+from kdlab.server.identity import visitor_id
+from kdlab.ui.run.titles import STATES
+
+_EVERYONE, _ANY_STATE, _ALL_DATA = "All", "Any state", "All data"
+_PAGE_NUMBER = "page"
+
+
+def narrowing() -> Which:
+    """Draws the filters."""
+    states = {words: state for state, (words, _) in STATES.items()}
+    data = {dataset.title: name for name, dataset in DATASETS.items()}
+    with st.container(horizontal=True, vertical_alignment="center", key="narrowing"):
+        whose = st.segmented_control(
+            "Whose",
+            [_EVERYONE, "Yours", "Others'"],
+            default=_EVERYONE,
+            key="whose",
+            label_visibility="collapsed",
+            bind="query-params",
+            on_change=_to_the_first_page,
+        )
+        state = _choice("State", [_ANY_STATE, *states], "state")
+        dataset = _choice("Data", [_ALL_DATA, *data], "dataset")
+    return Which(
+        owner=visitor_id() if whose == "Yours" else None,
+        not_owner=visitor_id() if whose == "Others'" else None,
+        state=states.get(state),
+        dataset=data.get(dataset),
+    )
+
+
+def page_number(count: int) -> int:
+    """Draws the way through the pages of so many runs, where there is more than one; the page to show, from 1."""
+    pages = math.ceil(count / PAGE)
+    if pages < 2:
+        return 1
+    with st.container(horizontal=True, vertical_alignment="center", key="pages"):
+        number = st.pagination(pages, key=_PAGE_NUMBER, bind="query-params")
+        first = (number - 1) * PAGE + 1
+        st.markdown(f"Runs {first:,} to {min(count, first + PAGE - 1):,} of {count:,}")
+    return number
+
+
+def none_found(which: Which) -> str:
+    """What to say where the list is empty."""
+    return "No run yet." if which == ALL else "None of these yet."
+
+
+def _choice(label: str, options: list[str], key: str) -> str:
+    return st.selectbox(
+        label,
+        options,
+        key=key,
+        label_visibility="collapsed",
+        width=180,
+        bind="query-params",
+        on_change=_to_the_first_page,
+    )
+
+
+def _to_the_first_page() -> None:
+    if _PAGE_NUMBER in st.session_state:
+        st.session_state[_PAGE_NUMBER] = 1
