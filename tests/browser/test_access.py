@@ -213,7 +213,7 @@ def test_who_wants_less_motion_gets_none(browser: Browser, app_server: Any):
         "() => document.getAnimations().filter((a) => a.playState === 'running').map((a) => a.effect.target.outerHTML)"
     )
     assert moving == []
-    # A replay shows a few still pictures: its twelve seconds hold seven that are two apart, and its end.
+    # A replay shows a few still pictures: its twelve seconds hold at most seven that are two apart, and its end.
     race = page.locator(".st-key-race-area .kdlab-plot").first
     before = int(race.get_attribute("data-draws") or 0)
     page.get_by_role("button", name="Replay").click()
@@ -222,4 +222,4 @@ def test_who_wants_less_motion_gets_none(browser: Browser, app_server: Any):
     settled(page)
     drawn = int(race.get_attribute("data-draws") or 0) - before
     page.close()
-    assert 2 <= drawn <= 9
+    assert 1 <= drawn <= 9
