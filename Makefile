@@ -2,14 +2,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test bench browser
+.PHONY: run test bench browser postgresql
 .SILENT:
 .DELETE_ON_ERROR:
 
 run: .venv/.installed
 	exec $(BIN)/streamlit run app.py --server.address 127.0.0.1 --server.port 8501 --server.headless true
 
-test: .venv/.installed-dev browser
+test: .venv/.installed-dev browser postgresql
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest
 
@@ -21,6 +21,9 @@ bench: .venv/.installed-dev browser
 browser: .venv/.installed-dev
 	BIN=$(BIN) bash .ci/browser
 
+postgresql:
+	bash .ci/postgresql
+
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "KD Lab needs Python 3.11 or newer; name one with make PYTHON=...")'
 	$(PYTHON) -m venv .venv
@@ -30,7 +33,7 @@ $(BIN)/python:
 	$(PIP) -r requirements.txt
 	touch $@
 
-.venv/.installed-dev: requirements-dev.txt .venv/.installed
+.venv/.installed-dev: requirements-dev.txt requirements-postgresql.txt .venv/.installed
 	echo "Installing the test packages into .venv"
 	$(PIP) -r requirements-dev.txt
 	touch $@

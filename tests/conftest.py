@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -21,6 +22,7 @@ import pytest
 from hypothesis import settings
 
 import kdlab  # noqa: F401 - before torch: it sets how OpenMP waits
+from tests.postgresql import PostgreSQL, server_programs
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -79,6 +81,36 @@ def running_app(folder: Path, port: int) -> Iterator[AppServer]:
         yield AppServer(url, folder / "home", log, process)
     finally:
         _end_group(process)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server that tests share; skips where none is installed. `new_database` gives each its own."""
+    with running_postgresql() as server:
+        yield server
+
+
+@pytest.fixture
+def own_postgresql() -> Iterator[PostgreSQL]:
+    """One that the test may stop and start."""
+    with running_postgresql() as server:
+        yield server
+
+
+@contextmanager
+def running_postgresql() -> Iterator[PostgreSQL]:
+    pytest.importorskip("psycopg", reason="needs psycopg: pip install -r requirements-postgresql.txt")
+    programs = server_programs()
+    if programs is None:
+        pytest.skip("needs a PostgreSQL server: apt-get install postgresql")
+    # Not below pytest's own folders, which another user may not enter.
+    with tempfile.TemporaryDirectory(prefix="kdlab-postgresql-") as folder:
+        server = PostgreSQL(Path(folder), free_port(), programs)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="session")

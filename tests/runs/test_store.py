@@ -29,9 +29,20 @@ SPEC = RunSpec(dataset="digits", teacher="digits", labels=50, transfer=0)
 SPECS = [SPEC.model_copy(update={"epochs": epochs}) for epochs in (1, 2, 3)]
 
 
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database."""
+    if request.param == "SQLite":
+        return f"sqlite:///{tmp_path / 'lab.sqlite'}"
+    return request.getfixturevalue("postgresql").new_database()
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(f"sqlite:///{tmp_path / 'lab.sqlite'}")
+def store(url: str) -> Store:
+    return Store(url)
+
+
+on_sqlite = pytest.mark.parametrize("url", ["SQLite"], indirect=True)
 
 
 def test_a_run_comes_back_as_it_was_written(store: Store) -> None:
@@ -49,6 +60,25 @@ def test_of_many_workers_one_claims_a_run(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert sorted(claims) == [False] * 7 + [True]
+
+
+def test_of_eight_workers_with_a_store_each_one_claims_each_run(url: str) -> None:
+    runs = [Store(url).enqueue(SPEC, f"visitor {n}") for n in range(12)]
+    claims: list[str] = []
+    together = threading.Barrier(8)
+
+    def work() -> None:
+        store = Store(url)
+        for run_id in runs:
+            together.wait()
+            claims.extend([run_id] if store.claim(run_id) else [])
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claims) == sorted(runs)
 
 
 def test_a_second_launch_waits_for_every_others_first(store: Store) -> None:
@@ -262,6 +292,7 @@ def test_a_store_from_before_a_column_was_added_opens_with_all_its_runs(tmp_path
     assert store.delete(run_id, "ann")
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("column", "damaged", "fault"),
     [
@@ -305,6 +336,7 @@ def test_what_is_no_id_names_no_run(store: Store, name: str) -> None:
     assert store.unreadable(name) == []
 
 
+@on_sqlite
 def test_a_damaged_point_is_a_gap_in_its_curves(store: Store, tmp_path: Path) -> None:
     _, rows, _ = recorded_run()
     run_id = store.enqueue(SPEC, "ann")
@@ -379,6 +411,7 @@ def test_a_file_that_is_no_store_is_a_message(tmp_path: Path) -> None:
         Store(f"sqlite:///{path}")
 
 
+@on_sqlite
 def test_a_full_disk_is_a_message_and_what_was_saved_stays(store: Store) -> None:
     run_id = store.enqueue(SPEC, "ann")
     store.add_points(run_id, [(0, "point", {})], step=1)
@@ -411,6 +444,7 @@ def test_the_store_and_all_that_lies_beside_it_is_the_owners_alone(
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
+@on_sqlite
 def test_a_store_deleted_under_the_lab_is_said_and_goes_on_once_one_is_there(
     store: Store, tmp_path: Path
 ) -> None:
@@ -518,6 +552,7 @@ def test_a_list_is_narrowed_and_cut_into_pages_newest_first(store: Store) -> Non
     assert store.count(Which(not_owner="ann")) == 2 * PAGE
 
 
+@on_sqlite
 @pytest.mark.parametrize("which", [ALL, Which(owner="ann"), Which(not_owner="ann"), Which(state="done", dataset="digits")])
 def test_no_row_is_read_to_find_those_of_a_page(store: Store, which: Which) -> None:
     with store._engine.connect() as connection:
