@@ -36,7 +36,8 @@ from kdlab.distill.cohort import fresh_student
 from kdlab.distill.trainer import Point, Trainer
 from kdlab.models.catalogue import teacher_logits
 from kdlab.models.checkpoints import load_teacher
-from kdlab.runs.execute import _Reporter, execute, make_trainer
+from kdlab.runs.execute import execute, make_trainer
+from kdlab.runs.reporter import Reporter
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store
 
@@ -169,8 +170,7 @@ def lab(steps: int, folder: Path, *, arms: int = 3, seeds: int = 5, measure: boo
         cache=folder / "cache",
     )
     store = Store(f"sqlite:///{folder / 'bench.sqlite'}")
-    run_id = store.enqueue(spec, "benchmark", state="running")
-    listener = _Reporter(store, run_id) if measure else Silent()
+    listener = Reporter(store.begin(spec, "benchmark")) if measure else Silent()
     start = time.perf_counter()
     if measure:
         trainer.train(listener)
@@ -194,10 +194,10 @@ def one_after_another(steps: int, folder: Path) -> tuple[float, float]:
 def whole_run(spec: RunSpec) -> float:
     """Seconds of a run from claim to result, in this process."""
     store = Store()
-    run_id = store.enqueue(spec, "benchmark", state="running")
+    claim = store.begin(spec, "benchmark")
     start = time.perf_counter()
-    if not execute(run_id, store):
-        raise SystemExit(store.get(run_id).message)  # type: ignore[union-attr]
+    if not execute(claim, store):
+        raise SystemExit(store.get(claim.run_id).message)  # type: ignore[union-attr]
     return time.perf_counter() - start
 
 

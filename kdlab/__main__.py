@@ -72,9 +72,10 @@ def _run(options: argparse.Namespace) -> int:
     from kdlab.runs.execute import execute  # torch, which takes seconds, only for a spec that holds
 
     store = Store()
-    run_id = store.enqueue(spec, OWNER, state="running")
+    claim = store.begin(spec, OWNER)
+    run_id = claim.run_id
     try:
-        execute(run_id, store)
+        execute(claim, store)
     except KeyboardInterrupt:
         store.finish(run_id, "cancelled")
     run = store.get(run_id)
@@ -150,10 +151,10 @@ def _tiny_run(dataset: str, store: Store) -> str:
 
     data = DATASETS[dataset]
     smallest = {"labels": len(data.classes), "transfer": 0, "epochs": 1, "seeds": 1}
-    run_id = store.enqueue(RunSpec.model_validate({"dataset": dataset, **smallest}), OWNER, state="running")
-    execute(run_id, store)
-    run = store.get(run_id)
-    store.delete(run_id, OWNER)
+    claim = store.begin(RunSpec.model_validate({"dataset": dataset, **smallest}), OWNER)
+    execute(claim, store)
+    run = store.get(claim.run_id)
+    store.delete(claim.run_id, OWNER)
     if run is not None and run.state == "done" and run.result is not None:
         print(f"{'tiny run':<14} {data.title}: trained in {run.result['seconds']:.1f} s")
         return ""

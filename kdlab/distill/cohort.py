@@ -72,6 +72,24 @@ class Group:
         loss.backward()
         self._optimizer.step()
 
+    def state(self) -> dict[str, Tensor]:
+        """All that the next update depends on, by name: weights, buffers and the optimiser's moments."""
+        moments = {
+            f"{name}/{key}": value
+            for name, parameter in self.parameters.items()
+            for key, value in self._optimizer.state[parameter].items()
+        }
+        return {name: t.detach() for name, t in {**self.parameters, **self.buffers, **moments}.items()}
+
+    @torch.no_grad()
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Takes over what `state` gave."""
+        for name, tensor in {**self.parameters, **self.buffers}.items():
+            tensor.copy_(state[name])
+        for name, parameter in self.parameters.items():
+            kept = {key.removeprefix(f"{name}/"): key for key in state if key.startswith(f"{name}/")}
+            self._optimizer.state[parameter] = {key: state[at].clone().to(parameter.device) for key, at in kept.items()}
+
     def weights(self, i: int) -> dict[str, Tensor]:
         """Student i's parameters and buffers, detached, on the CPU."""
         tensors = {**self.parameters, **self.buffers}

@@ -120,6 +120,7 @@ class Trainer:
         self._started = time.perf_counter()
         self._sums = torch.zeros(2, count, device=self.device)
         self._summed = 0
+        self._restored = False
 
     def _put(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.array(array)).to(self.device)
@@ -129,7 +130,8 @@ class Trainer:
     def train(self, listener: Listener) -> None:
         """All steps, a point at the start, the end and evenly between. Ends early when the listener raises."""
         marks = self.point_steps()
-        listener.point(self.measure())
+        if not self._restored:
+            listener.point(self.measure())
         while self.step_number < self.total_steps:
             wanted = listener.before_step(self)
             self.step()
@@ -186,11 +188,40 @@ class Trainer:
 
     def steer(self, steering: dict[str, float]) -> None:
         """Moves temperature (of softened arms) and kd_weight (of taught arms) from the next step on."""
+        taught = {"soft_targets": ("temperature", "kd_weight"), "hard_labels": ("kd_weight",), "labels_only": ()}
+        arms = []
+        for arm in self.arms:
+            moved = {name: steering[name] for name in taught[arm.role] if name in steering}
+            arms.append(arm.model_copy(update=moved))
+        self.arms = tuple(arms)
         for i, arm in enumerate(self.arms):
-            if arm.role == "soft_targets" and "temperature" in steering:
-                self.temperature[i :: len(self.arms)] = steering["temperature"]
-            if arm.role != "labels_only" and "kd_weight" in steering:
-                self.kd_weight[i :: len(self.arms)] = steering["kd_weight"]
+            self.temperature[i :: len(self.arms)] = arm.temperature
+            self.kd_weight[i :: len(self.arms)] = arm.kd_weight
+
+    # ----------------------------------------------------------------- checkpoints
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the steps to come depend on, by name: a trainer of the same run that restores it goes on to the bit."""
+        done = torch.tensor([self.step_number, self._summed])
+        spent = torch.tensor(time.perf_counter() - self._started - self.waited, dtype=torch.float64)
+        own = {"done": done, "seconds": spent, "sums": self._sums}
+        groups = {f"group {g}/{name}": t for g, group in enumerate(self.cohort.groups) for name, t in group.state().items()}
+        return {name: tensor.contiguous().clone().cpu() for name, tensor in {**own, **groups}.items()}
+
+    def restore(self, state: dict[str, Tensor], steering: dict[str, float]) -> bool:
+        """Goes on from `state`, under the steering that held then. False, and nothing done, for another run's state."""
+        mine = {name: tensor.shape for name, tensor in self.state().items()}
+        if any(name not in state or state[name].shape != shape for name, shape in mine.items()):
+            return False
+        self.step_number, self._summed = state["done"].tolist()
+        self._sums = state["sums"].to(self.device)
+        for g, group in enumerate(self.cohort.groups):
+            start = f"group {g}/"
+            group.restore({name.removeprefix(start): t for name, t in state.items() if name.startswith(start)})
+        self.steer(steering)
+        self.waited = time.perf_counter() - self._started - float(state["seconds"])
+        self._restored = True
+        return True
 
     # ------------------------------------------------------------------ measuring
 

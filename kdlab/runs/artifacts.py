@@ -1,13 +1,15 @@
-"""What a run leaves beside its rows: the students' weights and their answers on the test set."""
+"""What a run leaves beside its rows: students' weights, their answers on the test set, a paused run's checkpoint."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
 
-from kdlab.models.kept_files import read_arrays, write_arrays
+from kdlab.models.kept_files import read_arrays, write_arrays, write_whole
 from kdlab.runs.home import home
 
 
@@ -32,6 +34,26 @@ def load_answers(run_id: str) -> np.ndarray | None:
     """(arms, seeds, N) classes; None for a run that did not end, or whose file is damaged."""
     answers = (read_arrays(folder(run_id) / "answers.npz") or {}).get("answers")
     return answers if answers is not None and answers.ndim == 3 else None
+
+
+def save_checkpoint(run_id: str, tensors: dict[str, Any], about: dict[str, str]) -> None:
+    """Keeps a trainer's state (torch tensors by name) as safetensors, whole. Raises OSError."""
+    from safetensors.torch import save  # torch: only a worker has it
+
+    write_whole(folder(run_id) / "paused.safetensors", save(tensors, metadata=about))
+
+
+def load_checkpoint(run_id: str) -> tuple[dict[str, Any], dict[str, str]] | None:
+    """The tensors of a paused run, on the CPU, and what was said about them; None where none can be read."""
+    try:
+        with safe_open(folder(run_id) / "paused.safetensors", "pt") as kept:
+            return {name: kept.get_tensor(name) for name in kept.keys()}, kept.metadata()  # noqa: SIM118
+    except (OSError, SafetensorError):
+        return None
+
+
+def drop_checkpoint(run_id: str) -> None:
+    (folder(run_id) / "paused.safetensors").unlink(missing_ok=True)
 
 
 def delete(run_id: str) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,15 +31,19 @@ def slots() -> int:
 
 @dataclass(frozen=True)
 class Ended:
-    """A run's process is gone; ``error`` is the last thing that it said on its error output."""
+    """A run's process is gone; ``error`` is the last thing that it said on its error output.
+
+    ``claim`` is the token that it was given: the server speaks for the run only while the run is under this one.
+    """
 
     run_id: str
+    claim: str
     error: str
 
 
 class Backend(Protocol):
-    def submit(self, run_id: str) -> None:
-        """Has a worker claim and train an admitted run."""
+    def submit(self, run_id: str) -> str:
+        """Has a worker claim and train an admitted run; returns the token with which it will claim it."""
 
     def cancel(self, run_id: str) -> None:
         """Ends a run's worker by force; for one that does not obey the store's command."""
@@ -51,27 +56,30 @@ class LocalBackend:
     """Processes on this machine, each in a session of its own: they outlive the server."""
 
     def __init__(self) -> None:
-        self._busy: dict[str, _Worker] = {}
+        self._busy: dict[str, _Worker] = {}  # by the token of its claim
         self._warm: _Worker | None = None
         self._submitted = 0.0
         self._failures = 0
 
-    def submit(self, run_id: str) -> None:
+    def submit(self, run_id: str) -> str:
         worker = self._warm if self._warm is not None and self._warm.alive else _Worker()
         self._warm = None
-        self._busy[run_id] = worker
+        token = uuid.uuid4().hex
+        self._busy[token] = worker
         self._submitted = time.monotonic()
-        worker.take(run_id)
+        worker.take(run_id, token)
+        return token
 
     def cancel(self, run_id: str) -> None:
-        if worker := self._busy.get(run_id):
-            worker.process.kill()
+        for worker in self._busy.values():
+            if worker.run_id == run_id:
+                worker.process.kill()
 
     def poll(self) -> Iterator[Ended]:
-        for run_id, worker in list(self._busy.items()):
+        for token, worker in list(self._busy.items()):
             if not worker.alive:
-                del self._busy[run_id]
-                yield Ended(run_id, worker.last_words())
+                del self._busy[token]
+                yield Ended(worker.run_id, token, worker.last_words())
         self._keep_warm()
 
     def _keep_warm(self) -> None:
@@ -93,6 +101,7 @@ class _Worker:
     """One worker process, its input held open until a run is given to it."""
 
     def __init__(self) -> None:
+        self.run_id = ""  # none yet
         apart: dict[str, Any] = (
             {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
             if sys.platform == "win32"
@@ -114,11 +123,12 @@ class _Worker:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def take(self, run_id: str) -> None:
+    def take(self, run_id: str, token: str) -> None:
         assert self.process.stdin is not None
+        self.run_id = run_id
         # One that died at this moment is reported as ended, like any other.
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(run_id + "\n")
+            self.process.stdin.write(f"{run_id} {token}\n")
             self.process.stdin.close()
 
     def dismiss(self) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,125 +13,62 @@ from torch import nn
 
 from kdlab.data.registry import get_dataset
 from kdlab.distill.device import DeviceError, describe_device, peak_memory_mib, speed_depends_on
-from kdlab.distill.trainer import Point, Trainer
+from kdlab.distill.trainer import Trainer
 from kdlab.models.catalogue import weights_sha256
 from kdlab.models.checkpoints import CheckpointError, load_teacher
 from kdlab.models.kept_files import measured_once
 from kdlab.models.networks import build_student
 from kdlab.models.profile import Profile, profile
-from kdlab.runs import artifacts
+from kdlab.runs import artifacts, endings
+from kdlab.runs.claims import Claim, ClaimLostError
 from kdlab.runs.home import home
+from kdlab.runs.patience import patiently
+from kdlab.runs.reporter import Cancelled, Diverged, LeftPaused, Reporter, heartbeat
 from kdlab.runs.spec import RunSpec
-from kdlab.runs.spell import Spell
 from kdlab.runs.store import Store, StoreError
 
-_FLUSH_EVERY = 0.2  # seconds: at most five writes a second
-_LOOK_EVERY = 0.1  # seconds between looks at what the visitor asks
-_BEAT_EVERY = 1.0
-_SETTLED = 0.5  # seconds without a change before steering acts
 
+def execute(claim: Claim, store: Store) -> bool:
+    """Trains the run that this process has claimed. True when it is done; its state says how it ended.
 
-class Cancelled(Exception):
-    """The visitor stopped the run."""
-
-
-class Diverged(Exception):
-    """A loss is no longer a number."""
-
-
-class _Reporter:
-    """The trainer's listener that writes to the store and obeys its control row."""
-
-    def __init__(self, store: Store, run_id: str) -> None:
-        self._store, self._run_id = store, run_id
-        self._waiting: list[tuple[int, str, dict[str, Any]]] = []
-        self._number = 0
-        self._flushed = self._looked = 0.0
-        self._steering: dict[str, float] = {}
-        self._seen_steering: dict[str, float] = {}
-        self._seen_at = 0.0
-        self._paused = False
-        # What the store refuses now (locked, full) it may take at the next look; points wait until then.
-        self._fault = Spell(f"Run {run_id}: writing to the store", StoreError)
-
-    def point(self, point: Point) -> None:
-        if not all(math.isfinite(loss) for arm in point.values["supervised"] for loss in arm):
-            raise Diverged
-        self._add("point", _rounded(vars(point)))
-        now = time.monotonic()
-        if now - self._flushed >= _FLUSH_EVERY:
-            with self._fault:
-                self.flush(point.step)
-
-    def before_step(self, trainer: Trainer) -> bool:
-        now = time.monotonic()
-        if not self._paused and now - self._looked < _LOOK_EVERY:
-            return False
-        while True:
-            self._looked = time.monotonic()
-            command = ""
-            with self._fault:
-                command = self._obey(trainer)
-                if self._paused and self._waiting:
-                    self.flush(trainer.step_number)  # a paused run shows all that it has
-            if command == "step" or not self._paused:
-                trainer.waited += time.monotonic() - now
-                return command == "step"
-            time.sleep(0.03)
-
-    def _obey(self, trainer: Trainer) -> str:
-        command, steering = self._store.control(self._run_id)
-        if steering != self._seen_steering:
-            self._seen_steering, self._seen_at = steering, time.monotonic()
-        # A slider that is still being dragged would leave a mark at every look.
-        settled = time.monotonic() - self._seen_at >= _SETTLED or command in ("resume", "step")
-        if settled and steering != self._steering:
-            self._steering = steering
-            trainer.steer(steering)
-            epoch = trainer.epochs * trainer.step_number / trainer.total_steps
-            self._add("mark", {"step": trainer.step_number, "epoch": epoch, **steering})
-        if command == "cancel":
-            raise Cancelled
-        if command:
-            self._paused = command in ("pause", "step")
-            self.flush(trainer.step_number)
-            self._store.acknowledge(self._run_id, command, "paused" if self._paused else "running")
-        return command
-
-    def _add(self, kind: str, payload: dict[str, Any]) -> None:
-        self._waiting.append((self._number, kind, payload))
-        self._number += 1
-
-    def flush(self, step: int) -> None:
-        """Writes the points that wait; they go on waiting when the store refuses them."""
-        self._store.add_points(self._run_id, self._waiting, step)
-        self._waiting = []
-        self._flushed = time.monotonic()
-
-
-def execute(run_id: str, store: Store) -> bool:
-    """Trains a run that this process has claimed. True when it is done; its state says how it ended."""
-    run = store.get(run_id)
+    False also where the claim was lost, or a paused run was left: then nothing more is written.
+    """
+    run = patiently(lambda: store.get(claim.run_id), f"Run {claim.run_id}: reading it")
     if run is None:
         return False
-    reporter = _Reporter(store, run_id)
-    with _heartbeat(store, run_id):
-        trainer = None
+    reporter, trainer = Reporter(claim), None
+    with heartbeat(claim):
         try:
-            spec = run.spec
             started = time.perf_counter()
-            trainer = make_trainer(spec)
+            trainer = make_trainer(run.spec)
+            reporter.restore(trainer)
             trainer.train(reporter)
             seconds = time.perf_counter() - started - trainer.waited
-            result = _result(run_id, spec, trainer, seconds)
-            reporter.flush(trainer.step_number)
-            return store.finish(run_id, "done", result=result)
-        except Exception as error:  # noqa: BLE001 - whatever ends a run, its row must say so
-            with contextlib.suppress(StoreError):
-                reporter.flush(trainer.step_number if trainer else 0)
-            state, message = _ending(error, trainer)
-            store.finish(run_id, state, message=message)
+            spec, done = run.spec, trainer
+            result = patiently(lambda: _result(claim.run_id, spec, done, seconds), f"Run {run.id}: its result")
+            state, message = "done", ""
+        except (ClaimLostError, LeftPaused):
             return False
+        except Exception as error:  # noqa: BLE001 - whatever ends a run, its row must say so
+            state, message = _ending(error, trainer)
+            result = None
+        return _finish(claim, reporter, trainer, state=state, message=message, result=result)
+
+
+def _finish(claim: Claim, reporter: Reporter, trainer: Trainer | None, **ending: Any) -> bool:
+    """Writes how the run ended, with the points that still wait. What the store refuses waits beside the students."""
+    ending |= {"points": reporter.waiting, "step": trainer and trainer.step_number}
+    try:
+        patiently(
+            lambda: claim.finish(**ending),
+            f"Run {claim.run_id}: writing how it ended",
+            refused=lambda: endings.put_by(claim, ending),
+        )
+    except ClaimLostError:
+        return False
+    endings.drop(claim.run_id)
+    artifacts.drop_checkpoint(claim.run_id)
+    return ending["state"] == "done"
 
 
 def make_trainer(spec: RunSpec) -> Trainer:
@@ -222,34 +156,3 @@ def _save_students(run_id: str, spec: RunSpec, trainer: Trainer) -> None:
             "run": run_id,
         }
         save_file(weights, artifacts.student_path(run_id, role, seed), metadata=about)
-
-
-@contextlib.contextmanager
-def _heartbeat(store: Store, run_id: str) -> Iterator[None]:
-    """Beats the run's heart from a thread of its own, however long a step takes."""
-    over = threading.Event()
-
-    def beat() -> None:
-        fault = Spell(f"Run {run_id}: its heartbeat", Exception, plain=(StoreError,))
-        while not over.wait(_BEAT_EVERY):
-            with fault:
-                store.beat(run_id)
-
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
-def _rounded(value: Any) -> Any:
-    """Six decimals are more than a curve shows; what is not finite becomes None, which JSON can say."""
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_rounded(item) for item in value]
-    if isinstance(value, float):
-        return round(value, 6) if math.isfinite(value) else None
-    return value

@@ -35,8 +35,10 @@ runs_table = sa.Table(
     sa.Column("message", sa.String, nullable=False, default=""),
     sa.Column("command", sa.String, nullable=False, default=""),
     sa.Column("steering", sa.JSON, nullable=False, default=dict),
+    sa.Column("steered", sa.JSON),  # what of the steering has acted
     sa.Column("result", sa.JSON),
     sa.Column("launch", sa.String),  # who asked for which spec; None once it is stopped
+    sa.Column("claim", sa.String),  # the token of the worker that holds the run; None where none does
     sa.Column("deleted", sa.Float),  # hidden since; gone for good when the time to undo it is over
     sa.Column("dataset", sa.String),  # of the spec, to narrow a list by
 )

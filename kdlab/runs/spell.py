@@ -16,10 +16,13 @@ class Spell:
     """
 
     def __init__(
-        self, doing: str, held: type[Exception], plain: tuple[type[Exception], ...] | None = None
+        self,
+        doing: str,
+        held: type[Exception] | tuple[type[Exception], ...],
+        plain: tuple[type[Exception], ...] | None = None,
     ) -> None:
         self._doing, self._held = doing, held
-        self._plain = (held,) if plain is None else plain
+        self._plain = plain or (held if isinstance(held, tuple) else (held,))
         self._lasts = False
 
     def __enter__(self) -> None: ...

@@ -1,39 +1,31 @@
 """The store: every run, its points and what visitors ask of it, in SQLite or PostgreSQL.
 
-SQLite (WAL) in the lab's home folder unless ``KDLAB_DATABASE_URL`` names another database.
-States: queued, running, paused, done, failed, cancelled, lost.
+States: queued, running, paused, done, failed, cancelled, lost. What a worker writes goes through its claim.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import ConfigDict, ValidationError, create_model
 
 from kdlab.runs import artifacts
-from kdlab.runs.home import home, keep_to_owner
+from kdlab.runs.claims import Claim
+from kdlab.runs.database import Database
 from kdlab.runs.listing import ALL, NEWEST_FIRST, Which, ids_of_page, number_of
-from kdlab.runs.schema import (
-    ACTIVE,
-    VISIBLE,
-    StoreError,
-    database_file,
-    open_schema,
-    points_table,
-    runs_table,
-    sqlite_pragmas,
-)
-from kdlab.runs.spec import RunSpec
-from kdlab.runs.stored import Run, UnreadableRun, json_or_text, read_run
+from kdlab.runs.schema import ACTIVE, VISIBLE, StoreError, points_table, runs_table
+from kdlab.runs.spec import RunSpec, explain
+from kdlab.runs.stored import Run, UnreadableRun, read_run
+
+__all__ = ["AT_WORK", "UNDO_FOR", "NotYoursError", "Run", "Store", "StoreError", "TooManyRunsError", "UnreadableRun"]
 
 AT_WORK = ("running", "paused")
-LOST_AFTER = 8.0  # seconds without a heartbeat; workers beat every second
+ACTIVE_AT_MOST = 5  # runs of one visitor
 UNDO_FOR = 10.0  # seconds that a page offers to undo a deletion
 _SWEPT_AFTER = 2 * UNDO_FOR  # so that a click at the last moment still finds the run
 
@@ -44,59 +36,86 @@ class NotYoursError(Exception):
     """Only a run's owner may stop, steer or delete it."""
 
 
+class TooManyRunsError(Exception):
+    """A visitor's runs that wait, train or are paused are as many as they may be; the message says what to do."""
+
+
+_Steering = create_model(
+    "_Steering",
+    __config__=ConfigDict(extra="forbid", allow_inf_nan=False),
+    **{name: (float, RunSpec.model_fields[name]) for name in ("temperature", "kd_weight")},  # type: ignore[call-overload]
+)
+
+
 class Store:
     """Reads and writes runs. Safe to share between threads; open one a process."""
 
     def __init__(self, url: str | None = None) -> None:
-        url = url or os.environ.get("KDLAB_DATABASE_URL") or f"sqlite:///{home() / 'lab.sqlite'}"
-        self._engine = _engine(url)
-        with self._plain_errors():
-            self._file = database_file(self._engine)
-            if self._file is not None:
-                keep_to_owner(self._file)
-            self.set_aside = open_schema(self._engine)
-            self._inode = self._file and self._file.stat().st_ino
+        self._database = Database(url)
+        self._read, self._write = self._database.read, self._database.write
+        self.set_aside = self._database.set_aside
 
     # ------------------------------------------------------------------ runs
 
-    def enqueue(self, spec: RunSpec, owner: str, *, state: str = "queued") -> str:
-        """Writes a new run and returns its id.
+    def enqueue(self, spec: RunSpec, owner: str) -> str:
+        """Writes a new run and returns its id. Raises TooManyRunsError.
 
         A launch is asked for once: while a run of the same spec and owner waits or is at work, its id is returned
         and nothing is written, however many ask at the same moment. One that was told to stop no longer counts.
         """
-        now = time.time()
-        new = {
-            "id": uuid.uuid4().hex[:12],
-            "owner": owner,
-            "state": state,
-            "spec": spec.model_dump(),
-            "dataset": spec.dataset,
-            "created": now,
-            "steps": spec.total_steps,
-        }
-        if state == "running":
-            with self._plain_errors():
-                return self._insert(new | {"started": now, "heartbeat": now})
         launch = hashlib.sha256(f"{owner}\n{spec.model_dump_json()}".encode()).hexdigest()
+        new = _new(spec, owner) | {"state": "queued", "launch": launch}
         same = (runs_table.c.launch == launch) & runs_table.c.state.in_(ACTIVE)
-        with self._plain_errors():
-            # The unique index decides between launches that come together.
-            with contextlib.suppress(sa.exc.IntegrityError):
-                return self._insert(new | {"launch": launch})
-            with self._still_there().connect() as connection:
+        for last in (False, True):
+            try:
+                if self._insert_below_limit(new):
+                    return str(new["id"])
+            except StoreError as error:
+                # The unique index decides between launches that come together.
+                if last or not isinstance(error.__cause__, sa.exc.IntegrityError):
+                    raise
+            with self._read() as connection:
                 found = connection.scalar(sa.select(runs_table.c.id).where(same))
-            return found or self._insert(new | {"launch": launch})  # it has ended in between
+            if found:
+                return str(found)  # else it has ended in between
+        raise TooManyRunsError(
+            f"You have {ACTIVE_AT_MOST} runs that wait, train or are paused, as many as one visitor may have. "
+            "Wait for one to end, or stop one on the Runs page; then launch again."
+        )
 
-    def _insert(self, values: dict[str, Any]) -> str:
-        with self._still_there().begin() as connection:
-            connection.execute(runs_table.insert().values(**values))
-        return str(values["id"])
+    def _insert_below_limit(self, new: dict[str, Any]) -> bool:
+        """One statement, so that launches at the same moment count each other."""
+        theirs = (runs_table.c.owner == new["owner"]) & runs_table.c.state.in_(ACTIVE)
+        active = sa.select(sa.func.count()).select_from(runs_table).where(theirs).scalar_subquery()
+        values = [sa.literal(value, runs_table.c[name].type) for name, value in new.items()]
+        row = sa.select(*values).where(active < ACTIVE_AT_MOST)
+        with self._write() as connection:
+            return connection.execute(runs_table.insert().from_select(list(new), row)).rowcount > 0
 
-    def claim(self, run_id: str) -> bool:
-        """Queued to running, for one worker only. False when another has it or it was cancelled."""
-        now = time.time()
-        return self._move(run_id, ("queued",), state="running", started=now, heartbeat=now)
+    def begin(self, spec: RunSpec, owner: str) -> Claim:
+        """A new run that this process trains itself, at once and beside the queue."""
+        new, token, now = _new(spec, owner), uuid.uuid4().hex, time.time()
+        with self._write() as connection:
+            values = new | {"state": "running", "started": now, "heartbeat": now, "claim": token}
+            connection.execute(runs_table.insert().values(**values, steered={}))
+        return Claim(self._database, str(new["id"]), token)
+
+    def claim(self, run_id: str, token: str | None = None) -> Claim | None:
+        """Queued to running, for one worker only. None when another has it or it was cancelled."""
+        token, now = token or uuid.uuid4().hex, time.time()
+        first = {"started": sa.func.coalesce(runs_table.c.started, now), "steered": {}}
+        free = runs_table.c.claim.is_(None)
+        claimed = self._move(run_id, ("queued",), free, state="running", heartbeat=now, claim=token, **first)
+        return Claim(self._database, run_id, token) if claimed else None
+
+    def held(self, run: Run) -> Claim:
+        """The claim that this run was under when it was read."""
+        return Claim(self._database, run.id, run.claim)
+
+    def touch(self) -> None:
+        """Writes, and changes nothing. Raises StoreError where the store cannot be written."""
+        with self._write() as connection:
+            connection.execute(runs_table.update().where(runs_table.c.id == "").values(step=0))
 
     def get(self, run_id: str) -> Run | None:
         """The run; None where there is none, where it was deleted, and where it is unreadable."""
@@ -157,18 +176,6 @@ class Store:
 
     # ---------------------------------------------------------------- points
 
-    def add_points(self, run_id: str, points: Iterable[tuple[int, str, dict[str, Any]]], step: int) -> None:
-        """Appends (number, kind, payload) rows and sets the run's progress."""
-        rows = [
-            {"run_id": run_id, "number": n, "kind": kind, "payload": payload} for n, kind, payload in points
-        ]
-        with self._write() as connection:
-            if rows:
-                connection.execute(points_table.insert(), rows)
-            connection.execute(
-                runs_table.update().where(runs_table.c.id == run_id).values(step=step, heartbeat=time.time())
-            )
-
     def points(self, run_id: str, after: int = -1) -> list[tuple[int, str, dict[str, Any]]]:
         """Rows with a number above ``after``, in order; a payload that is damaged is left out."""
         query = (
@@ -183,65 +190,35 @@ class Store:
                 if isinstance(payload, dict)
             ]
 
-    # --------------------------------------------------- the worker's own side
-
-    def beat(self, run_id: str) -> None:
-        with self._write() as connection:
-            connection.execute(
-                runs_table.update().where(runs_table.c.id == run_id).values(heartbeat=time.time())
-            )
-
-    def control(self, run_id: str) -> tuple[str, dict[str, Any]]:
-        """The command that waits for the worker and the arms' steering; "cancel" for a run that is not at work."""
-        at_work = (runs_table.c.id == run_id) & runs_table.c.state.in_(AT_WORK)
-        with self._read() as connection:
-            row = connection.execute(
-                sa.select(runs_table.c.command, runs_table.c.steering).where(at_work)
-            ).first()
-        return (row[0], row[1] or {}) if row else ("cancel", {})
-
-    def acknowledge(self, run_id: str, command: str, state: str) -> None:
-        """The worker has done ``command``; a newer one stays."""
-        self._move(run_id, AT_WORK, state=state)
-        with self._write() as connection:
-            same = (runs_table.c.id == run_id) & (runs_table.c.command == command)
-            connection.execute(runs_table.update().where(same).values(command=""))
-
-    def finish(
-        self, run_id: str, state: str, *, message: str = "", result: dict[str, Any] | None = None
-    ) -> bool:
-        """Ends an active run. False when it had ended already."""
-        return self._move(
-            run_id, ACTIVE, state=state, message=message, result=result, ended=time.time(), command=""
-        )
-
-    def mark_lost(self, run_id: str) -> bool:
-        return self.finish(
-            run_id,
-            "lost",
-            message="The process that trained this run ended without a word (it was killed, ran out of memory, or "
-            "the machine went down). Its points are kept; run it again to have it whole.",
-        )
-
-    def sweep_lost(self) -> list[str]:
-        """Marks runs at work whose heart has stopped as lost; returns their ids."""
-        still = time.time() - LOST_AFTER
-        silent = [r.id for r in self.list_runs(states=AT_WORK, limit=None) if (r.heartbeat or 0) < still]
-        return [run_id for run_id in silent if self.mark_lost(run_id)]
+    def finish(self, run_id: str, state: str, *, message: str = "", of: Iterable[str] = ACTIVE) -> bool:
+        """Ends a run in one of the states ``of``, whoever holds it: its worker is told to stop. False for no other."""
+        return self._move(run_id, tuple(of), state=state, message=message, ended=time.time(), command="")
 
     # ------------------------------------------------------- the visitor's side
 
     def command(self, run_id: str, owner: str, command: str) -> None:
-        """Asks for pause, step, resume or cancel. A queued run is cancelled at once.
+        """Asks for pause, step, resume or cancel. A run that does not train is cancelled at once.
 
+        A paused run that resumes waits for a slot like every other, and keeps its process if it still has one.
         Raises NotYoursError for another's run.
         """
         self._own(run_id, owner)
-        if command == "cancel" and self._move(run_id, ("queued",), state="cancelled", ended=time.time()):
-            return
-        # A run that was told to stop stands in the way of no new launch.
-        free = {"launch": None} if command == "cancel" else {}
-        self._move(run_id, AT_WORK, command=command, **free)
+        asks, resting = runs_table.c.command, ("paused",)
+        match command:
+            case "cancel":
+                if self._move(run_id, ("queued", "paused"), state="cancelled", ended=time.time(), command=""):
+                    return
+                # A run that was told to stop stands in the way of no new launch.
+                self._move(run_id, ("running",), command=command, launch=None)
+            case "resume":
+                if not self._move(run_id, resting, state="queued", command=""):
+                    self._move(run_id, ("running",), asks.in_(("pause", "step")), command="")
+            case "step":
+                left = runs_table.c.claim.is_(None)  # without a process: another goes on with it
+                if not self._move(run_id, resting, left, state="queued", command=command):
+                    self._move(run_id, AT_WORK, command=command)
+            case "pause":
+                self._move(run_id, ("running",), command=command)
 
     def cancel_queued(self, owner: str) -> int:
         """Cancels all runs of this owner that still wait in the queue; returns how many."""
@@ -251,8 +228,15 @@ class Store:
             return connection.execute(cancelled).rowcount
 
     def steer(self, run_id: str, owner: str, steering: dict[str, float]) -> None:
-        """Sets temperature and kd_weight for the rest of a run at work. Raises NotYoursError."""
+        """Sets temperature and kd_weight for the rest of a run at work.
+
+        Raises NotYoursError; ValueError, in a sentence, where a run could not have been launched with them.
+        """
         self._own(run_id, owner)
+        try:
+            _Steering.model_validate(steering)
+        except ValidationError as error:
+            raise ValueError(" ".join(explain(error))) from error
         self._move(run_id, AT_WORK, steering=steering)
 
     def delete(self, run_id: str, owner: str) -> bool:
@@ -293,73 +277,24 @@ class Store:
                 "This run belongs to another visitor: only they may stop, steer or delete it."
             )
 
-    # ------------------------------------------------------------ connections
-
-    def _move(self, run_id: str, states: tuple[str, ...], **values: Any) -> bool:
+    def _move(self, run_id: str, states: tuple[str, ...], *more: sa.ColumnElement[bool], **values: Any) -> bool:
         """Changes a run only while it is in one of ``states``: the database decides a race."""
-        where = (runs_table.c.id == run_id) & runs_table.c.state.in_(states)
+        where = sa.and_(runs_table.c.id == run_id, runs_table.c.state.in_(states), *more)
         with self._write() as connection:
             return connection.execute(runs_table.update().where(where).values(**values)).rowcount > 0
 
-    @contextlib.contextmanager
-    def _read(self) -> Iterator[sa.Connection]:
-        with self._plain_errors(), self._still_there().connect() as connection:
-            yield connection
 
-    @contextlib.contextmanager
-    def _write(self) -> Iterator[sa.Connection]:
-        with self._plain_errors(), self._still_there().begin() as connection:
-            yield connection
-
-    def _still_there(self) -> sa.Engine:
-        """The engine. A connection would go on with a deleted file as if nothing had happened."""
-        if self._file is not None:
-            try:
-                inode = self._file.stat().st_ino
-            except FileNotFoundError as error:
-                raise StoreError(
-                    "The lab's store was deleted or moved away while the lab was open. Put it back, or start the "
-                    "lab again to begin a new one."
-                ) from error
-            if inode != self._inode:  # another has been put in its place
-                self._engine.dispose()
-                open_schema(self._engine)
-                self._inode = inode
-        return self._engine
-
-    @contextlib.contextmanager
-    def _plain_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sa.exc.SQLAlchemyError, OSError) as error:
-            way_out = (
-                "Free some space or make the folder writable, or name another folder in KDLAB_HOME, and try again."
-                if self._engine.dialect.name == "sqlite"
-                else "See that the database that KDLAB_DATABASE_URL names is up and lets the lab in, and try again."
-            )
-            cause = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
-            raise StoreError(
-                f"The lab's store could not be used ({cause}). Nothing that was saved is lost. {way_out}"
-            ) from error
-
-
-def _engine(url: str) -> sa.Engine:
-    try:
-        made = sa.create_engine(
-            url,
-            connect_args={"timeout": 15} if url.startswith("sqlite") else {},
-            json_deserializer=json_or_text,
-        )
-    except (sa.exc.ArgumentError, ValueError) as error:
-        raise StoreError(
-            "KDLAB_DATABASE_URL is no address of a database that the lab knows. Write it like "
-            "postgresql+psycopg://user:password@host/database or sqlite:////folder/lab.sqlite."
-        ) from error
-    except ImportError as error:
-        raise StoreError(
-            f"The driver {error.name} for the database in KDLAB_DATABASE_URL is not installed. "
-            f"Install it with: pip install {error.name}"
-        ) from error
-    if made.dialect.name == "sqlite":
-        sa.event.listen(made, "connect", sqlite_pragmas)
-    return made
+def _new(spec: RunSpec, owner: str) -> dict[str, Any]:
+    """The columns that every new run begins with; a default stands here where `INSERT … SELECT` needs it."""
+    return {
+        "id": uuid.uuid4().hex[:12],
+        "owner": owner,
+        "spec": spec.model_dump(),
+        "dataset": spec.dataset,
+        "created": time.time(),
+        "step": 0,
+        "steps": spec.total_steps,
+        "message": "",
+        "command": "",
+        "steering": {},
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
@@ -65,6 +65,8 @@ class Run:
     command: str
     steering: dict[str, float]
     result: Annotated[dict[str, Any], AfterValidator(_sound)] | None
+    claim: str | None = None  # the token of the worker that holds it
+    asked: dict[str, float] = field(default_factory=dict)  # the steering that is asked for; `steering` has acted
 
     @property
     def active(self) -> bool:
@@ -99,7 +101,9 @@ def read_run(row: Mapping[str, Any]) -> Run | UnreadableRun:
     """The row as a run, else as an unreadable one."""
     try:
         spec = _spec(row["spec"])
-        return _RUN.validate_python({**row, "steering": row["steering"] or {}, "spec": spec})
+        asked = row["steering"] or {}
+        acted = asked if row["steered"] is None else row["steered"]  # an older lab told them not apart
+        return _RUN.validate_python({**row, "steering": acted, "asked": asked, "spec": spec})
     except _UnreadableError as error:
         fault = str(error)
     except ValidationError as error:
@@ -107,7 +111,7 @@ def read_run(row: Mapping[str, Any]) -> Run | UnreadableRun:
         fault = f"What is stored as its {' and '.join(fields)} is not what this KD Lab writes."
     created = row["created"] if isinstance(row["created"], float | int) else 0.0
     return UnreadableRun(
-        str(row["id"]), str(row["owner"]), str(row["state"]), created, fault, _as_text(dict(row))
+        str(row["id"]), str(row["owner"]), str(row["state"]), created, fault, _as_text({name: value for name, value in row.items() if name != "claim"})
     )
 
 

@@ -1,4 +1,4 @@
-"""A worker: a process that warms up, waits for one run's id on its standard input, serves it and ends.
+"""A worker: a process that warms up, waits for one run's id and a token on its standard input, claims that run and ends with it.
 
 ``python -m kdlab.runs.worker``. It ends when its input is closed before a run has come; a run that it
 has begun goes on even when the server that started it is gone.
@@ -6,6 +6,7 @@ has begun goes on even when the server that started it is gone.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from importlib.metadata import version
@@ -19,6 +20,7 @@ from kdlab.models.kept_files import write_whole
 from kdlab.runs.backends import slots
 from kdlab.runs.execute import execute, make_trainer, profiles
 from kdlab.runs.home import home
+from kdlab.runs.patience import MAY_PASS, patiently
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store
 
@@ -38,7 +40,8 @@ def warm_up() -> None:
     if device.type == "cuda":
         torch.cuda.set_per_process_memory_fraction(0.9 / slots(), device)
     about: dict[str, Any] = describe_device(device) | {"torch": version("torch")}
-    write_whole(home() / "device.json", json.dumps(about).encode())
+    with contextlib.suppress(*MAY_PASS):
+        write_whole(home() / "device.json", json.dumps(about).encode())
     spec = RunSpec()
     trainer = make_trainer(spec)
     trainer.total_steps = 3
@@ -47,11 +50,14 @@ def warm_up() -> None:
 
 
 def main() -> None:
-    store = Store()
     warm_up()
-    run_id = sys.stdin.readline().strip()
-    if run_id and store.claim(run_id):
-        execute(run_id, store)
+    run_id, _, token = sys.stdin.readline().strip().partition(" ")
+    if not run_id:
+        return
+    store = patiently(Store, f"Run {run_id}: opening the store")
+    claim = patiently(lambda: store.claim(run_id, token), f"Run {run_id}: claiming it")
+    if claim is not None:
+        execute(claim, store)
 
 
 if __name__ == "__main__":

@@ -29,10 +29,9 @@ def store(app_server: AppServer) -> Store:
 
 def finished(store: Store, owner: str = "someone", **values: Any) -> str:
     run, rows, _ = recorded_run()
-    run_id = store.enqueue(RunSpec(**values), owner, state="running")
-    store.add_points(run_id, rows, step=800)
-    store.finish(run_id, "done", result=copy.deepcopy(run.result))
-    return run_id
+    claim = store.begin(RunSpec(**values), owner)
+    claim.finish("done", result=copy.deepcopy(run.result), points=rows, step=800)
+    return claim.run_id
 
 
 @pytest.fixture(scope="module")

@@ -112,7 +112,8 @@ def test_a_killed_worker_makes_a_lost_run_that_keeps_its_points(store: Store, di
     wait(store, run_id, at_work)
     backend = dispatcher._backend
     assert isinstance(backend, LocalBackend)
-    os.kill(backend._busy[run_id].process.pid, signal.SIGKILL)
+    (worker,) = [worker for worker in backend._busy.values() if worker.run_id == run_id]
+    os.kill(worker.process.pid, signal.SIGKILL)
     run = wait(store, run_id, lambda r: not r.active)
     assert run.state == "lost"
     assert "run it again" in run.message
@@ -138,7 +139,7 @@ def test_a_run_outlives_the_dispatcher_that_started_it(store: Store) -> None:
 def test_ten_launches_in_a_row_are_trained_in_their_order(store: Store, dispatcher: Dispatcher) -> None:
     shortest = SHORT.model_copy(update={"epochs": 1, "seeds": 1})
     specs = [shortest.model_copy(update={"labels": 50 + n}) for n in range(10)]
-    ids = [store.enqueue(spec, "ann") for spec in specs]
+    ids = [store.enqueue(spec, f"visitor {n}") for n, spec in enumerate(specs)]
     runs = [wait(store, run_id, lambda r: not r.active) for run_id in ids]
     assert {run.state for run in runs} == {"done"}
     started = [run.started or 0.0 for run in runs]
@@ -170,8 +171,9 @@ class Idle:
         self.ended: list[Ended] = []
         self.fault: Exception | None = None
 
-    def submit(self, run_id: str) -> None:
+    def submit(self, run_id: str) -> str:
         self.submitted.append(run_id)
+        return f"token of {run_id}"
 
     def cancel(self, run_id: str) -> None: ...
 
@@ -241,7 +243,7 @@ def test_a_worker_that_ends_while_the_store_fails_is_accounted_for_later(
         return get(run_id)
 
     monkeypatch.setattr(store, "get", locked)
-    backend.ended.append(Ended(run_id, "out of memory"))
+    backend.ended.append(Ended(run_id, f"token of {run_id}", "out of memory"))
     wait_for(lambda: len(refused) == 3)
     run = wait_for(lambda: next((run for run in store.list_runs() if not run.active), None))
     assert run.state == "failed"

@@ -16,7 +16,9 @@ from kdlab.models.checkpoints import CheckpointError
 from kdlab.models.profile import Profile
 from kdlab.runs import artifacts
 from kdlab.runs import execute as module
+from kdlab.runs.claims import Claim
 from kdlab.runs.curves import METRICS, curves
+from kdlab.runs.reporter import Reporter
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store, StoreError
 
@@ -31,14 +33,13 @@ def point(step: int, loss: float = 0.5) -> Point:
     return Point(step=step, epoch=float(step), seconds=0.1 * step, values=values)
 
 
-def claimed(store: Store) -> str:
-    run_id = store.enqueue(RunSpec(seeds=1), "ann")
-    store.claim(run_id)
-    return run_id
+def claimed(store: Store) -> tuple[str, Reporter]:
+    claim = store.begin(RunSpec(seeds=1), "ann")
+    return claim.run_id, Reporter(claim)
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_advice(store: Store) -> None:
-    reporter = module._Reporter(store, claimed(store))
+    _, reporter = claimed(store)
     with pytest.raises(module.Diverged) as caught:
         reporter.point(point(3, float("nan")))
     state, message = module._ending(caught.value, None)
@@ -49,17 +50,16 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(store: Store) -> None
 def test_points_wait_while_the_store_refuses_them_and_none_is_lost(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_id = claimed(store)
-    reporter = module._Reporter(store, run_id)
-    add_points = store.add_points
+    run_id, reporter = claimed(store)
+    add_points = Claim.add_points
 
     def full(*_: object) -> None:
         raise StoreError("the disk is full")
 
-    monkeypatch.setattr(store, "add_points", full)
+    monkeypatch.setattr(Claim, "add_points", full)
     reporter.point(point(0))
     reporter.point(point(1))
-    monkeypatch.setattr(store, "add_points", add_points)
+    monkeypatch.setattr(Claim, "add_points", add_points)
     reporter.flush(1)
     found = curves(store.points(run_id))
     assert found is not None
@@ -67,8 +67,7 @@ def test_points_wait_while_the_store_refuses_them_and_none_is_lost(
 
 
 def test_what_was_not_finite_comes_back_as_a_gap(store: Store) -> None:
-    run_id = claimed(store)
-    reporter = module._Reporter(store, run_id)
+    run_id, reporter = claimed(store)
     with_gap = point(0)
     with_gap.values["kl"][0][0] = float("inf")
     reporter.point(with_gap)
@@ -81,8 +80,7 @@ def test_what_was_not_finite_comes_back_as_a_gap(store: Store) -> None:
 
 
 def test_where_a_term_is_silent_the_table_has_no_cosine(store: Store) -> None:
-    run_id = claimed(store)
-    reporter = module._Reporter(store, run_id)
+    run_id, reporter = claimed(store)
     silent = point(0)
     silent.values["gradient_distillation"][0] = [0.0]
     silent.values["gradient_cosine"][0] = [0.0]  # as points of an older lab hold it
@@ -95,8 +93,7 @@ def test_where_a_term_is_silent_the_table_has_no_cosine(store: Store) -> None:
 
 
 def test_a_replay_shows_what_was_known_by_then(store: Store) -> None:
-    run_id = claimed(store)
-    reporter = module._Reporter(store, run_id)
+    run_id, reporter = claimed(store)
     for step in range(10):
         reporter.point(point(step))
     reporter.flush(9)
@@ -117,8 +114,9 @@ def test_a_damaged_teacher_fails_the_run_with_a_message(
     monkeypatch.setattr(catalogue, "WEIGHTS", weights)
     catalogue.teacher_logits.cache_clear()
     spec = RunSpec(dataset="digits", teacher="digits", labels=50, transfer=0, epochs=1, seeds=1)
-    run_id = store.enqueue(spec, "ann", state="running")
-    assert not module.execute(run_id, store)
+    claim = store.begin(spec, "ann")
+    run_id = claim.run_id
+    assert not module.execute(claim, store)
     catalogue.teacher_logits.cache_clear()
     run = store.get(run_id)
     assert run is not None
@@ -128,8 +126,7 @@ def test_a_damaged_teacher_fails_the_run_with_a_message(
 
 
 def test_the_table_says_which_temperature_and_weight_held_at_each_point(store: Store) -> None:
-    run_id = claimed(store)
-    reporter = module._Reporter(store, run_id)
+    run_id, reporter = claimed(store)
     reporter.point(point(0))
     for temperature in (5.0, 6.0):  # moved twice before the next step: the last acts
         reporter._add("mark", {"step": 0, "epoch": 0.0, "temperature": temperature, "kd_weight": 0.4})
@@ -147,9 +144,9 @@ TINY = RunSpec(dataset="digits", teacher="digits", labels=10, transfer=0, epochs
 
 
 def trained(store: Store) -> dict[str, Any]:
-    run_id = store.enqueue(TINY, "ann", state="running")
-    module.execute(run_id, store)
-    run = store.get(run_id)
+    claim = store.begin(TINY, "ann")
+    module.execute(claim, store)
+    run = store.get(claim.run_id)
     assert run is not None
     assert run.state == "done", run.message
     assert run.result is not None

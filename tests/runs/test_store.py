@@ -17,13 +17,14 @@ import pytest
 import sqlalchemy as sa
 
 from kdlab.runs import artifacts
+from kdlab.runs.claims import ClaimLostError
 from kdlab.runs.curves import curves
 from kdlab.runs.home import HomeError, home
 from kdlab.runs.listing import ALL, PAGE, Which, ids_of_page, number_of
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.schema import runs_table
 from kdlab.runs.spec import RunSpec
-from kdlab.runs.store import NotYoursError, Store, StoreError
+from kdlab.runs.store import NotYoursError, Store, StoreError, TooManyRunsError
 
 SPEC = RunSpec(dataset="digits", teacher="digits", labels=50, transfer=0)
 SPECS = [SPEC.model_copy(update={"epochs": epochs}) for epochs in (1, 2, 3)]
@@ -54,7 +55,7 @@ def test_a_run_comes_back_as_it_was_written(store: Store) -> None:
 def test_of_many_workers_one_claims_a_run(store: Store) -> None:
     run_id = store.enqueue(SPEC, "ann")
     claims: list[bool] = []
-    threads = [threading.Thread(target=lambda: claims.append(store.claim(run_id))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: claims.append(store.claim(run_id) is not None)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -90,9 +91,10 @@ def test_a_second_launch_waits_for_every_others_first(store: Store) -> None:
 
 
 def test_points_come_in_order_and_only_the_new_ones(store: Store) -> None:
-    run_id = store.enqueue(SPEC, "ann")
-    store.add_points(run_id, [(0, "point", {"a": 1}), (1, "mark", {"b": 2})], step=5)
-    store.add_points(run_id, [(2, "point", {"a": 3})], step=9)
+    claim = store.begin(SPEC, "ann")
+    run_id = claim.run_id
+    claim.add_points([(0, "point", {"a": 1}), (1, "mark", {"b": 2})], step=5)
+    claim.add_points([(2, "point", {"a": 3})], step=9)
     assert [number for number, *_ in store.points(run_id)] == [0, 1, 2]
     assert store.points(run_id, after=1) == [(2, "point", {"a": 3})]
     run = store.get(run_id)
@@ -122,45 +124,140 @@ def test_a_queued_run_is_cancelled_at_once_and_no_worker_gets_it(store: Store) -
 
 
 def test_a_newer_command_survives_the_acknowledgement_of_an_older(store: Store) -> None:
-    run_id = store.enqueue(SPEC, "ann")
-    store.claim(run_id)
-    store.command(run_id, "ann", "pause")
-    store.command(run_id, "ann", "cancel")
-    store.acknowledge(run_id, "pause", "paused")
-    assert store.control(run_id)[0] == "cancel"
+    claim = store.begin(SPEC, "ann")
+    store.command(claim.run_id, "ann", "pause")
+    store.command(claim.run_id, "ann", "cancel")
+    assert not claim.acknowledge("pause", "paused")
+    assert claim.control()[:2] == ("running", "cancel")
 
 
-def test_a_run_whose_heart_stopped_is_lost_and_keeps_its_points(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    silent, beating = (store.enqueue(spec, "ann") for spec in SPECS[:2])
-    for run_id in (silent, beating):
-        store.claim(run_id)
-    store.add_points(silent, [(0, "point", {})], step=1)
-    later = time.time() + 9
-    monkeypatch.setattr(time, "time", lambda: later)
-    store.beat(beating)
-    assert store.sweep_lost() == [silent]
-    run = store.get(silent)
+def test_a_run_that_was_taken_for_lost_is_at_work_again_with_the_next_beat_of_its_heart(store: Store) -> None:
+    claim = store.begin(SPEC, "ann")
+    claim.add_points([(0, "point", {})], step=1)
+    assert claim.give_up()
+    run = store.get(claim.run_id)
     assert run is not None
     assert run.state == "lost"
     assert "run it again" in run.message
-    assert len(store.points(silent)) == 1
+    claim.beat()
+    run = store.get(claim.run_id)
+    assert run is not None
+    assert (run.state, run.message, run.ended) == ("running", "", None)
+    assert len(store.points(claim.run_id)) == 1
+
+
+def test_a_worker_that_was_taken_for_lost_still_brings_its_points_and_its_result(store: Store) -> None:
+    claim = store.begin(SPEC, "ann")
+    claim.give_up()
+    claim.finish("done", result=recorded_run()[0].result, points=[(0, "point", {})], step=7)
+    run = store.get(claim.run_id)
+    assert run is not None
+    assert (run.state, run.message, run.step, len(store.points(run.id))) == ("done", "", 7, 1)
+
+
+def test_only_a_heart_that_still_stands_where_it_was_seen_is_lost(store: Store) -> None:
+    claim = store.begin(SPEC, "ann")
+    seen = store.get(claim.run_id)
+    assert seen is not None
+    claim.beat()
+    assert not claim.give_up(seen.heartbeat)
+    assert store.get(claim.run_id).state == "running"  # type: ignore[union-attr]
+
+
+def test_points_written_again_are_there_once(store: Store) -> None:
+    claim = store.begin(SPEC, "ann")
+    claim.add_points([(0, "point", {"a": 1}), (1, "point", {"a": 2})], step=5)
+    claim.add_points([(1, "point", {"a": 2}), (2, "point", {"a": 3})], step=9)
+    assert [number for number, *_ in store.points(claim.run_id)] == [0, 1, 2]
+
+
+def test_a_visitors_sixth_run_is_refused_with_what_to_do(store: Store) -> None:
+    specs = [SPEC.model_copy(update={"epochs": epochs}) for epochs in range(1, 7)]
+    ids = [store.enqueue(spec, "ann") for spec in specs[:5]]
+    assert store.enqueue(specs[0], "ann") == ids[0]  # pressed twice
+    with pytest.raises(TooManyRunsError, match="stop one"):
+        store.enqueue(specs[5], "ann")
+    store.enqueue(specs[5], "bob")
+    store.command(ids[2], "ann", "cancel")
+    assert store.enqueue(specs[5], "ann") not in ids
+
+
+@pytest.mark.parametrize(
+    ("steering", "fault"),
+    [
+        ({"temperature": -3.0}, "temperature must be at least 0.5"),
+        ({"temperature": 21.0, "kd_weight": 0.5}, "temperature must be at most 20"),
+        ({"kd_weight": 1.5}, "kd_weight must be at most 1"),
+        ({"kd_weight": float("nan")}, "kd_weight"),
+        ({"hue": 1.0}, "hue"),
+    ],
+)
+def test_steering_stays_in_the_range_of_a_launch(store: Store, steering: dict[str, float], fault: str) -> None:
+    claim = store.begin(SPEC, "ann")
+    with pytest.raises(ValueError, match=fault):
+        store.steer(claim.run_id, "ann", steering)
+    assert claim.control().steering == {}
+
+
+def test_a_run_is_said_to_be_steered_once_steering_has_acted(store: Store) -> None:
+    claim = store.begin(SPEC, "ann")
+    store.steer(claim.run_id, "ann", {"temperature": 8.0})
+    run = store.get(claim.run_id)
+    assert run is not None
+    assert (run.asked, run.steering) == ({"temperature": 8.0}, {})
+    claim.add_points([], step=3, steered={"temperature": 8.0})
+    assert store.get(claim.run_id).steering == {"temperature": 8.0}  # type: ignore[union-attr]
+
+
+def test_a_paused_run_resumes_through_the_queue_and_keeps_its_worker(store: Store) -> None:
+    claim = store.begin(SPEC, "ann")
+    store.command(claim.run_id, "ann", "pause")
+    assert claim.acknowledge("pause", "paused")
+    store.command(claim.run_id, "ann", "resume")
+    assert claim.control().state == "queued"
+    assert store.queue() == [claim.run_id]
+    assert store.claim(claim.run_id) is None  # another worker does not get it
+    assert claim.admit()
+    assert claim.control().state == "running"
+
+
+def test_a_paused_run_that_was_left_is_claimed_by_another_worker(store: Store) -> None:
+    first = store.begin(SPEC, "ann")
+    store.command(first.run_id, "ann", "pause")
+    first.acknowledge("pause", "paused")
+    assert first.release()
+    with pytest.raises(ClaimLostError):
+        first.beat()
+    store.command(first.run_id, "ann", "resume")
+    second = store.claim(first.run_id)
+    assert second is not None
+    assert second.control()[:2] == ("running", "")
+
+
+def test_a_paused_run_that_was_left_can_be_stopped(store: Store) -> None:
+    claim = store.begin(SPEC, "ann")
+    store.command(claim.run_id, "ann", "pause")
+    claim.acknowledge("pause", "paused")
+    claim.release()
+    store.command(claim.run_id, "ann", "cancel")
+    assert store.get(claim.run_id).state == "cancelled"  # type: ignore[union-attr]
 
 
 def test_an_ended_run_cannot_end_again(store: Store) -> None:
-    run_id = store.enqueue(SPEC, "ann")
-    assert store.finish(run_id, "done", result=recorded_run()[0].result)
+    claim = store.begin(SPEC, "ann")
+    run_id = claim.run_id
+    claim.finish("done", result=recorded_run()[0].result)
     assert not store.finish(run_id, "failed", message="too late")
+    with pytest.raises(ClaimLostError):
+        claim.finish("failed", message="too late")
     assert store.get(run_id).state == "done"  # type: ignore[union-attr]
 
 
 def ended(store: Store) -> str:
-    run_id = store.enqueue(SPEC, "ann")
-    store.claim(run_id)
-    store.add_points(run_id, [(0, "point", {})], step=1)
-    store.finish(run_id, "cancelled")
-    return run_id
+    claim = store.begin(SPEC, "ann")
+    claim.add_points([(0, "point", {})], step=1)
+    claim.finish("cancelled")
+    return claim.run_id
 
 
 def test_a_run_at_work_cannot_be_deleted(store: Store) -> None:
@@ -259,7 +356,7 @@ def test_what_has_ended_or_was_told_to_stop_can_be_launched_again(store: Store) 
 
 
 def test_the_command_line_trains_a_spec_as_often_as_it_is_asked(store: Store) -> None:
-    assert store.enqueue(SPEC, "ann", state="running") != store.enqueue(SPEC, "ann", state="running")
+    assert store.begin(SPEC, "ann").run_id != store.begin(SPEC, "ann").run_id
 
 
 def test_all_that_one_visitor_has_queued_is_cancelled_at_once(store: Store) -> None:
@@ -304,7 +401,8 @@ def test_a_store_from_before_a_column_was_added_opens_with_all_its_runs(tmp_path
         ("spec", "[" * 20_000, "its settings"),
         ("spec", b"\xff\xfe", "its settings"),
         ("state", "dreaming", "its state"),
-        ("steering", "[1]", "its steering"),
+        ("steering", "[1]", "its asked"),
+        ("steered", "[1]", "its steering"),
         ("result", "{}", "its result"),
         ("result", '{"arms": [{"role": "labels_only"}]}', "its result"),
         ("created", "yesterday", "its created"),
@@ -316,7 +414,9 @@ def test_a_row_that_cannot_be_read_spoils_no_other(
 ) -> None:
     spoilt, sound = (store.enqueue(spec, "ann") for spec in SPECS[:2])
     for run_id in (spoilt, sound):
-        store.finish(run_id, "done", result=recorded_run()[0].result)
+        claim = store.claim(run_id)
+        assert claim is not None
+        claim.finish("done", result=recorded_run()[0].result)
     with sqlite3.connect(tmp_path / "lab.sqlite") as raw:
         raw.execute(f"UPDATE runs SET {column} = CAST(? AS TEXT) WHERE id = ?", (damaged, spoilt))
     assert [run.id for run in store.list_runs()] == [sound]
@@ -339,8 +439,9 @@ def test_what_is_no_id_names_no_run(store: Store, name: str) -> None:
 @on_sqlite
 def test_a_damaged_point_is_a_gap_in_its_curves(store: Store, tmp_path: Path) -> None:
     _, rows, _ = recorded_run()
-    run_id = store.enqueue(SPEC, "ann")
-    store.add_points(run_id, rows, step=1)
+    claim = store.begin(SPEC, "ann")
+    run_id = claim.run_id
+    claim.add_points(rows, step=1)
     whole = curves(store.points(run_id))
     with sqlite3.connect(tmp_path / "lab.sqlite") as raw:
         for number, damaged in enumerate(("[]", "{}", '{"cut')):
@@ -360,12 +461,13 @@ def test_a_kind_of_point_that_this_lab_does_not_know_is_no_part_of_its_curves() 
 
 
 def test_a_worker_whose_run_is_not_at_work_any_more_is_told_to_stop(store: Store) -> None:
-    run_id = store.enqueue(SPEC, "ann")
-    store.claim(run_id)
-    assert store.control(run_id) == ("", {})
-    store.mark_lost(run_id)
-    assert store.control(run_id)[0] == "cancel"
-    assert store.control("neverwas")[0] == "cancel"
+    claim = store.begin(SPEC, "ann")
+    assert claim.control() == ("running", "", {})
+    store.finish(claim.run_id, "cancelled")
+    for write in (claim.control, claim.beat, lambda: claim.add_points([(0, "point", {})], step=1)):
+        with pytest.raises(ClaimLostError):
+            write()
+    assert store.points(claim.run_id) == []
 
 
 def test_a_run_that_has_ended_is_steered_no_more(store: Store) -> None:
@@ -373,7 +475,7 @@ def test_a_run_that_has_ended_is_steered_no_more(store: Store) -> None:
     store.claim(run_id)
     store.finish(run_id, "cancelled")
     store.steer(run_id, "ann", {"temperature": 8.0, "kd_weight": 0.5})
-    assert store.get(run_id).steering == {}  # type: ignore[union-attr]
+    assert store.get(run_id).asked == {}  # type: ignore[union-attr]
 
 
 def test_however_long_the_queue_its_first_is_found(store: Store) -> None:
@@ -413,15 +515,16 @@ def test_a_file_that_is_no_store_is_a_message(tmp_path: Path) -> None:
 
 @on_sqlite
 def test_a_full_disk_is_a_message_and_what_was_saved_stays(store: Store) -> None:
-    run_id = store.enqueue(SPEC, "ann")
-    store.add_points(run_id, [(0, "point", {})], step=1)
-    with store._engine.connect() as connection:
+    claim = store.begin(SPEC, "ann")
+    run_id, engine = claim.run_id, store._database._engine
+    claim.add_points([(0, "point", {})], step=1)
+    with engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
     # SQLite's own way of being full: no connection may add a page from here on.
-    sa.event.listen(store._engine, "connect", lambda c, _: c.execute(f"PRAGMA max_page_count={pages}"))
-    store._engine.dispose()
+    sa.event.listen(engine, "connect", lambda c, _: c.execute(f"PRAGMA max_page_count={pages}"))
+    engine.dispose()
     with pytest.raises(StoreError, match="disk is full"):
-        store.add_points(run_id, [(n, "point", {"long": "x" * 4000}) for n in range(1, 50)], step=2)
+        claim.add_points([(n, "point", {"long": "x" * 4000}) for n in range(1, 50)], step=2)
     assert [number for number, *_ in store.points(run_id)] == [0]
 
 
@@ -453,7 +556,7 @@ def test_a_store_deleted_under_the_lab_is_said_and_goes_on_once_one_is_there(
     with sqlite3.connect(tmp_path / "lab.sqlite") as raw:
         raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     (tmp_path / "lab.sqlite").rename(away)
-    for use in (lambda: store.get(run_id), store.queue, lambda: store.enqueue(SPEC, "bob"), lambda: store.beat(run_id)):
+    for use in (lambda: store.get(run_id), store.queue, lambda: store.enqueue(SPEC, "bob"), store.touch):
         with pytest.raises(StoreError, match="deleted or moved away"):
             use()
     shutil.copy(away, tmp_path / "lab.sqlite")

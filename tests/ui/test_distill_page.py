@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from kdlab.__main__ import _sentences
 from kdlab.lessons.presets import PRESETS
+from kdlab.runs.claims import Claim
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store, StoreError
@@ -57,8 +58,9 @@ def test_a_home_that_cannot_be_written_is_told_and_the_recorded_run_still_teache
 def test_a_lost_run_says_why_and_offers_to_run_it_again(fresh_store: Path) -> None:
     store = Store()
     run_id = store.enqueue(SPEC, "someone")
-    store.claim(run_id)
-    store.mark_lost(run_id)
+    claim = store.claim(run_id)
+    assert claim is not None
+    claim.give_up()
     app = open_page("distill", run=run_id)
     assert not app.exception
     assert "ended without a word" in words(app)
@@ -90,9 +92,9 @@ def test_every_run_is_listed_with_its_owner_and_two_can_be_compared(fresh_store:
     ids = []
     for owner in ("one", "another"):
         run_id = store.enqueue(RunSpec(), owner)
-        store.claim(run_id)
-        store.add_points(run_id, rows, step=800)
-        store.finish(run_id, "done", result=recorded_run()[0].result)
+        claim = store.claim(run_id)
+        assert claim is not None
+        claim.finish("done", result=recorded_run()[0].result, points=rows, step=800)
         ids.append(run_id)
     app = open_page("runs")
     assert words(app).count("others") == 2
@@ -127,9 +129,9 @@ def test_every_preset_is_a_run_that_can_be_launched(name: str) -> None:
 
 def at_work(spec: RunSpec, owner: str) -> str:
     store = Store()
-    run_id = store.enqueue(spec, owner, state="running")
-    store.add_points(run_id, recorded_run()[1][:3], step=10)
-    return run_id
+    claim = store.begin(spec, owner)
+    claim.add_points(recorded_run()[1][:3], step=10)
+    return claim.run_id
 
 
 def test_a_preset_prepares_the_next_run_and_does_not_steer_this_one(fresh_store: Path) -> None:
@@ -137,12 +139,13 @@ def test_a_preset_prepares_the_next_run_and_does_not_steer_this_one(fresh_store:
     app.button(key="launch").click().run()
     store = Store()
     (run,) = store.list_runs()
-    store.claim(run.id)
-    store.add_points(run.id, recorded_run()[1][:3], step=10)
+    claim = store.claim(run.id)
+    assert claim is not None
+    claim.add_points(recorded_run()[1][:3], step=10)
     app.run()
     app.button(key="preset-High temperature").click().run()
     app.button(key="preset-Digits").click().run()
-    assert store.get(run.id).steering == {}  # type: ignore[union-attr]
+    assert store.get(run.id).asked == {}  # type: ignore[union-attr]
 
 
 def test_a_run_opened_by_its_id_sets_the_controls_to_its_settings(fresh_store: Path) -> None:
@@ -165,8 +168,8 @@ def test_a_visitor_who_comes_back_finds_the_run_again(fresh_store: Path) -> None
 def test_a_steered_run_says_that_its_settings_alone_do_not_give_its_numbers(fresh_store: Path) -> None:
     run_id = at_work(RunSpec(), "someone")
     store = Store()
-    store.steer(run_id, "someone", {"temperature": 6.6, "kd_weight": 0.9})
-    store.finish(run_id, "done", result=recorded_run()[0].result)
+    claim_of(store, run_id).add_points([], step=20, steered={"temperature": 6.6, "kd_weight": 0.9})
+    claim_of(store, run_id).finish("done", result=recorded_run()[0].result)
     said = words(open_page("distill", run=run_id))
     assert "steered to T 6.6, w 0.9" in said
     assert "its settings alone do not give these numbers" in said
@@ -180,8 +183,9 @@ def test_a_run_with_nothing_to_distil_is_named_before_launch_and_gets_no_verdict
     spec = RunSpec(objective={"name": "generalized_jsd", "beta": 0})
     store, result = Store(), recorded_run()[0].result
     run_id = store.enqueue(spec, "someone")
-    store.claim(run_id)
-    store.finish(run_id, "done", result=result)
+    claim = store.claim(run_id)
+    assert claim is not None
+    claim.finish("done", result=result)
     for page, query in (("distill", {"run": run_id}), ("runs", {})):
         said = words(open_page(page, **query))
         assert "is 0 for every student" in said
@@ -205,12 +209,19 @@ def test_a_run_of_another_visitor_is_not_said_to_be_steered(fresh_store: Path) -
     assert "steer your run" not in said
 
 
+def claim_of(store: Store, run_id: str) -> Claim:
+    run = store.get(run_id)
+    assert run is not None
+    return store.held(run)
+
+
 def own_run_at_work(app: AppTest) -> tuple[Store, str]:
     app.button(key="launch").click().run()
     store = Store()
     (run,) = store.list_runs()
-    store.claim(run.id)
-    store.add_points(run.id, recorded_run()[1][:3], step=10)
+    claim = store.claim(run.id)
+    assert claim is not None
+    claim.add_points(recorded_run()[1][:3], step=10)
     app.run()
     return store, run.id
 
@@ -239,7 +250,7 @@ def test_two_tabs_on_one_run_show_the_same_held_values(fresh_store: Path) -> Non
     assert "it holds T 6.6, w 0.4" in words(app)
     app.session_state["kd_weight"] = 0.5  # a hand on this tab's slider goes on from there
     app.run()
-    assert store.get(run_id).steering == {"temperature": 6.6, "kd_weight": 0.5}  # type: ignore[union-attr]
+    assert store.get(run_id).asked == {"temperature": 6.6, "kd_weight": 0.5}  # type: ignore[union-attr]
 
 
 def test_values_of_a_link_do_not_hide_in_a_closed_section(fresh_store: Path) -> None:
@@ -260,7 +271,7 @@ def test_what_takes_time_after_the_last_step_is_said(fresh_store: Path) -> None:
     run_id = at_work(SPEC, "someone")
     store = Store()
     steps = store.get(run_id).steps  # type: ignore[union-attr]
-    store.add_points(run_id, [], step=steps)
+    claim_of(store, run_id).add_points([], step=steps)
     said = words(open_page("distill", run=run_id))
     assert "measuring what the students know and cost" in said
     assert "s left" not in said
@@ -271,17 +282,18 @@ def test_a_run_is_told_aloud_from_the_queue_to_its_verdict(fresh_store: Path) ->
     run_id = store.enqueue(RunSpec(), "someone")
     app = open_page("distill", run=run_id)
     assert news(app) == "Queued, place 1 of 1."
-    store.claim(run_id)
-    store.add_points(run_id, recorded_run()[1][:9], step=90)
+    claim = store.claim(run_id)
+    assert claim is not None
+    claim.add_points(recorded_run()[1][:9], step=90)
     said = news(app.run())
     assert said.startswith("Running, 10 percent done. Labels only")
-    store.add_points(run_id, [], step=150)
+    claim.add_points([], step=150)
     assert news(app.run()) == said  # the same tenth is no news
     store.steer(run_id, "someone", {"temperature": 3.0, "kd_weight": 0.5})
     mark = {"step": 150, "epoch": 19.0, "temperature": 3.0, "kd_weight": 0.5}
-    store.add_points(run_id, [(9, "mark", mark)], step=170)
+    claim.add_points([(9, "mark", mark)], step=170)
     assert "Steered to temperature 3, KD weight 0.5." in news(app.run())
-    store.finish(run_id, "done", result=recorded_run()[0].result)
+    claim.finish("done", result=recorded_run()[0].result)
     assert news(app.run()).startswith("Done. Take the soft-targets student.")
 
 
@@ -291,9 +303,9 @@ def test_the_verdict_stands_at_the_race_and_names_the_arm_to_take(fresh_store: P
     for arm, accuracy in zip(result["arms"], (0.70, 0.75, 0.74), strict=True):
         arm["accuracy"] = [accuracy, accuracy + 0.001, accuracy - 0.001, accuracy, accuracy]
     run_id = store.enqueue(RunSpec(), "someone")
-    store.claim(run_id)
-    store.add_points(run_id, recorded_run()[1][:3], step=10)
-    store.finish(run_id, "done", result=result)
+    claim = store.claim(run_id)
+    assert claim is not None
+    claim.finish("done", result=result, points=recorded_run()[1][:3], step=10)
     app = open_page("distill", run=run_id)
     said = words(app)
     assert "**Take the student of the teacher's answers.** It beats labels only by +5.0 points" in said
@@ -336,7 +348,7 @@ def test_a_store_that_fails_is_told_in_words_and_a_stop_waits_for_it(
         assert app.button(key="ask-cancel").disabled
     app.run()
     assert "does not take what you asked" not in words(app)
-    assert store.control(run_id)[0] == "cancel"
+    assert claim_of(store, run_id).control().command == "cancel"
     with monkeypatch.context() as broken:
         broken.setattr(Store, "get", refuse)
         app.run()

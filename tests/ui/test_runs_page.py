@@ -52,10 +52,9 @@ def finished(store: Store, owner: str = ME, gain: float = 0.0, **values: Any) ->
         for metric in ("accuracy", "agreement", "kl", "per_class"):
             arm[metric] = arm[metric][: spec.seeds]
     result["arms"][-1]["accuracy"] = [a + gain for a in result["arms"][-1]["accuracy"]]
-    run_id = store.enqueue(spec, owner, state="running")
-    store.add_points(run_id, recorded_run()[1], step=spec.total_steps)
-    store.finish(run_id, "done", result=result)
-    return run_id
+    claim = store.begin(spec, owner)
+    claim.finish("done", result=result, points=recorded_run()[1], step=spec.total_steps)
+    return claim.run_id
 
 
 def test_a_comparison_says_what_differs_and_each_arms_paired_difference(store: Store) -> None:
@@ -84,9 +83,10 @@ def test_a_comparison_without_pairs_says_why(store: Store, other: dict[str, Any]
 
 
 def test_a_steered_run_does_not_pair(store: Store) -> None:
-    first, second = finished(store), store.enqueue(RunSpec(), ME, state="running")
-    store.steer(second, ME, {"temperature": 6.0, "kd_weight": 0.9})
-    store.finish(second, "done", result=recorded_run()[0].result)
+    first, claim = finished(store), store.begin(RunSpec(), ME)
+    claim.add_points([], step=10, steered={"temperature": 6.0, "kd_weight": 0.9})
+    claim.finish("done", result=recorded_run()[0].result)
+    second = claim.run_id
     app = open_runs(compare=f"{first},{second}")
     assert not app.exception
     assert "was moved while a run went on" in words(app)
@@ -111,7 +111,7 @@ def test_a_steered_run_does_not_pair(store: Store) -> None:
 def test_an_address_that_names_no_two_runs_is_told_what_to_do(store: Store, address: str, said: str) -> None:
     ids = {"a": finished(store), "b": finished(store, temperature=8.0)}
     ids |= {"waiting": store.enqueue(RunSpec(epochs=3), ME), "lost": store.enqueue(RunSpec(epochs=4), ME)}
-    store.mark_lost(ids["lost"])
+    store.finish(ids["lost"], "lost")
     app = open_runs(compare=address.format(**ids))
     assert not app.exception
     assert said in words(app)

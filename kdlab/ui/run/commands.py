@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from kdlab.runs.spec import RunSpec
-from kdlab.runs.store import NotYoursError, Store, StoreError
+from kdlab.runs.store import NotYoursError, Store, StoreError, TooManyRunsError
 from kdlab.server.identity import visitor_id
 from kdlab.ui.run.on_show import put_on_show
 
@@ -61,7 +61,7 @@ def launch(store: Store, spec: RunSpec, what: str) -> None:
     """Queues the run and puts it on show. Where this is cut off it is done again, and the store has the run once."""
     try:
         put_on_show(store.enqueue(spec, visitor_id()), launched=True)
-    except StoreError as error:
+    except (StoreError, TooManyRunsError) as error:
         st.session_state[_FAULT] = str(error)
     asked().pop(what, None)
     st.rerun()  # the run on show is another

@@ -34,7 +34,7 @@ def steer(store: Store | None, run_id: str | None, spec: RunSpec) -> Run | None:
             store.steer(run_id, visitor_id(), wanted)
         except NotYoursError as error:
             st.toast(str(error))
-        run = replace(run, steering=wanted)
+        run = replace(run, asked=wanted)
         st.session_state[f"{_HELD}{run_id}"] = wanted
     st.session_state[key] = now
     return run
@@ -61,7 +61,8 @@ def in_hand(run: Run | None) -> bool:
 
 def held(run: Run) -> dict[str, float]:
     """Temperature and kd_weight as they are now, or were at the run's end."""
-    return {name: run.steering.get(name, getattr(run.spec, name)) for name in _STEERED}
+    steering = run.asked if run.active else run.steering
+    return {name: steering.get(name, getattr(run.spec, name)) for name in _STEERED}
 
 
 def drifted(run: Run) -> bool:

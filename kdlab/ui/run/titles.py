@@ -11,7 +11,6 @@ from kdlab.distill.objective_catalogue import Objective
 from kdlab.models.catalogue import STUDENTS, TEACHERS
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Run
-from kdlab.ui.run.steering import held
 
 STATES = {
     "queued": ("Queued", ":material/schedule:"),
@@ -60,10 +59,10 @@ def state_words(run: Run) -> str:
 
 
 def _steered(run: Run) -> str:
-    now = held(run)
-    return (
-        f"steered to T {_number(now['temperature'])}, w {_number(now['kd_weight'])}" if run.steering else ""
-    )
+    if not run.steering:
+        return ""
+    now = {name: run.steering.get(name, getattr(run.spec, name)) for name in ("temperature", "kd_weight")}
+    return f"steered to T {_number(now['temperature'])}, w {_number(now['kd_weight'])}"
 
 
 @cache

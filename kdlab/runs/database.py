@@ -1,0 +1,94 @@
+"""The database behind the store: its connections, and its faults in words.
+
+SQLite (WAL) in the lab's home folder unless ``KDLAB_DATABASE_URL`` names another database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from kdlab.runs.home import home, keep_to_owner
+from kdlab.runs.schema import StoreError, database_file, open_schema, sqlite_pragmas
+from kdlab.runs.stored import json_or_text
+
+
+class Database:
+    """Opens connections; whatever goes wrong in one is a StoreError. Safe to share between threads."""
+
+    def __init__(self, url: str | None = None) -> None:
+        url = url or os.environ.get("KDLAB_DATABASE_URL") or f"sqlite:///{home() / 'lab.sqlite'}"
+        self._engine = _engine(url)
+        with self._plain_errors():
+            self._file = database_file(self._engine)
+            if self._file is not None:
+                keep_to_owner(self._file)
+            self.set_aside = open_schema(self._engine)
+            self._inode = self._file and self._file.stat().st_ino
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        with self._plain_errors(), self._still_there().connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction: all that is done in it counts, or nothing."""
+        with self._plain_errors(), self._still_there().begin() as connection:
+            yield connection
+
+    def _still_there(self) -> sa.Engine:
+        """The engine. A connection would go on with a deleted file as if nothing had happened."""
+        if self._file is not None:
+            try:
+                inode = self._file.stat().st_ino
+            except FileNotFoundError as error:
+                raise StoreError(
+                    "The lab's store was deleted or moved away while the lab was open. Put it back, or start the "
+                    "lab again to begin a new one."
+                ) from error
+            if inode != self._inode:  # another has been put in its place
+                self._engine.dispose()
+                open_schema(self._engine)
+                self._inode = inode
+        return self._engine
+
+    @contextlib.contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            way_out = (
+                "Free some space or make the folder writable, or name another folder in KDLAB_HOME, and try again."
+                if self._engine.dialect.name == "sqlite"
+                else "See that the database that KDLAB_DATABASE_URL names is up and lets the lab in, and try again."
+            )
+            cause = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
+            raise StoreError(
+                f"The lab's store could not be used ({cause}). Nothing that was saved is lost. {way_out}"
+            ) from error
+
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        made = sa.create_engine(
+            url,
+            connect_args={"timeout": 15} if url.startswith("sqlite") else {},
+            json_deserializer=json_or_text,
+        )
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise StoreError(
+            "KDLAB_DATABASE_URL is no address of a database that the lab knows. Write it like "
+            "postgresql+psycopg://user:password@host/database or sqlite:////folder/lab.sqlite."
+        ) from error
+    except ImportError as error:
+        raise StoreError(
+            f"The driver {error.name} for the database in KDLAB_DATABASE_URL is not installed. "
+            f"Install it with: pip install {error.name}"
+        ) from error
+    if made.dialect.name == "sqlite":
+        sa.event.listen(made, "connect", sqlite_pragmas)
+    return made

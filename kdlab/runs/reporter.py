@@ -1,0 +1,185 @@
+"""The trainer's listener: writes a run's points to the store, and does what the visitor asks of the run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from kdlab.distill.trainer import Point, Trainer
+from kdlab.runs import artifacts
+from kdlab.runs.claims import Claim, ClaimLostError
+from kdlab.runs.patience import MAY_PASS
+from kdlab.runs.schema import StoreError
+from kdlab.runs.spell import Spell
+
+_FLUSH_EVERY = 0.2  # seconds: at most five writes a second
+_LOOK_EVERY = 0.1  # seconds between looks at what the visitor asks
+_BEAT_EVERY = 1.0
+_SETTLED = 0.5  # seconds without a change before steering acts
+_PROCESS_KEPT = 600.0  # seconds that a paused run keeps its process; its checkpoint stays
+_SAVE_EVERY = 1.0  # seconds between two tries to write a checkpoint
+
+
+class Cancelled(Exception):
+    """The visitor stopped the run."""
+
+
+class Diverged(Exception):
+    """A loss is no longer a number."""
+
+
+class LeftPaused(Exception):
+    """The run rests with its checkpoint, for another process to go on with."""
+
+
+class Reporter:
+    """Obeys the control row of the run that it holds. Raises the above, and ClaimLostError, to end the training."""
+
+    def __init__(self, claim: Claim) -> None:
+        self._claim = claim
+        self.waiting: list[tuple[int, str, dict[str, Any]]] = []  # points that the store does not have yet
+        self._number = 0
+        self._flushed = self._looked = 0.0
+        self._steering: dict[str, float] = {}
+        self._seen_steering: dict[str, float] = {}
+        self._seen_at = 0.0
+        self._paused = False
+        self._rests_since = self._tried_to_save = 0.0
+        self._saved: tuple[int, dict[str, float]] | None = None
+        # What the store refuses now (locked, full) it may take at the next look; points wait until then.
+        self._fault = Spell(f"Run {claim.run_id}: writing to the store", StoreError)
+        self._save_fault = Spell(f"Run {claim.run_id}: writing its checkpoint", MAY_PASS)
+
+    def restore(self, trainer: Trainer) -> None:
+        """Goes on from the run's checkpoint; where there is none, or a damaged one, from the start."""
+        kept = artifacts.load_checkpoint(self._claim.run_id)
+        if kept is None:
+            return
+        tensors, about = kept
+        steering = json.loads(about["steering"])
+        if not trainer.restore(tensors, steering):
+            return
+        self._number = int(about["number"])
+        self._steering = self._seen_steering = steering
+
+    def point(self, point: Point) -> None:
+        if not all(math.isfinite(loss) for arm in point.values["supervised"] for loss in arm):
+            raise Diverged
+        self._add("point", _rounded(vars(point)))
+        now = time.monotonic()
+        if now - self._flushed >= _FLUSH_EVERY:
+            with self._fault:
+                self.flush(point.step)
+
+    def before_step(self, trainer: Trainer) -> bool:
+        now = time.monotonic()
+        if not self._paused and now - self._looked < _LOOK_EVERY:
+            return False
+        while True:
+            self._looked = time.monotonic()
+            command = ""
+            with self._fault:
+                command = self._obey(trainer)
+            if command == "step" or not self._paused:
+                trainer.waited += time.monotonic() - now
+                return command == "step"
+            with self._fault:
+                self._rest(trainer, command)
+            time.sleep(0.03)
+
+    def _obey(self, trainer: Trainer) -> str:
+        """Does what is asked; returns the command that it has taken."""
+        state, command, steering = self._claim.control()
+        admitted = self._paused and state == "running"
+        if steering != self._seen_steering:
+            self._seen_steering, self._seen_at = steering, time.monotonic()
+        # A slider that is still being dragged would leave a mark at every look.
+        settled = time.monotonic() - self._seen_at >= _SETTLED or command == "step" or admitted
+        if settled and steering != self._steering:
+            self._steering = steering
+            trainer.steer(steering)
+            epoch = trainer.epochs * trainer.step_number / trainer.total_steps
+            self._add("mark", {"step": trainer.step_number, "epoch": epoch, **steering})
+        if command == "cancel":
+            raise Cancelled
+        if command in ("pause", "step"):
+            self.flush(trainer.step_number)
+            self._save(trainer)  # from here on another process could go on with it
+            if not self._claim.acknowledge(command, "paused"):
+                return ""
+            self._paused, self._rests_since = True, time.monotonic()
+        elif admitted:
+            self._paused = False
+        return command
+
+    def _rest(self, trainer: Trainer, command: str) -> None:
+        """A paused run shows all that it has, and leaves its process once it has rested for long."""
+        if self.waiting:
+            self.flush(trainer.step_number)
+        saved = self._save(trainer)
+        tired = command == "leave" or time.monotonic() - self._rests_since > _PROCESS_KEPT
+        if tired and saved and self._claim.release():
+            raise LeftPaused
+
+    def _save(self, trainer: Trainer) -> bool:
+        """Whether the checkpoint is that of now; where the disk refuses it, it is tried again."""
+        now, state = time.monotonic(), (trainer.step_number, self._steering)
+        if self._saved == state:
+            return True
+        if now - self._tried_to_save < _SAVE_EVERY and self._paused:
+            return False
+        self._tried_to_save = now
+        with self._save_fault:
+            about = {"number": str(self._number), "steering": json.dumps(self._steering)}
+            artifacts.save_checkpoint(self._claim.run_id, trainer.state(), about)
+            self._saved = state
+        return self._saved == state
+
+    def _add(self, kind: str, payload: dict[str, Any]) -> None:
+        self.waiting.append((self._number, kind, payload))
+        self._number += 1
+
+    def flush(self, step: int) -> None:
+        """Writes the points that wait; they go on waiting when the store refuses them."""
+        self._claim.add_points(self.waiting, step, self._steering)
+        self.waiting = []
+        self._flushed = time.monotonic()
+
+
+@contextlib.contextmanager
+def heartbeat(claim: Claim) -> Iterator[None]:
+    """Beats the run's heart from a thread of its own, however long a step takes."""
+    over = threading.Event()
+
+    def beat() -> None:
+        fault = Spell(f"Run {claim.run_id}: its heartbeat", Exception, plain=(StoreError,))
+        while not over.wait(_BEAT_EVERY):
+            try:
+                with fault:
+                    claim.beat()
+            except ClaimLostError:
+                return  # the reporter learns it at its next look
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _rounded(value: Any) -> Any:
+    """Six decimals are more than a curve shows; what is not finite becomes None, which JSON can say."""
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value
