@@ -376,7 +376,7 @@ def test_a_store_from_before_a_column_was_added_opens_with_all_its_runs(tmp_path
     with sqlite3.connect(tmp_path / "lab.sqlite") as old:
         for index in runs_table.indexes:
             old.execute(f"DROP INDEX {index.name}")
-        for column in ("launch", "deleted", "dataset"):
+        for column in ("launch", "deleted", "dataset", "claim", "steered"):
             old.execute(f"ALTER TABLE runs DROP COLUMN {column}")
         old.execute("INSERT INTO runs SELECT 'cut', owner, state, '{\"cut', created, started, ended, heartbeat, "
                     "step, steps, message, command, steering, result FROM runs")
@@ -658,9 +658,9 @@ def test_a_list_is_narrowed_and_cut_into_pages_newest_first(store: Store) -> Non
 @on_sqlite
 @pytest.mark.parametrize("which", [ALL, Which(owner="ann"), Which(not_owner="ann"), Which(state="done", dataset="digits")])
 def test_no_row_is_read_to_find_those_of_a_page(store: Store, which: Which) -> None:
-    with store._engine.connect() as connection:
+    with store._read() as connection:
         for query in (ids_of_page(which, 40), number_of(which)):
-            text = query.compile(store._engine, compile_kwargs={"literal_binds": True})
+            text = query.compile(connection.engine, compile_kwargs={"literal_binds": True})
             plan = " ".join(row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
             assert "USING COVERING INDEX runs_listed" in plan
             assert "TEMP B-TREE" not in plan
