@@ -1,4 +1,4 @@
-"""The command line: ``python -m kdlab run …`` and ``python -m kdlab doctor``."""
+"""The command line: ``python -m kdlab run …``, ``runs``, ``stop RUN`` and ``doctor``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import io
 import json
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -13,10 +14,13 @@ from pydantic import ValidationError
 
 from kdlab.data.registry import DATASETS
 from kdlab.runs.home import HomeError, home
+from kdlab.runs.housekeeping import Holding, holdings, take_away
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.runs.store import Store, StoreError
 
 OWNER = "command line"
+_ENDED_SHOWN = 20
+_STOPPED_WITHIN = 10.0  # seconds; a worker that does not obey is ended by force before
 _PACKAGES = (
     "streamlit",
     "torch",
@@ -57,7 +61,16 @@ def _parser() -> argparse.ArgumentParser:
         )
     run.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
     run.set_defaults(action=_run)
+    runs = commands.add_parser("runs", help="list the runs of every visitor, those that wait or train first")
+    runs.add_argument("--all", action="store_true", help=f"every run, not only the {_ENDED_SHOWN} that ended last")
+    runs.set_defaults(action=_runs)
+    stop = commands.add_parser("stop", help="stop a run, whoever owns it")
+    stop.add_argument("run", metavar="RUN", help="the run's id, or as much of its beginning as no other's has")
+    stop.set_defaults(action=_stop)
     doctor = commands.add_parser("doctor", help="say what this machine has and what is missing")
+    doctor.add_argument(
+        "--clean", action="store_true", help="take away what the home folder need not keep, and nothing else"
+    )
     doctor.set_defaults(action=_doctor)
     return parser
 
@@ -118,7 +131,61 @@ def _sentences(run_id: str, spec: RunSpec, result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _runs(options: argparse.Namespace) -> int:
+    store = Store()
+    ended = store.lines(active=False, limit=None if options.all else _ENDED_SHOWN)
+    found = store.lines(active=True) + ended
+    if not found:
+        print("No run yet.")
+        return 0
+    print(f"{'run':<13}{'state':<11}{'owner':<8}{'age':<9}{'data':<21}step")
+    for line in found:
+        title = DATASETS[line.dataset].title if line.dataset in DATASETS else "?"
+        print(
+            f"{line.id:<13}{line.state:<11}{line.owner[:6]:<8}{_age(line.created):<9}{title:<21}"
+            f"{line.step:,} of {line.steps:,}"
+        )
+    if (left := store.count() - len(found)) > 0:
+        print(f"and {left:,} that ended before: python -m kdlab runs --all")
+    return 0
+
+
+def _age(created: float) -> str:
+    seconds = max(0.0, time.time() - created)
+    for length, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{int(seconds // length)} {name}"
+    return f"{int(seconds)} s"
+
+
+def _stop(options: argparse.Namespace) -> int:
+    store, asked = Store(), options.run
+    found = store.lines(asked) if asked.isalnum() else []
+    if len(found) != 1:
+        said = f"begins the ids of {len(found)} runs: give more of it" if found else "begins no run's id"
+        print(f"{asked[:40]!r} {said}. `python -m kdlab runs --all` lists them.", file=sys.stderr)
+        return 2
+    run = found[0]
+    if not run.active:
+        print(f"Run {run.id} has ended already ({run.state}).")
+        return 0
+    store.command(run.id, run.owner, "cancel")
+    give_up = time.monotonic() + _STOPPED_WITHIN
+    while (now := next(iter(store.lines(run.id)), run)).active and time.monotonic() < give_up:
+        time.sleep(0.1)
+    if now.active:
+        print(
+            f"Run {run.id} was told to stop and is still {now.state}. Its worker stops where it next looks; where no "
+            "lab is up and no worker lives, the next lab that starts ends it."
+        )
+        return 1
+    print(f"Run {run.id} was {run.state}; it is {now.state} now, at step {now.step:,} of {now.steps:,}.")
+    return 0
+
+
 def _doctor(options: argparse.Namespace) -> int:
+    if options.clean:
+        return _clean()
     missing = []
     for package in _PACKAGES:
         try:
@@ -132,8 +199,8 @@ def _doctor(options: argparse.Namespace) -> int:
         return 1
     print(f"{'home folder':<14} {home()}")
     store = Store()
-    runs, unreadable = store.list_runs(limit=None), store.unreadable(limit=None)
-    print(f"{'runs kept':<14} {len(runs)}, and {len(unreadable)} that cannot be read")
+    print(f"{'runs kept':<14} {store.count()}")
+    _say_what_is_held(holdings(store))
     try:
         from kdlab.distill.device import describe_device, resolve_device
     except (ImportError, OSError) as error:
@@ -143,6 +210,28 @@ def _doctor(options: argparse.Namespace) -> int:
     faults = [fault for name in DATASETS if (fault := _tiny_run(name, store))]
     print(*faults, sep="\n", end="\n" if faults else "")
     return 1 if faults else 0
+
+
+def _say_what_is_held(found: list[Holding]) -> None:
+    for holding in found:
+        may_go = " (may go: python -m kdlab doctor --clean)" if holding.may_go and holding.paths else ""
+        print(f"{'':<14} {holding.megabytes:8.1f} MB  {holding.words}{may_go}")
+
+
+def _clean() -> int:
+    store = Store()
+    print(f"{'home folder':<14} {home()}")
+    found = holdings(store)
+    _say_what_is_held(found)
+    going = [holding for holding in found if holding.may_go and holding.paths]
+    if not going:
+        print("Nothing to take away.")
+        return 0
+    print("Taking away:", *(f"  {path}" for holding in going for path in holding.paths), sep="\n")
+    stayed = [path for holding in going for path in take_away(holding)]
+    print(f"{sum(holding.megabytes for holding in going):.1f} MB taken away." if not stayed else "")
+    print(*(f"{path} could not be taken away." for path in stayed), sep="\n", end="\n" if stayed else "")
+    return 1 if stayed else 0
 
 
 def _tiny_run(dataset: str, store: Store) -> str:

@@ -67,6 +67,8 @@ class Database:
                 else "See that the database that KDLAB_DATABASE_URL names is up and lets the lab in, and try again."
             )
             cause = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
+            # A driver's further lines hold its guesses and what was to be written.
+            cause = next(iter(str(cause).strip().splitlines()), type(error).__name__).strip()
             raise StoreError(
                 f"The lab's store could not be used ({cause}). Nothing that was saved is lost. {way_out}"
             ) from error
@@ -74,9 +76,11 @@ class Database:
 
 def _engine(url: str) -> sa.Engine:
     try:
+        ours = url.startswith("sqlite")
         made = sa.create_engine(
             url,
-            connect_args={"timeout": 15} if url.startswith("sqlite") else {},
+            connect_args={"timeout": 15} if ours else {"connect_timeout": 5},
+            pool_pre_ping=not ours,  # a server that was away a moment ago cut every connection off
             json_deserializer=json_or_text,
         )
     except (sa.exc.ArgumentError, ValueError) as error:
@@ -85,10 +89,11 @@ def _engine(url: str) -> sa.Engine:
             "postgresql+psycopg://user:password@host/database or sqlite:////folder/lab.sqlite."
         ) from error
     except ImportError as error:
+        packages = "-r requirements-postgresql.txt" if error.name == "psycopg" else error.name
         raise StoreError(
             f"The driver {error.name} for the database in KDLAB_DATABASE_URL is not installed. "
-            f"Install it with: pip install {error.name}"
+            f"Install it with: pip install {packages}"
         ) from error
-    if made.dialect.name == "sqlite":
+    if ours:
         sa.event.listen(made, "connect", sqlite_pragmas)
     return made

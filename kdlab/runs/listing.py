@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from kdlab.runs.schema import VISIBLE, runs_table
+from kdlab.runs.schema import ACTIVE, VISIBLE, runs_table
 
 PAGE = 20  # runs
 _runs = runs_table.c
@@ -34,6 +35,32 @@ def ids_of_page(which: Which, number: int) -> sa.Select:
 def number_of(which: Which) -> sa.Select:
     """Counts the runs on all pages."""
     return _narrowed(sa.select(sa.func.count(_runs.id)), which)
+
+
+class Line(NamedTuple):
+    """What a table of runs needs of one: neither its settings nor its result is read."""
+
+    id: str
+    state: str
+    owner: str
+    created: float
+    dataset: str | None
+    step: int
+    steps: int
+
+    @property
+    def active(self) -> bool:
+        return self.state in ACTIVE
+
+
+def lines(prefix: str = "", *, active: bool | None = None, limit: int | None = None) -> sa.Select:
+    """Selects the columns of `Line` of the runs whose id begins so, newest first; all states where active is None."""
+    query = sa.select(*(_runs[name] for name in Line._fields)).where(VISIBLE)
+    if prefix:
+        query = query.where(_runs.id.startswith(prefix, autoescape=True))
+    if active is not None:
+        query = query.where(_runs.state.in_(ACTIVE) if active else _runs.state.not_in(ACTIVE))
+    return query.order_by(*NEWEST_FIRST).limit(limit)
 
 
 def _narrowed(query: sa.Select, which: Which) -> sa.Select:

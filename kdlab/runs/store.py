@@ -17,7 +17,7 @@ from pydantic import ConfigDict, ValidationError, create_model
 from kdlab.runs import artifacts
 from kdlab.runs.claims import Claim
 from kdlab.runs.database import Database
-from kdlab.runs.listing import ALL, NEWEST_FIRST, Which, ids_of_page, number_of
+from kdlab.runs.listing import ALL, NEWEST_FIRST, Line, Which, ids_of_page, lines, number_of
 from kdlab.runs.schema import ACTIVE, VISIBLE, StoreError, points_table, runs_table
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.runs.stored import Run, UnreadableRun, read_run
@@ -156,6 +156,16 @@ class Store:
         """How many of these runs there are, on all pages."""
         with self._read() as connection:
             return connection.scalar(number_of(which)) or 0
+
+    def lines(self, prefix: str = "", *, active: bool | None = None, limit: int | None = None) -> list[Line]:
+        """The runs whose id begins so, newest first, the unreadable among them; all states where active is None."""
+        with self._read() as connection:
+            return [Line(*row) for row in connection.execute(lines(prefix, active=active, limit=limit))]
+
+    def known(self) -> set[str]:
+        """The ids of all runs, with those whose deletion can still be undone."""
+        with self._read() as connection:
+            return set(connection.scalars(sa.select(runs_table.c.id)))
 
     def _rows(self, query: sa.Select) -> list[Run | UnreadableRun]:
         with self._read() as connection:
