@@ -96,10 +96,12 @@ class Claim:
         message: str = "",
         result: dict[str, Any] | None = None,
         points: Iterable[Row] = (),
-        step: int | None = None,
+        **progress: Any,
     ) -> None:
-        """Ends the run, with the points that are not written yet. It counts also where the run was taken for lost."""
-        progress = {} if step is None else {"step": step}
+        """Ends the run, with the points that are not written yet. It counts also where the run was taken for lost.
+
+        progress: ``step`` and ``steered``, as in `add_points`.
+        """
         with self.database.write() as connection:
             ended = {"message": message, "result": result, "ended": time.time(), "command": ""}
             self._write(connection, state=state, **ended, **progress)

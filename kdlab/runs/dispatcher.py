@@ -23,10 +23,13 @@ _AT_ONCE = 1.0  # seconds
 class Dispatcher:
     """A thread beside the server. ``KDLAB_SLOTS`` runs train at once (1 unless told).
 
-    It opens the lab's store itself and tries again for as long as there is none.
+    It opens the lab's store itself and tries again for as long as there is none. lost_after: seconds that a heart
+    must stand still, under this dispatcher's eyes; workers beat every second.
     """
 
-    def __init__(self, store: Store | None = None, backend: Backend | None = None) -> None:
+    def __init__(
+        self, store: Store | None = None, backend: Backend | None = None, *, lost_after: float = 8.0
+    ) -> None:
         self._opened = store
         self._backend = backend or LocalBackend()
         self._slots = slots()
@@ -34,7 +37,7 @@ class Dispatcher:
         self._submitted: dict[str, str] = {}  # not claimed yet: the token with which each will be
         self._cancel_seen: dict[str, float] = {}
         self._resting: dict[str, float] = {}
-        self._watch = Watch()
+        self._watch = Watch(lost_after)
         self._first_look = True
         self._swept = 0.0
         self._over = threading.Event()

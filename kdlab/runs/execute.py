@@ -57,7 +57,9 @@ def execute(claim: Claim, store: Store) -> bool:
 
 def _finish(claim: Claim, reporter: Reporter, trainer: Trainer | None, **ending: Any) -> bool:
     """Writes how the run ended, with the points that still wait. What the store refuses waits beside the students."""
-    ending |= {"points": reporter.waiting, "step": trainer and trainer.step_number}
+    ending |= {"points": reporter.waiting, "steered": reporter.steering}
+    if trainer is not None:
+        ending["step"] = trainer.step_number
     try:
         patiently(
             lambda: claim.finish(**ending),

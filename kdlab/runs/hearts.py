@@ -15,7 +15,7 @@ _AWAY = 3.0  # seconds between two looks after which the watcher itself was held
 class Watch:
     """Times are of the caller's monotonic clock, in seconds."""
 
-    def __init__(self, patience: float = 8.0) -> None:
+    def __init__(self, patience: float) -> None:
         self._patience = patience
         self._seen: dict[str, tuple[float | None, float]] = {}
         self._looked: float | None = None

@@ -45,7 +45,7 @@ class Reporter:
         self.waiting: list[tuple[int, str, dict[str, Any]]] = []  # points that the store does not have yet
         self._number = 0
         self._flushed = self._looked = 0.0
-        self._steering: dict[str, float] = {}
+        self.steering: dict[str, float] = {}  # what has acted
         self._seen_steering: dict[str, float] = {}
         self._seen_at = 0.0
         self._paused = False
@@ -65,7 +65,7 @@ class Reporter:
         if not trainer.restore(tensors, steering):
             return
         self._number = int(about["number"])
-        self._steering = self._seen_steering = steering
+        self.steering = self._seen_steering = steering
 
     def point(self, point: Point) -> None:
         if not all(math.isfinite(loss) for arm in point.values["supervised"] for loss in arm):
@@ -100,8 +100,8 @@ class Reporter:
             self._seen_steering, self._seen_at = steering, time.monotonic()
         # A slider that is still being dragged would leave a mark at every look.
         settled = time.monotonic() - self._seen_at >= _SETTLED or command == "step" or admitted
-        if settled and steering != self._steering:
-            self._steering = steering
+        if settled and steering != self.steering:
+            self.steering = steering
             trainer.steer(steering)
             epoch = trainer.epochs * trainer.step_number / trainer.total_steps
             self._add("mark", {"step": trainer.step_number, "epoch": epoch, **steering})
@@ -128,14 +128,14 @@ class Reporter:
 
     def _save(self, trainer: Trainer) -> bool:
         """Whether the checkpoint is that of now; where the disk refuses it, it is tried again."""
-        now, state = time.monotonic(), (trainer.step_number, self._steering)
+        now, state = time.monotonic(), (trainer.step_number, self.steering)
         if self._saved == state:
             return True
         if now - self._tried_to_save < _SAVE_EVERY and self._paused:
             return False
         self._tried_to_save = now
         with self._save_fault:
-            about = {"number": str(self._number), "steering": json.dumps(self._steering)}
+            about = {"number": str(self._number), "steering": json.dumps(self.steering)}
             artifacts.save_checkpoint(self._claim.run_id, trainer.state(), about)
             self._saved = state
         return self._saved == state
@@ -146,7 +146,7 @@ class Reporter:
 
     def flush(self, step: int) -> None:
         """Writes the points that wait; they go on waiting when the store refuses them."""
-        self._claim.add_points(self.waiting, step, self._steering)
+        self._claim.add_points(self.waiting, step, self.steering)
         self.waiting = []
         self._flushed = time.monotonic()
 

@@ -49,15 +49,19 @@ def warm_up() -> None:
     profiles(spec, device)
 
 
-def main() -> None:
-    warm_up()
-    run_id, _, token = sys.stdin.readline().strip().partition(" ")
-    if not run_id:
-        return
+def serve(run_id: str, token: str) -> None:
+    """Claims the run and trains it, unless another has it; a store that is away is waited for."""
     store = patiently(Store, f"Run {run_id}: opening the store")
     claim = patiently(lambda: store.claim(run_id, token), f"Run {run_id}: claiming it")
     if claim is not None:
         execute(claim, store)
+
+
+def main() -> None:
+    warm_up()
+    run_id, _, token = sys.stdin.readline().strip().partition(" ")
+    if run_id:
+        serve(run_id, token)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,13 @@ import pytest
 from torch import nn
 
 from kdlab.__main__ import main
-from kdlab.distill.trainer import Point
+from kdlab.distill.trainer import Point, Trainer
 from kdlab.models import catalogue
 from kdlab.models.checkpoints import CheckpointError
 from kdlab.models.profile import Profile
 from kdlab.runs import artifacts
 from kdlab.runs import execute as module
+from kdlab.runs import reporter as reporter_module
 from kdlab.runs.claims import Claim
 from kdlab.runs.curves import METRICS, curves
 from kdlab.runs.reporter import Reporter
@@ -216,3 +217,51 @@ def test_the_doctor_says_which_database_cannot_be_used(
     monkeypatch.setenv("KDLAB_DATABASE_URL", "nonsense")
     assert main(["doctor"]) == 1
     assert "KDLAB_DATABASE_URL" in capsys.readouterr().err
+
+
+RESTING = RunSpec(dataset="digits", labels=50, transfer=100, epochs=6, seeds=2, batch_size=16, device="cpu")
+
+
+def told(store: Store, run_id: str) -> tuple[list[Any], dict[str, Any]]:
+    """All that the store says of a run that has ended, but its seconds."""
+    run = store.get(run_id)
+    assert run is not None
+    assert run.state == "done", run.message
+    assert run.result is not None
+    rows = [(n, kind, {k: v for k, v in said.items() if k != "seconds"}) for n, kind, said in store.points(run_id)]
+    return rows, {"arms": run.result["arms"], "step": run.step, "steered": run.steering}
+
+
+@pytest.mark.parametrize("at", [0, 1, 17])
+@pytest.mark.parametrize("student", ["mlp-16", "cnn-small"])
+def test_a_run_paused_and_left_goes_on_to_the_bit_in_another_process(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, student: str
+) -> None:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
+    spec = RESTING.model_copy(update={"student": student})
+    whole, before_step = store.begin(spec, "ann"), Reporter.before_step
+    to_pause = []
+
+    def by_step(reporter: Reporter, trainer: Trainer) -> bool:
+        if trainer.step_number == 3:
+            store.steer(reporter._claim.run_id, "ann", {"temperature": 5.0, "kd_weight": 0.4})
+        if trainer.step_number == at and to_pause:
+            store.command(to_pause.pop(), "ann", "pause")
+        return before_step(reporter, trainer)
+
+    monkeypatch.setattr(reporter_module, "_LOOK_EVERY", 0.0)
+    monkeypatch.setattr(reporter_module, "_SETTLED", 0.0)
+    monkeypatch.setattr(reporter_module, "_PROCESS_KEPT", 0.0)
+    monkeypatch.setattr(Reporter, "before_step", by_step)
+    assert module.execute(whole, store)
+    first = store.begin(spec, "ann")
+    to_pause.append(first.run_id)
+    assert not module.execute(first, store)
+    left = store.get(first.run_id)
+    assert left is not None
+    assert (left.state, left.claim, left.step) == ("paused", None, at)
+    store.command(first.run_id, "ann", "resume")
+    second = store.claim(first.run_id)
+    assert second is not None
+    assert module.execute(second, store)
+    assert told(store, second.run_id) == told(store, whole.run_id)

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kdlab.runs.dispatcher import Dispatcher
+from kdlab.runs.store import Store
+from tests.faults.lab import ForkedWorkers
+
+
+@pytest.fixture
+def lab_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def store(lab_home: Path) -> Store:
+    return Store()
+
+
+@pytest.fixture
+def workers(lab_home: Path) -> Iterator[ForkedWorkers]:
+    workers = ForkedWorkers(str(lab_home))
+    yield workers
+    workers.close()
+
+
+@pytest.fixture
+def start(store: Store, workers: ForkedWorkers) -> Iterator[Callable[..., Dispatcher]]:
+    """Starts a dispatcher on the lab's home; ended with the test."""
+    running: list[Dispatcher] = []
+
+    def begin(backend: ForkedWorkers = workers, lost_after: float = 2.0) -> Dispatcher:
+        running.append(Dispatcher(Store(), backend, lost_after=lost_after))
+        running[-1].start()
+        return running[-1]
+
+    yield begin
+    for dispatcher in running:
+        dispatcher.stop()
