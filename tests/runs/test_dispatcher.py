@@ -9,6 +9,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +19,10 @@ from safetensors.torch import load_file
 from kdlab.distill.cohort import fresh_student
 from kdlab.runs import artifacts
 from kdlab.runs.backends import Ended, LocalBackend, slots
+from kdlab.runs.claims import Claim
 from kdlab.runs.dispatcher import Dispatcher
+from kdlab.runs.hearts import Watch
+from kdlab.runs.recorded import recorded_run
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Run, Store, StoreError
 
@@ -276,3 +280,96 @@ def test_a_number_of_slots_that_is_none_is_said_and_one_run_trains(
     monkeypatch.setenv("KDLAB_SLOTS", told)
     assert slots() == count
     assert ("one run trains at a time" in caplog.text) == (told != "3")
+
+
+def paused(store: Store, owner: str) -> Claim:
+    """A paused run whose process still waits."""
+    claim = store.begin(SHORT, owner)
+    store.command(claim.run_id, owner, "pause")
+    assert claim.acknowledge("pause", "paused")
+    return claim
+
+
+def states(store: Store) -> dict[str, str]:
+    return {run.id: run.state for run in store.list_runs()}
+
+
+def test_paused_runs_hold_up_no_other(store: Store, idle: tuple[Dispatcher, Idle]) -> None:
+    _, backend = idle
+    for n in range(5):
+        paused(store, f"visitor {n}")
+    run_id = store.enqueue(SHORT, "ann")
+    wait_for(lambda: backend.submitted == [run_id])
+
+
+def test_paused_runs_that_all_resume_take_the_slot_one_after_another(
+    store: Store, idle: tuple[Dispatcher, Idle]
+) -> None:
+    _, backend = idle
+    claims = [paused(store, f"visitor {n}") for n in range(3)]
+    for n, claim in enumerate(claims):
+        store.command(claim.run_id, f"visitor {n}", "resume")
+    for ended in range(3):
+        wait_for(lambda: "running" in states(store).values())
+        polls = backend.polls
+        wait_for(lambda polls=polls: backend.polls > polls + 3)
+        found = list(states(store).values())
+        assert (found.count("running"), found.count("queued")) == (1, 2 - ended)
+        (at_work,) = [claim for claim in claims if states(store)[claim.run_id] == "running"]
+        at_work.finish("cancelled")
+    assert backend.submitted == []  # each went on in the process that it had
+
+
+def test_a_paused_run_without_a_process_goes_on_in_a_new_one(store: Store, idle: tuple[Dispatcher, Idle]) -> None:
+    _, backend = idle
+    claim = paused(store, "ann")
+    assert claim.release()
+    store.command(claim.run_id, "ann", "resume")
+    wait_for(lambda: backend.submitted == [claim.run_id])
+
+
+def test_of_many_paused_runs_a_few_keep_their_process(store: Store, idle: tuple[Dispatcher, Idle]) -> None:
+    claims = [paused(store, f"visitor {n}") for n in range(6)]
+    wait_for(lambda: sum(claim.control().command == "leave" for claim in claims) == 2)
+
+
+def test_a_worker_that_another_was_faster_than_ends_no_run(store: Store, idle: tuple[Dispatcher, Idle]) -> None:
+    """Two servers on one home, or one started again a moment after a launch."""
+    _, backend = idle
+    run_id = store.enqueue(SHORT, "ann")
+    wait_for(lambda: backend.submitted == [run_id])
+    assert store.claim(run_id, "of another server") is not None
+    backend.ended.append(Ended(run_id, f"token of {run_id}", ""))
+    polls = backend.polls
+    wait_for(lambda: backend.polls > polls + 3)
+    assert states(store) == {run_id: "running"}
+
+
+def test_a_dispatcher_that_was_away_watches_anew() -> None:
+    run = replace(recorded_run()[0], state="running", heartbeat=1.0)
+    watch = Watch(8.0)
+    assert [bool(watch.silent([run], now)) for now in (0, 2, 4, 6, 8)] == [False] * 5
+    assert watch.silent([run], 9) == [run]
+    watch = Watch(8.0)
+    assert [bool(watch.silent([run], now)) for now in (0, 2, 60, 62, 64)] == [False] * 5
+    assert watch.silent([replace(run, heartbeat=0.5)], 66) == []  # its clock was set back: it beats
+
+
+def test_a_paused_run_whose_process_is_killed_goes_on_from_its_checkpoint(
+    store: Store, dispatcher: Dispatcher
+) -> None:
+    run_id = store.enqueue(LONG.model_copy(update={"epochs": 120, "seeds": 1}), "ann")
+    wait(store, run_id, at_work)
+    store.command(run_id, "ann", "pause")
+    step = wait(store, run_id, lambda r: r.state == "paused").step
+    backend = dispatcher._backend
+    assert isinstance(backend, LocalBackend)
+    (worker,) = [worker for worker in backend._busy.values() if worker.run_id == run_id]
+    os.kill(worker.process.pid, signal.SIGKILL)
+    wait(store, run_id, lambda r: r.state == "paused" and r.claim is None)
+    points = store.points(run_id)
+    store.command(run_id, "ann", "resume")
+    run = wait(store, run_id, lambda r: not r.active)
+    assert run.state == "done", run.message
+    assert run.steps > step
+    assert store.points(run_id)[: len(points)] == points
