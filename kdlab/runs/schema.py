@@ -15,6 +15,8 @@ from kdlab.runs.home import keep_to_owner
 SCHEMA_VERSION = 1
 ACTIVE = ("queued", "running", "paused")
 
+_OPENERS = 20  # that may open an empty store at the same moment
+
 _metadata = sa.MetaData()
 _meta = sa.Table(
     "meta", _metadata, sa.Column("key", sa.String, primary_key=True), sa.Column("value", sa.String)
@@ -88,10 +90,13 @@ def open_schema(engine: sa.Engine) -> Path | None:
         )
     if version is not None and version < SCHEMA_VERSION:
         aside = _put_aside(engine, version)
-    try:
-        _make(engine)
-    except sa.exc.DatabaseError:
-        _make(engine)  # another process made the same at this moment; only what is missing is made
+    for last in (*[False] * _OPENERS, True):
+        try:
+            _make(engine)
+            break
+        except sa.exc.DatabaseError:  # another made the same at this moment; only what is missing is made
+            if last:
+                raise
     if version != SCHEMA_VERSION:
         # Another process may have opened the same empty store a moment ago.
         with contextlib.suppress(sa.exc.IntegrityError), engine.begin() as connection:

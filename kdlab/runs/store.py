@@ -90,6 +90,8 @@ class Store:
         values = [sa.literal(value, runs_table.c[name].type) for name, value in new.items()]
         row = sa.select(*values).where(active < ACTIVE_AT_MOST)
         with self._write() as connection:
+            if connection.dialect.name == "postgresql":  # there, statements under way do not see each other's rows
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(new["owner"]))))
             return connection.execute(runs_table.insert().from_select(list(new), row)).rowcount > 0
 
     def begin(self, spec: RunSpec, owner: str) -> Claim:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -24,7 +25,7 @@ from kdlab.runs.listing import ALL, PAGE, Which, ids_of_page, number_of
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.schema import runs_table
 from kdlab.runs.spec import RunSpec
-from kdlab.runs.store import NotYoursError, Store, StoreError, TooManyRunsError
+from kdlab.runs.store import ACTIVE_AT_MOST, NotYoursError, Store, StoreError, TooManyRunsError
 
 SPEC = RunSpec(dataset="digits", teacher="digits", labels=50, transfer=0)
 SPECS = [SPEC.model_copy(update={"epochs": epochs}) for epochs in (1, 2, 3)]
@@ -664,3 +665,21 @@ def test_no_row_is_read_to_find_those_of_a_page(store: Store, which: Which) -> N
             plan = " ".join(row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
             assert "USING COVERING INDEX runs_listed" in plan
             assert "TEMP B-TREE" not in plan
+
+
+def test_launches_at_the_same_moment_are_no_more_than_one_visitor_may_have(url: str) -> None:
+    launched: list[str] = []
+    together = threading.Barrier(10)
+
+    def launch(epochs: int) -> None:
+        together.wait()
+        store = Store(url)  # which is empty, and opened by all at once
+        with contextlib.suppress(TooManyRunsError):
+            launched.append(store.enqueue(SPEC.model_copy(update={"epochs": epochs}), "ann"))
+
+    threads = [threading.Thread(target=launch, args=(n + 1,)) for n in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(launched) == Store(url).count() == ACTIVE_AT_MOST
