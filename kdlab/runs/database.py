@@ -12,8 +12,10 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from kdlab.runs.home import home, keep_to_owner
-from kdlab.runs.schema import StoreError, database_file, open_schema, sqlite_pragmas
+from kdlab.runs.schema import StoreError, database_file, meta_table, open_schema, sqlite_pragmas
 from kdlab.runs.stored import json_or_text
+
+_LOCK_PATIENCE = 15  # seconds that SQLite waits for another's lock
 
 
 class Database:
@@ -39,6 +41,22 @@ class Database:
         """A transaction: all that is done in it counts, or nothing."""
         with self._plain_errors(), self._still_there().begin() as connection:
             yield connection
+
+    def touch(self) -> None:
+        """Writes a row as it is. Raises StoreError where nothing can be written at this moment; waits for no lock."""
+        same = meta_table.update().values(value=meta_table.c.value)
+        with self.read() as connection:
+            if self._engine.dialect.name != "sqlite":
+                connection.execute(same)
+                connection.commit()
+                return
+            connection.exec_driver_sql("PRAGMA busy_timeout = 200")
+            try:
+                connection.execute(same)
+                connection.commit()
+            finally:
+                connection.rollback()
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * _LOCK_PATIENCE}")
 
     def _still_there(self) -> sa.Engine:
         """The engine. A connection would go on with a deleted file as if nothing had happened."""
@@ -79,7 +97,7 @@ def _engine(url: str) -> sa.Engine:
         ours = url.startswith("sqlite")
         made = sa.create_engine(
             url,
-            connect_args={"timeout": 15} if ours else {"connect_timeout": 5},
+            connect_args={"timeout": _LOCK_PATIENCE} if ours else {"connect_timeout": 5},
             pool_pre_ping=not ours,  # a server that was away a moment ago cut every connection off
             json_deserializer=json_or_text,
         )

@@ -18,7 +18,7 @@ ACTIVE = ("queued", "running", "paused")
 _OPENERS = 20  # that may open an empty store at the same moment
 
 _metadata = sa.MetaData()
-_meta = sa.Table(
+meta_table = sa.Table(
     "meta", _metadata, sa.Column("key", sa.String, primary_key=True), sa.Column("value", sa.String)
 )
 runs_table = sa.Table(
@@ -100,7 +100,7 @@ def open_schema(engine: sa.Engine) -> Path | None:
     if version != SCHEMA_VERSION:
         # Another process may have opened the same empty store a moment ago.
         with contextlib.suppress(sa.exc.IntegrityError), engine.begin() as connection:
-            connection.execute(_meta.insert().values(key="schema", value=str(SCHEMA_VERSION)))
+            connection.execute(meta_table.insert().values(key="schema", value=str(SCHEMA_VERSION)))
     return aside
 
 
@@ -130,7 +130,7 @@ def _version(engine: sa.Engine) -> int | None:
     if "meta" not in tables:
         return 0
     with engine.connect() as connection:
-        value = connection.scalar(sa.select(_meta.c.value).where(_meta.c.key == "schema"))
+        value = connection.scalar(sa.select(meta_table.c.value).where(meta_table.c.key == "schema"))
     return int(value) if value else None  # another process is making the tables at this moment
 
 

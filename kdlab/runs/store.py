@@ -115,9 +115,8 @@ class Store:
         return Claim(self._database, run.id, run.claim)
 
     def touch(self) -> None:
-        """Writes, and changes nothing. Raises StoreError where the store cannot be written."""
-        with self._write() as connection:
-            connection.execute(runs_table.update().where(runs_table.c.id == "").values(step=0))
+        """Writes, and changes nothing. Raises StoreError where the store cannot be written at this moment."""
+        self._database.touch()
 
     def get(self, run_id: str) -> Run | None:
         """The run; None where there is none, where it was deleted, and where it is unreadable."""

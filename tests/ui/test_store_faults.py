@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store
 from kdlab.ui.home.pieces import device_line
+from kdlab.ui.run import silence
 
 MAIN = Path(__file__).parents[2] / "kdlab" / "main.py"
 PAGES = ("home", "soft_targets", "loss", "distill", "runs")
@@ -120,3 +121,48 @@ def test_ones_own_unreadable_run_can_be_deleted_and_brought_back(lab_home: Path)
 
 def test_no_visitor_sees_where_the_lab_lies() -> None:
     assert config.get_option("client.showErrorDetails") == "none"
+
+
+def test_a_run_whose_store_cannot_be_written_is_said_to_go_on(
+    lab_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "_LONG", 0.0)
+    claim = Store().begin(RunSpec(), "someone")
+    app = page("distill", run=claim.run_id).run()
+    assert "its process is held up" in said(app)
+    with sqlite3.connect(lab_home / "lab.sqlite", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert "database is locked" in said(app.run())
+        assert "The run goes on meanwhile" in said(app)
+        other.execute("ROLLBACK")
+    monkeypatch.undo()
+    claim.beat()
+    app.run()
+    assert "held up" not in said(app)
+    assert "meanwhile" not in said(app)
+
+
+def test_a_sixth_launch_says_what_to_do(lab_home: Path) -> None:
+    app = page("distill").run()
+    app.button(key="launch").click().run()
+    (first,) = Store().list_runs()
+    for epochs in range(1, 5):
+        Store().enqueue(RunSpec(epochs=epochs), first.owner)
+    app.button(key="preset-Digits").click().run()
+    app.button(key="launch").click().run()
+    assert len(Store().list_runs()) == 5
+    assert "You have 5 runs" in said(app)
+    assert "stop one on the Runs page" in said(app)
+
+
+def test_a_resumed_run_that_waits_says_from_where_it_goes_on(lab_home: Path) -> None:
+    store = Store()
+    claim = store.begin(RunSpec(), "someone")
+    store.command(claim.run_id, "someone", "pause")
+    claim.acknowledge("pause", "paused")
+    claim.add_points([], step=120)
+    claim.release()
+    store.command(claim.run_id, "someone", "resume")
+    steps = RunSpec().total_steps
+    told = " ".join(text.value for text in page("distill", run=claim.run_id).run().markdown)
+    assert f"paused at step 120 of {steps:,}; place 1 of 1 in the queue: it goes on from there" in told

@@ -10,6 +10,7 @@ from kdlab.runs.store import Store, StoreError
 from kdlab.ui.run import charts
 from kdlab.ui.run.commands import carry_out, still_waits
 from kdlab.ui.run.on_show import just_launched
+from kdlab.ui.run.silence import silent_because
 from kdlab.ui.run.source import Shown, on_show
 from kdlab.ui.run.steering import drifted
 from kdlab.ui.run.titles import run_title
@@ -34,7 +35,7 @@ def live_view(shown: Shown, store: Store | None, headline: str) -> None:
         except StoreError as error:  # the next look may find the store well again
             st.warning(str(error), icon=":material/sync_problem:")
             return
-        _progress(now, how_far)
+        _progress(now, store, how_far)
         announce(*told, key="news", launched=just_launched())
         _picture(now)
         if _standing(now) != _standing(shown) or drifted(now.run):
@@ -48,7 +49,7 @@ def _standing(shown: Shown) -> tuple[str, bool, bool]:
     return shown.run.state, shown.run.command == "cancel", shown.moving
 
 
-def _progress(shown: Shown, how_far: str) -> None:
+def _progress(shown: Shown, store: Store | None, how_far: str) -> None:
     run = shown.run
     title = f":small[{run_title(run)}]"
     st.markdown(title if shown.recorded else f"{how_far}  \n{title}")
@@ -56,6 +57,8 @@ def _progress(shown: Shown, how_far: str) -> None:
         st.progress(min(1.0, shown.share))
     if run.message:
         st.error(run.message, icon=":material/error:")
+    if silent := silent_because(run, store):
+        st.warning(silent, icon=":material/sync_problem:")
     if still_waits(run.id):
         st.warning(
             "The lab's store does not take what you asked just now; it is asked again until it does.",

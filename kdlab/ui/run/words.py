@@ -17,6 +17,9 @@ def progress_words(shown: Shown, store: Store | None) -> str:
     run = shown.run
     if run.state == "queued" and store is not None:
         place, length = _place(run, store)
+        if run.step:
+            at = f"paused at step {run.step:,} of {run.steps:,}"
+            return f"{at}; place {place} of {length} in the queue: it goes on from there when a place is free"
         return f"place {place} of {length} in the queue; it starts when those before it have ended"
     if shown.curves is None or run.started is None:
         return "the first point is on its way"
