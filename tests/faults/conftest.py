@@ -10,9 +10,16 @@ from kdlab.runs.store import Store
 from tests.faults.lab import ForkedWorkers
 
 
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The lab's caches, so that what networks cost is measured once."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def lab_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def lab_home(tmp_path: Path, measured: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
+    (tmp_path / "cache").symlink_to(measured)
     return tmp_path
 
 
@@ -23,7 +30,7 @@ def store(lab_home: Path) -> Store:
 
 @pytest.fixture
 def workers(lab_home: Path) -> Iterator[ForkedWorkers]:
-    workers = ForkedWorkers(str(lab_home))
+    workers = ForkedWorkers()
     yield workers
     workers.close()
 

@@ -25,8 +25,8 @@ _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(["kdlab.runs.worker"])
 
 
-def _work(home: str, run_id: str, token: str) -> None:
-    os.environ["KDLAB_HOME"] = home
+def _work(environment: dict[str, str], run_id: str, token: str) -> None:
+    os.environ.update(environment)
     from kdlab.runs.worker import serve
 
     serve(run_id, token)
@@ -35,13 +35,13 @@ def _work(home: str, run_id: str, token: str) -> None:
 class ForkedWorkers:
     """A backend whose workers need not load torch first."""
 
-    def __init__(self, home: str) -> None:
-        self._home = home
+    def __init__(self) -> None:
         self._at_work: dict[str, tuple[str, BaseProcess]] = {}
 
     def submit(self, run_id: str) -> str:
         token = uuid.uuid4().hex
-        process = _forks.Process(target=_work, args=(self._home, run_id, token), daemon=True)
+        ours = {name: value for name, value in os.environ.items() if name.startswith("KDLAB_")}
+        process = _forks.Process(target=_work, args=(ours, run_id, token), daemon=True)
         process.start()
         self._at_work[token] = (run_id, process)
         return token

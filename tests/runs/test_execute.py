@@ -265,3 +265,5 @@ def test_a_run_paused_and_left_goes_on_to_the_bit_in_another_process(
     assert second is not None
     assert module.execute(second, store)
     assert told(store, second.run_id) == told(store, whole.run_id)
+    ended_with = [(arm["temperature"], arm["kd_weight"]) for arm in told(store, second.run_id)[1]["arms"]]
+    assert ended_with == [(1.0, 0.0), (1.0, 0.4), (5.0, 0.4)]  # labels only, answers, soft targets
