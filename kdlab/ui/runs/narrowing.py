@@ -62,7 +62,7 @@ def _choice(label: str, options: list[str], key: str) -> str:
         options,
         key=key,
         label_visibility="collapsed",
-        width=180,
+        width=165,
         bind="query-params",
         on_change=_to_the_first_page,
     )
