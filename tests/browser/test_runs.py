@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import expect
 
+from kdlab.runs.listing import PAGE
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store
@@ -169,3 +172,30 @@ def test_list_and_comparison_fit_a_phone_and_a_finger(phone: Page, pair: tuple[s
     phone.goto(f"/runs?compare={','.join(pair)}")
     compared(phone)
     assert phone.evaluate(_WIDEST) <= width
+
+
+def test_ticks_stay_from_page_to_page_and_the_address_holds_the_page(
+    browser: Browser, start_app: Callable[[], AbstractContextManager[AppServer]]
+) -> None:
+    with start_app() as server:
+        server.home.mkdir(parents=True, exist_ok=True)
+        lab = Store(f"sqlite:///{server.home / 'lab.sqlite'}")
+        oldest, *_, newest = [finished(lab, epochs=n + 1) for n in range(PAGE + 1)]
+        page = browser.new_page(base_url=server.url)
+        page.goto("/runs")
+        tick(page, newest)
+        page.get_by_text("One run is ticked").wait_for()
+        page.get_by_role("button", name="Page 2").click()
+        row(page, newest).wait_for(state="detached")
+        tick(page, oldest)
+        page.get_by_role("button", name="Compare these two").wait_for()
+        page.get_by_role("button", name="Page 1", exact=True).click()
+        expect(row(page, newest).get_by_role("checkbox")).to_be_checked()
+        page.get_by_role("button", name="Untick").click()
+        expect(row(page, newest).get_by_role("checkbox")).not_to_be_checked()
+        page.get_by_role("button", name="Page 2").click()
+        expect(row(page, oldest).get_by_role("checkbox")).not_to_be_checked()
+        assert "page=2" in page.url
+        page.reload()
+        row(page, oldest).wait_for()
+        page.close()

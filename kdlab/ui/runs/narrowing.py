@@ -44,10 +44,10 @@ def page_number(count: int) -> int:
     pages = math.ceil(count / PAGE)
     if pages < 2:
         return 1
-    with st.container(horizontal=True, vertical_alignment="center", key="pages"):
-        number = st.pagination(pages, key=_PAGE_NUMBER, bind="query-params")
-        first = (number - 1) * PAGE + 1
-        st.markdown(f"Runs {first:,} to {min(count, first + PAGE - 1):,} of {count:,}")
+    # In a row with words it would measure its own width and leave page numbers out.
+    number = st.pagination(pages, key=_PAGE_NUMBER, bind="query-params", width="stretch")
+    first = (number - 1) * PAGE + 1
+    st.markdown(f"Runs {first:,} to {min(count, first + PAGE - 1):,} of {count:,}")
     return number
 
 
