@@ -159,13 +159,13 @@ def heartbeat(claim: Claim) -> Iterator[None]:
     def beat() -> None:
         fault = Spell(f"Run {claim.run_id}: its heartbeat", Exception, plain=(StoreError,))
         while not over.wait(_BEAT_EVERY):
-            try:
-                with fault:
+            with fault:
+                try:
                     claim.beat()
-            except ClaimLostError:
-                return  # the reporter learns it at its next look
+                except ClaimLostError:
+                    return  # the reporter learns it at its next look
 
-    thread = threading.Thread(target=beat, daemon=True)
+    thread = threading.Thread(target=beat, name=f"heart of {claim.run_id}", daemon=True)
     thread.start()
     try:
         yield
