@@ -18,7 +18,6 @@ from kdlab.runs import artifacts
 from kdlab.runs.dispatcher import Dispatcher
 from kdlab.runs.store import Store, StoreError
 from tests.faults.lab import SHORT, SPEC, ForkedWorkers, at_work, ends_whole, in_state, wait, wait_for
-from tests.postgresql import PostgreSQL
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 Start = Callable[..., Dispatcher]
@@ -158,24 +157,6 @@ def test_a_result_that_waits_is_taken_up_by_the_next_server(
     assert store.get(run_id).state == "lost"  # type: ignore[union-attr]
     start(ForkedWorkers())
     ends_whole(store, run_id)
-
-
-def test_a_postgresql_server_that_is_away_at_the_end_of_a_run_costs_nothing(
-    own_postgresql: PostgreSQL, lab_home: Path, workers: ForkedWorkers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KDLAB_DATABASE_URL", own_postgresql.new_database())
-    store = Store()
-    dispatcher = Dispatcher(Store(), workers, lost_after=2.0)
-    dispatcher.start()
-    try:
-        run_id = store.enqueue(SPEC, "ann")
-        wait(store, run_id, at_work)
-        own_postgresql.stop()
-        wait_for(lambda: (artifacts.folder(run_id) / "ending.json").exists(), "the ending beside the students")
-        own_postgresql.start()
-        ends_whole(store, run_id)
-    finally:
-        dispatcher.stop()
 
 
 def take_away(home: Path) -> Path:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from kdlab.runs import artifacts
 from kdlab.runs.dispatcher import Dispatcher
 from kdlab.runs.store import Store, StoreError
-from tests.faults.lab import SPEC, at_work, ends_whole, wait
+from tests.faults.lab import SPEC, at_work, ends_whole, wait, wait_for
 from tests.postgresql import PostgreSQL
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
@@ -33,5 +34,17 @@ def test_a_server_down_in_the_middle_of_a_run_loses_no_point(
     with pytest.raises(StoreError, match="See that the database that KDLAB_DATABASE_URL names is up"):
         store.get(run_id)
     time.sleep(4.0)  # longer than a silent worker is given
+    own_postgresql.start()
+    ends_whole(store, run_id)
+
+
+def test_a_server_down_at_the_end_of_a_run_costs_nothing(
+    store: Store, start: Callable[..., Dispatcher], own_postgresql: PostgreSQL
+) -> None:
+    start()
+    run_id = store.enqueue(SPEC, "ann")
+    wait(store, run_id, at_work)
+    own_postgresql.stop()
+    wait_for(lambda: (artifacts.folder(run_id) / "ending.json").exists(), "the ending beside the students")
     own_postgresql.start()
     ends_whole(store, run_id)
