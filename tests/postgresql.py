@@ -45,8 +45,9 @@ class PostgreSQL:
         self._call("pg_ctl", "-l", str(self._log), "-o", options, "-w", "start")
 
     def stop(self) -> None:
-        """Every connection is cut off."""
-        self._call("pg_ctl", "-m", "immediate", "-w", "stop")
+        """Every connection is cut off. Nothing where it is down already."""
+        if (self._data / "postmaster.pid").exists():
+            self._call("pg_ctl", "-m", "immediate", "-w", "stop")
 
     def new_database(self) -> str:
         """The URL of an empty database."""
