@@ -25,9 +25,9 @@ from streamlit.testing.v1 import AppTest
 
 from kdlab.data.registry import DATASETS
 from kdlab.runs.listing import ALL, PAGE, Which
+from kdlab.runs.recipes import three_arms
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.schema import runs_table
-from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store
 
 AT_MOST_SECONDS = 0.3
@@ -46,7 +46,7 @@ WAYS = {
 
 def rows(count: int) -> Iterator[dict[str, Any]]:
     specs = [
-        RunSpec.model_validate({"dataset": name, "labels": 80, "transfer": 0, "temperature": temperature})
+        three_arms(dataset=name, labels=80, transfer=0, temperature=temperature)
         for name in DATASETS
         for temperature in (1.0, 2.0, 4.0, 8.0)
     ]

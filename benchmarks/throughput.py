@@ -37,8 +37,9 @@ from kdlab.distill.trainer import Point, Trainer
 from kdlab.models.catalogue import teacher_logits
 from kdlab.models.checkpoints import load_teacher
 from kdlab.runs.execute import execute, make_trainer
+from kdlab.runs.recipes import three_arms
 from kdlab.runs.reporter import Reporter
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.spec import RunSpec, Setting
 from kdlab.runs.store import Store
 
 STUDENT, IMAGES, BATCH, LABELLED = "mlp-64", 700, 128, 64
@@ -160,10 +161,10 @@ def bare_loop(steps: int) -> float:
 
 def lab(steps: int, folder: Path, *, arms: int = 3, seeds: int = 5, measure: bool = True) -> float:
     """Seconds a student-step of KD Lab's trainer; with `measure` as in a run, points in a store included."""
-    spec = RunSpec(student=STUDENT, temperature=TEMPERATURE, kd_weight=KD_WEIGHT, batch_size=LABELLED)
+    spec = three_arms(student=STUDENT, temperature=TEMPERATURE, kd_weight=KD_WEIGHT, batch_size=LABELLED)
     shown = spec.arms[-arms:]
     trainer = Trainer(
-        **spec.model_dump(exclude={"temperature", "kd_weight", "objective", "seeds"}),
+        **{name: getattr(spec, name) for name in Setting.model_fields if name != "seeds"},
         arms=shown,
         total_steps=steps,
         seeds=seeds,
@@ -230,7 +231,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["KDLAB_HOME"] = name
-        make_trainer(RunSpec())  # first-time costs belong to no one
+        make_trainer(three_arms())  # first-time costs belong to no one
         lab(20, folder, measure=False)
         # Each more than once, the fastest kept: what else the machine does only ever slows.
         bare, tutorial, trainer = (
@@ -241,8 +242,8 @@ def main() -> int:
         stacked, turns = (
             min(s) for s in zip(*(one_after_another(steps, folder) for _ in range(3)), strict=True)
         )
-        default = whole_run(RunSpec())
-        digits = whole_run(RunSpec(dataset="digits", teacher="digits", labels=200, transfer=500))
+        default = whole_run(three_arms())
+        digits = whole_run(three_arms(dataset="digits", teacher="digits", labels=200, transfer=500))
     figures = {
         "ms a student-step": {
             "tutorial loop": 1e3 * tutorial,

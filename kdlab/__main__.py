@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from kdlab.data.registry import DATASETS
 from kdlab.runs.home import HomeError, home
 from kdlab.runs.housekeeping import Holding, holdings, take_away
+from kdlab.runs.recipes import ThreeArms, three_arms
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.runs.store import Store, StoreError
 
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m kdlab", description="KD Lab without a page.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="train one cohort and print its result")
-    for name, field in RunSpec.model_fields.items():
+    for name, field in ThreeArms.model_fields.items():
         run.add_argument(
             f"--{name.replace('_', '-')}",
             default=argparse.SUPPRESS,
@@ -78,7 +79,8 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     try:
         given = vars(options)
-        spec = RunSpec.model_validate({name: given[name] for name in RunSpec.model_fields if name in given})
+        settings = {name: given[name] for name in ThreeArms.model_fields if name in given}
+        spec = ThreeArms.model_validate(settings).spec()
     except ValidationError as error:
         print(*explain(error), sep="\n", file=sys.stderr)
         return 2
@@ -106,7 +108,7 @@ def _run(options: argparse.Namespace) -> int:
 def _report(run_id: str, spec: RunSpec, result: dict[str, Any]) -> dict[str, Any]:
     """All arms train in lock-step, so they share their seconds."""
     arms = [
-        {key: arm[key] for key in ("role", "temperature", "kd_weight", "accuracy", "agreement", "kl")}
+        {key: arm[key] for key in ("key", "label", "temperature", "kd_weight", "accuracy", "agreement", "kl")}
         | {"seconds": result["seconds"]}
         for arm in result["arms"]
     ]
@@ -115,19 +117,18 @@ def _report(run_id: str, spec: RunSpec, result: dict[str, Any]) -> dict[str, Any
 
 
 def _sentences(run_id: str, spec: RunSpec, result: dict[str, Any]) -> str:
-    from kdlab.runs.comparison import compare, in_words, no_verdict
+    from kdlab.runs.comparison import compare, in_words, void_because
 
-    found = compare(result)
+    found = compare(spec, result)
     lines = [f"Run {run_id}, {result['seconds']:.1f} s on {result['device']['name']}"]
     lines += [f"  {'Teacher':<18} accuracy {found.teacher_accuracy:.3f}"]
     lines += [
-        f"  {arm['name']:<18} accuracy {found.accuracy[arm['role']].mean:.3f}" for arm in result["arms"]
+        f"  {arm.label:<18} accuracy {found.accuracy[arm.key].mean:.3f}" for arm in spec.arms
     ]
-    where = "unlabelled data" if spec.transfer else "the labelled data"
-    nothing = no_verdict(spec)
-    if spec.kd_weight > 0:
-        lines += [f"The teacher's answers on {where}: {in_words(found.answers)}"]
-    lines += [nothing or f"{spec.arms[-1].name} on top of them: {in_words(found.softness)}"]
+    for one in found.found:
+        nothing = void_because(spec, one.contrast)
+        lines.append(nothing or f"{one.contrast.words}: {in_words(one.difference, one.contrast.metric)}")
+    lines = list(dict.fromkeys(lines))  # a reason that holds for several contrasts is said once
     return "\n".join(lines)
 
 
@@ -240,7 +241,7 @@ def _tiny_run(dataset: str, store: Store) -> str:
 
     data = DATASETS[dataset]
     smallest = {"labels": len(data.classes), "transfer": 0, "epochs": 1, "seeds": 1}
-    claim = store.begin(RunSpec.model_validate({"dataset": dataset, **smallest}), OWNER)
+    claim = store.begin(three_arms(dataset=dataset, **smallest), OWNER)
     execute(claim, store)
     run = store.get(claim.run_id)
     store.delete(claim.run_id, OWNER)

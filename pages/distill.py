@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from kdlab.lessons.path import RUNS
 from kdlab.lessons.presets import PRESETS
 from kdlab.runs.comparison import no_verdict
+from kdlab.runs.recipes import ThreeArms
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.runs.store import StoreError
 from kdlab.ui.run.commands import LAUNCH, ask_button, asked, carry_out, launch, launch_fault
@@ -43,13 +44,14 @@ def controls() -> RunSpec | None:
     """The settings; a drag reruns only this. None where they do not fit together."""
     values, beside_rudder = run_controls(steers=in_hand(shown.run))
     try:
-        spec = RunSpec.model_validate(values)
+        settings = ThreeArms.model_validate(values)
     except ValidationError as error:
         for sentence in explain(error):
             st.warning(sentence, icon=":material/tune:")
         return None
+    spec = settings.spec()
     try:
-        beside_rudder.caption(whom_it_steers(steer(store, run_id, spec), spec))
+        beside_rudder.caption(whom_it_steers(steer(store, run_id, settings), settings))
     except StoreError as error:  # the next move is told again
         beside_rudder.warning(str(error), icon=":material/sync_problem:")
     if nothing := no_verdict(spec):

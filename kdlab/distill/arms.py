@@ -2,78 +2,62 @@
 
 from __future__ import annotations
 
-import math
-from typing import Literal
+from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kdlab.distill.objective_catalogue import AnyObjective, ForwardKL, HardLabels, Objective, TopKKL
-
-Role = Literal["labels_only", "hard_labels", "soft_targets"]
-
-ROLE_NAMES: dict[Role, str] = {
-    "labels_only": "Labels only",
-    "hard_labels": "Teacher's answers",
-    "soft_targets": "Soft targets",
-}
+from kdlab.distill.access import Access
+from kdlab.distill.objective_catalogue import AnyObjective
 
 
 class Arm(BaseModel):
     """One arm of a run. All arms of a seed start from the same weights and see the same batches.
 
-    - ``labels_only``: cross-entropy with the true labels, no teacher (``kd_weight`` is 0).
-    - ``hard_labels``: the teacher reveals only its answer, the class it finds likeliest.
-    - ``soft_targets``: the teacher reveals what the objective needs of it.
+    ``key`` tells arms apart: it names columns and files. ``label`` and ``hue`` are how the arm looks; a hue is a
+    role of the lab's colours, or a place between 0 and 1 on one ordered scale. Without an ``objective`` it learns
+    from the labels alone. ``control`` is the key of the arm beside which its own terms are drawn.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    role: Role
-    objective: AnyObjective = ForwardKL()
+    key: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    label: str = Field(min_length=1, max_length=60)
+    hue: str = Field(pattern=r"^([a-z_]{1,30}|0(\.\d{1,6})?|1(\.0)?)$")
+    objective: AnyObjective | None = None
     temperature: float = Field(1.0, gt=0)
     kd_weight: float = Field(0.0, ge=0, le=1)
+    control: str | None = None
+    said: str = Field("", max_length=80)
+    """The arm in the middle of a sentence; empty for its label as it is."""
+    student: str = Field("", max_length=80)
+    """Its student in a sentence: "soft-targets student"; empty for "LABEL student"."""
 
     @property
-    def name(self) -> str:
-        """How the arm is called on screen."""
-        plain = self.role != "soft_targets" or isinstance(self.objective, ForwardKL)
-        return ROLE_NAMES[self.role] if plain else self.objective.title
+    def in_a_sentence(self) -> str:
+        return self.said or self.label
+
+    @property
+    def its_student(self) -> str:
+        return self.student or f"{self.label} student"
+
+    @property
+    def access(self) -> Access:
+        """What the teacher reveals to this arm."""
+        return Access("nothing") if self.objective is None else self.objective.access
 
     @property
     def untaught_because(self) -> str | None:
         """Why nothing of its distillation term reaches the students, in a sentence; None where something does."""
         if self.kd_weight == 0:
             return "With a KD weight of 0 the distillation term counts for nothing."
-        return self.objective.constant_because
+        return None if self.objective is None else self.objective.constant_because
 
-    def bits_per_query(self, classes: int) -> float:
-        """How much one answer of the teacher tells this arm: log2 K for a label, 32 bits for each number."""
-        label = math.log2(classes)
-        match self.role, self.objective.needs:
-            case "labels_only", _:
-                return 0.0
-            case _, "top_k":
-                k = min(self.objective.k, classes) if isinstance(self.objective, TopKKL) else classes
-                return k * (32 + label) + 32  # the classes shown, their probabilities, the mass of the rest
-            case _, "logits":
-                return 32.0 * classes
-            case _, "labels":
-                return label
-        return 0.0
+    def steered(self, steering: Mapping[str, float]) -> Arm:
+        """The arm once the visitor has moved temperature or KD weight.
 
-
-def three_arms(temperature: float, kd_weight: float, objective: Objective | None = None) -> tuple[Arm, ...]:
-    """Labels only, the teacher's answers, the objective: no curve without its control.
-
-    The middle arm tells what softness adds from what more labelled data adds.
-    """
-    return (
-        Arm(role="labels_only"),
-        Arm(role="hard_labels", objective=HardLabels(), kd_weight=kd_weight),
-        Arm(
-            role="soft_targets",
-            objective=objective or ForwardKL(),  # type: ignore[arg-type]
-            temperature=temperature,
-            kd_weight=kd_weight,
-        ),
-    )
+        The temperature moves an arm whose objective softens, the KD weight every arm that has an objective.
+        """
+        if self.objective is None:
+            return self
+        obeys = ("temperature", "kd_weight") if self.objective.softens else ("kd_weight",)
+        return self.model_copy(update={name: steering[name] for name in obeys if name in steering})

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kdlab.distill.access import Access, Rung
+
 if TYPE_CHECKING:
     from torch import Tensor
-
-Needs = Literal["none", "labels", "top_k", "logits"]
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,20 @@ class Objective(BaseModel):
     what: ClassVar[str]
     formula: ClassVar[str]  # LaTeX; T² is written where it applies
     paper: ClassVar[str]
-    needs: ClassVar[Needs]  # what the teacher must reveal
+    needs: ClassVar[Rung]  # what the teacher must reveal
 
     uses_labels: ClassVar[bool] = False
+    softens: ClassVar[bool] = False  # whether the temperature does anything
+
+    @property
+    def access(self) -> Access:
+        """What the teacher must reveal, at these settings."""
+        return Access(self.needs)
+
+    @property
+    def term(self) -> str:
+        """The distillation term in a picture of the loss."""
+        return self.title
 
     @property
     def constant_because(self) -> str | None:
@@ -59,6 +70,8 @@ class Objective(BaseModel):
 
 class Softened(Objective):
     """An objective that softens both sides by the temperature."""
+
+    softens: ClassVar[bool] = True
 
     t_squared: bool = Field(
         True,
@@ -74,6 +87,10 @@ class ForwardKL(Softened):
     formula = r"T^2 \sum_k p_T \log \frac{p_T}{q_T}"
     paper = "Hinton, Vinyals and Dean 2015, arXiv 1503.02531"
     needs = "logits"
+
+    @property
+    def term(self) -> str:
+        return "T² · KL" if self.t_squared else "KL"
 
     def loss(self, given: Given) -> Tensor:
         from kdlab.distill.objectives import forward_kl
@@ -236,6 +253,10 @@ class TopKKL(Softened):
         json_schema_extra={"title": "Classes shown", "step": 1},
     )
 
+    @property
+    def access(self) -> Access:
+        return Access("top_k", self.k)
+
     def loss(self, given: Given) -> Tensor:
         from kdlab.distill.objectives import top_k_kl
 
@@ -249,7 +270,7 @@ class HardLabels(Objective):
     what = "Learn the one class that the teacher answers, with none of its doubts."
     formula = r"-\log q[\arg\max p]"
     paper = "the black-box case of Hinton, Vinyals and Dean 2015, arXiv 1503.02531"
-    needs = "labels"
+    needs = "label"
 
     def loss(self, given: Given) -> Tensor:
         from kdlab.distill.objectives import label_smoothing
@@ -263,7 +284,7 @@ class LabelSmoothing(Objective):
     what = "Soft targets without a teacher: a little of every class, alike for all examples."
     formula = r"-\sum_k \left[(1-\varepsilon)\,y_k + \tfrac{\varepsilon}{K}\right] \log q_k"
     paper = "Szegedy et al. 2016, arXiv 1512.00567"
-    needs = "none"
+    needs = "nothing"
     uses_labels = True
 
     smoothing: float = Field(

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from kdlab.data.registry import get_dataset
-from kdlab.distill.objective_catalogue import Objective, TopKKL
+from kdlab.distill.access import Access
 from kdlab.models.catalogue import TEACHERS, teacher_logits, weights_sha256
 from kdlab.models.checkpoints import load_teacher
 from kdlab.models.kept_files import read_arrays, write_arrays
 
-# What an objective reads of a teacher, row for row of the dataset: (N,) classes, (N, K) logits, or the k
-# likeliest classes' probabilities and numbers, both (N, k). Empty where it reads nothing.
+# What a teacher reveals, row for row of the dataset: (N,) classes; (N, K) logits or probabilities; the likeliest
+# classes' probabilities and numbers, (N,) each for one class, (N, k) for k. Empty where it reveals nothing.
 Signal = tuple[Tensor, ...]
 
 
@@ -34,14 +34,17 @@ def load_logits(teacher: str, cache: Path) -> tuple[np.ndarray, np.ndarray]:
     return shipped.train, shipped.test
 
 
-def reveal(objective: Objective, logits: Tensor) -> Signal:
-    """What a teacher with these logits (N, K) tells an objective: no more than it needs."""
-    match objective.needs:
-        case "labels":
+def reveal(access: Access, logits: Tensor) -> Signal:
+    """What a teacher with these logits (N, K) tells under this access: no more than it grants."""
+    match access.rung:
+        case "label":
             return (logits.argmax(-1),)
+        case "label_and_probability":
+            return tuple(part.squeeze(-1) for part in torch.softmax(logits, dim=-1).topk(1))
         case "top_k":
-            k = min(objective.k, logits.shape[-1]) if isinstance(objective, TopKKL) else logits.shape[-1]
-            return tuple(torch.topk(torch.softmax(logits, dim=-1), k))
+            return tuple(torch.topk(torch.softmax(logits, dim=-1), min(access.k, logits.shape[-1])))
+        case "probabilities":
+            return (torch.softmax(logits, dim=-1),)
         case "logits":
             return (logits,)
     return ()

@@ -27,7 +27,7 @@ _TEST_ROWS = 500
 
 @dataclass(frozen=True)
 class Point:
-    """What is known after ``step`` updates. Values are nested lists (arms, seeds).
+    """What is known after ``step`` updates. Values are nested lists (arms, seeds) by metric.
 
     Losses are means since the last point, in nats and unweighted. The gradient budget is of the two weighted
     terms, in the student's weights, on one batch: their norms, their cosine, and the share of their sum that
@@ -38,6 +38,7 @@ class Point:
     step: int
     epoch: float
     seconds: float
+    arms: tuple[str, ...]
     values: dict[str, list[list[float]]]
 
 
@@ -86,7 +87,7 @@ class Trainer:
         self.x_test, self.y_test = self._put(arrays.x_test), self._put(arrays.y_test)
         logits = self._put(train_logits)
         self.answers = logits.argmax(-1)
-        self.signals = [reveal(arm.objective, logits) for arm in arms]
+        self.signals = [reveal(arm.access, logits) for arm in arms]
         self.teacher_log_p = torch.log_softmax(self._put(test_logits), dim=-1)
 
         drawn = [draw_examples(arrays.y_train, labels, transfer, seed) for seed in range(seeds)]
@@ -168,11 +169,11 @@ class Trainer:
         supervised = supervised_term(student_logits[:, :known], labels[:, :known])
         distillation = torch.zeros_like(supervised)
         for i, arm in enumerate(self.arms):
-            if arm.role == "labels_only":
+            if arm.objective is None:
                 continue
             # Student s is of arm s % arms: this arm's students in the group are every arms-th from its first.
             its = slice((i - where.start) % len(self.arms), None, len(self.arms))
-            seen = slice(known) if arm.objective.needs == "none" else slice(None)
+            seen = slice(known) if arm.objective.needs == "nothing" else slice(None)
             chosen = rows[its, seen]
             if not len(chosen):
                 continue
@@ -187,13 +188,8 @@ class Trainer:
         return supervised, distillation
 
     def steer(self, steering: dict[str, float]) -> None:
-        """Moves temperature (of softened arms) and kd_weight (of taught arms) from the next step on."""
-        taught = {"soft_targets": ("temperature", "kd_weight"), "hard_labels": ("kd_weight",), "labels_only": ()}
-        arms = []
-        for arm in self.arms:
-            moved = {name: steering[name] for name in taught[arm.role] if name in steering}
-            arms.append(arm.model_copy(update=moved))
-        self.arms = tuple(arms)
+        """Moves temperature and KD weight of the arms that obey, from the next step on."""
+        self.arms = tuple(arm.steered(steering) for arm in self.arms)
         for i, arm in enumerate(self.arms):
             self.temperature[i :: len(self.arms)] = arm.temperature
             self.kd_weight[i :: len(self.arms)] = arm.kd_weight
@@ -244,6 +240,7 @@ class Trainer:
             step=self.step_number,
             epoch=self.epochs * self.step_number / self.total_steps,
             seconds=time.perf_counter() - self._started - self.waited,
+            arms=tuple(arm.key for arm in self.arms),
             values={name: self.by_arm(tensor) for name, tensor in values.items()},
         )
 

@@ -20,9 +20,9 @@ def folder(run_id: str) -> Path:
     return home() / "runs" / run_id
 
 
-def student_path(run_id: str, role: str, seed: int) -> Path:
-    """The safetensors file of one student."""
-    return folder(run_id) / f"{role}-seed{seed}.safetensors"
+def student_path(run_id: str, arm: str, seed: int) -> Path:
+    """The safetensors file of one student, by its arm's key."""
+    return folder(run_id) / f"{arm}-seed{seed}.safetensors"
 
 
 def save_answers(run_id: str, answers: list[list[list[int]]]) -> None:

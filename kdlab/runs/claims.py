@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from kdlab.runs.database import Database
+from kdlab.runs.points import Row
 from kdlab.runs.schema import ACTIVE, VISIBLE, points_table, runs_table
 
-Row = tuple[int, str, dict[str, Any]]
 _RUN = runs_table.c
 _LOST = (
     "The process that trained this run ended without a word (it was killed, ran out of memory, or "

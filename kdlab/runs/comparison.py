@@ -1,4 +1,4 @@
-"""What a finished run shows: paired differences with their intervals, in numbers and in words."""
+"""What a finished run shows: its contrasts, paired over seeds, with their intervals, in numbers and in words."""
 
 from __future__ import annotations
 
@@ -6,61 +6,82 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from kdlab.core.intervals import Interval, mean_interval, paired_difference
-from kdlab.distill.arms import Role
+from kdlab.distill.metrics import metrics_of
+from kdlab.runs.contrasts import Contrast
 from kdlab.runs.spec import RunSpec
-from kdlab.runs.store import Run
+from kdlab.runs.stored import Run
+
+
+@dataclass(frozen=True)
+class Found:
+    """A contrast and the difference that was found, in its metric's unit (shares, not points)."""
+
+    contrast: Contrast
+    difference: Interval
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Gains in test accuracy (shares, not points), paired over seeds.
+    """The contrasts of a run in the spec's order, and every arm's test accuracy over seeds by its key."""
 
-    ``total`` = soft targets − labels only = ``answers`` + ``softness``, seed by seed, where
-    ``answers`` = the teacher's answers − labels only, and ``softness`` = soft targets − answers.
-    ``kept`` is the soft arm's accuracy over the teacher's.
-    """
-
-    total: Interval
-    answers: Interval
-    softness: Interval
-    accuracy: dict[Role, Interval]
+    found: tuple[Found, ...]
+    accuracy: dict[str, Interval]
     teacher_accuracy: float
-    kept: float
+
+    def __getitem__(self, key: str) -> Interval:
+        """The difference of the contrast with this key."""
+        return next(one.difference for one in self.found if one.contrast.key == key)
+
+    def kept(self, arm: str) -> float:
+        """The arm's accuracy over the teacher's."""
+        return float(self.accuracy[arm].mean) / self.teacher_accuracy
+
+    def between(self, minuend: str, subtrahend: str) -> Interval | None:
+        """The difference in accuracy between two arms, where the run declares that contrast."""
+        ends = (minuend, subtrahend, "accuracy")
+        declared = (f for f in self.found if (f.contrast.minuend, f.contrast.subtrahend, f.contrast.metric) == ends)
+        return next((one.difference for one in declared), None)
 
 
-def compare(result: dict[str, Any]) -> Comparison:
-    """The comparison that a run's result holds."""
-    accuracy = {arm["role"]: np.array(arm["accuracy"]) for arm in result["arms"]}
-    labels, hard, soft = (accuracy[role] for role in ("labels_only", "hard_labels", "soft_targets"))
+def compare(spec: RunSpec, result: dict[str, Any]) -> Comparison:
+    """The comparison that a run's result holds. An arm's metric that an older lab did not keep gives no contrast."""
+    arms = {arm["key"]: arm for arm in result["arms"]}
+    found = [
+        Found(contrast, paired_difference(arms[contrast.minuend][contrast.metric], arms[contrast.subtrahend][contrast.metric]))
+        for contrast in spec.contrasts
+        if contrast.metric in arms[contrast.minuend] and contrast.metric in arms[contrast.subtrahend]
+    ]
     return Comparison(
-        total=paired_difference(soft, labels),
-        answers=paired_difference(hard, labels),
-        softness=paired_difference(soft, hard),
-        accuracy={role: mean_interval(values) for role, values in accuracy.items()},
+        found=tuple(found),
+        accuracy={key: mean_interval(arm["accuracy"]) for key, arm in arms.items()},
         teacher_accuracy=result["teacher_accuracy"],
-        kept=float(soft.mean() / result["teacher_accuracy"]),
     )
 
 
-def best_supported(found: Comparison) -> Role:
-    """The arm to take: from the simplest on, the next only where it is shown to be better than the one in hand."""
-    best: Role = "hard_labels" if _better(found.answers) else "labels_only"
-    return "soft_targets" if _better(found.softness if best == "hard_labels" else found.total) else best
+def best_supported(spec: RunSpec, found: Comparison) -> str | None:
+    """The key of the arm to take: from the first on, the next only where it is shown to be better than the one in hand.
+
+    Arms stand in the order of what they ask of the teacher. None where the run does not compare every two of them.
+    """
+    best, *others = [arm.key for arm in spec.arms]
+    for key in others:
+        difference = found.between(key, best)
+        if difference is None:
+            return None
+        if difference.low > 0:  # NaN, of one seed, is not
+            best = key
+    return best
 
 
-def _better(difference: Interval) -> bool:
-    return bool(difference.low > 0)  # NaN, of one seed, is not
-
-
-def no_verdict(spec: RunSpec, steering: Mapping[str, float] | None = None) -> str | None:
-    """Why the last arm of such a run can show nothing of distillation, in two sentences; None where it can.
+def void_because(spec: RunSpec, contrast: Contrast, steering: Mapping[str, float] | None = None) -> str | None:
+    """Why a contrast of such a run can show nothing of distillation, in two sentences; None where it can.
 
     steering: what the visitor moved while it went on. A KD weight that was moved may have taught for a while.
     """
-    arm = spec.arms[-1]
+    arm = spec.arm(contrast.minuend)
+    if arm.objective is None:
+        return None
     because = arm.objective.constant_because if steering else arm.untaught_because
     if because is None:
         return None
@@ -69,12 +90,17 @@ def no_verdict(spec: RunSpec, steering: Mapping[str, float] | None = None) -> st
     return f"{because} So this student learns from the labels alone, and nothing that it shows is distillation's doing."
 
 
-def between_runs(first: Run, second: Run) -> dict[Role, Interval]:
+def no_verdict(spec: RunSpec, steering: Mapping[str, float] | None = None) -> str | None:
+    """Why such a run has no answer to its question, its first contrast; None where it can have one."""
+    return void_because(spec, spec.contrasts[0], steering) if spec.contrasts else None
+
+
+def between_runs(first: Run, second: Run) -> dict[str, Interval]:
     """Second minus first, each arm's test accuracies paired over seeds; for runs that `unpaired_because` lets pair."""
     before, after = (
-        {arm["role"]: arm["accuracy"] for arm in (run.result or {})["arms"]} for run in (first, second)
+        {arm["key"]: arm["accuracy"] for arm in (run.result or {})["arms"]} for run in (first, second)
     )
-    return {role: paired_difference(after[role], before[role]) for role in before if role in after}
+    return {key: paired_difference(after[key], before[key]) for key in before if key in after}
 
 
 def unpaired_because(first: Run, second: Run) -> str | None:
@@ -91,6 +117,8 @@ def unpaired_because(first: Run, second: Run) -> str | None:
         return "The runs have other numbers of examples, so that a seed does not draw the same ones in both."
     if ours.teacher != theirs.teacher:
         return "The runs have different teachers."
+    if not {arm.key for arm in ours.arms} & {arm.key for arm in theirs.arms}:
+        return "The runs have no arm in common."
     seeds = [len((run.result or {})["arms"][0]["accuracy"]) for run in (first, second)]
     if seeds[0] != seeds[1]:
         return f"One run has {_seeds(seeds[0])} and the other {_seeds(seeds[1])}: not every student has its counterpart."
@@ -103,13 +131,20 @@ def _seeds(count: int) -> str:
     return f"{count} seed{'' if count == 1 else 's'}"
 
 
-def in_words(difference: Interval) -> str:
-    """A difference of accuracies in percentage points: "+2.8 points, 95 % 1.1 to 4.4"."""
-    points = f"{in_points(difference.mean)} points"
+def in_words(difference: Interval, metric: str = "accuracy") -> str:
+    """A difference with its interval: "+2.8 points, 95 % 1.1 to 4.4", of a metric with a unit "+0.12 nats, …"."""
+    kind = metrics_of("classification")[metric]
+    said = f"{in_points(difference.mean)} points" if not kind.unit and kind.range[1] == 1 else _amount(difference.mean, kind.unit)
     if difference.n < 2:
-        return f"{points}; one seed shows no difference, run at least two"
-    interval = f"95 % {100 * difference.low:.1f} to {100 * difference.high:.1f}".replace("-", "−")
-    return f"no difference shown ({points}, {interval})" if difference.holds_zero else f"{points}, {interval}"
+        return f"{said}; one seed shows no difference, run at least two"
+    scale = 1 if kind.unit else 100
+    form = ".2f" if kind.unit else ".1f"
+    interval = f"95 % {scale * difference.low:{form}} to {scale * difference.high:{form}}".replace("-", "−")
+    return f"no difference shown ({said}, {interval})" if difference.holds_zero else f"{said}, {interval}"
+
+
+def _amount(value: float, unit: str) -> str:
+    return f"{value:+.2f} {unit}".replace("-", "−")
 
 
 def in_points(share: float) -> str:

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from kdlab.distill.arms import Arm
-
-METRICS = (
-    "accuracy",
-    "agreement",
-    "kl",
-    "supervised",
-    "distillation",
-    "gradient_supervised",
-    "gradient_distillation",
-    "gradient_cosine",
-    "gradient_share",
-)
+from kdlab.distill.metrics import metrics_of
+from kdlab.runs.points import Row, mean_and_half, unpacked
+from kdlab.runs.spec import RunSpec
 
 
 @dataclass(frozen=True)
@@ -33,91 +23,172 @@ class Mark:
     temperature: float
     kd_weight: float
 
+    @property
+    def steering(self) -> dict[str, float]:
+        return {"temperature": self.temperature, "kd_weight": self.kd_weight}
 
-_HOLDS = {
-    "point": ("step", "epoch", "seconds", "values"),
-    "mark": tuple(field.name for field in fields(Mark)),
-}
+
+_WHERE = ("step", "epoch", "seconds")
+_MARK = tuple(field.name for field in fields(Mark))
+
+
+@dataclass(frozen=True)
+class Line:
+    """One arm's metric over the points: the mean over seeds and half its 95 % interval, (points,) both."""
+
+    mean: np.ndarray
+    half: np.ndarray
 
 
 @dataclass(frozen=True)
 class Curves:
-    """``values[metric]`` is (points, arms, seeds); ``step``, ``epoch`` and ``seconds`` are (points,)."""
+    """``step``, ``epoch`` and ``seconds`` are (points,); ``mean[metric]`` and ``half[metric]`` (points, arms).
 
+    ``arms`` are the arms' keys in the columns' order.
+    """
+
+    arms: tuple[str, ...]
+    seeds: int
     step: np.ndarray
     epoch: np.ndarray
     seconds: np.ndarray
-    values: dict[str, np.ndarray]
+    mean: dict[str, np.ndarray]
+    half: dict[str, np.ndarray]
     marks: tuple[Mark, ...]
 
     def __len__(self) -> int:
         return len(self.step)
 
+    def line(self, metric: str, arm: str) -> Line:
+        """What a metric of an arm was at the points; NaN where the run does not hold it."""
+        if metric not in self.mean or arm not in self.arms:
+            nothing = np.full(len(self), np.nan)
+            return Line(nothing, nothing)
+        place = self.arms.index(arm)
+        return Line(self.mean[metric][:, place], self.half[metric][:, place])
+
     def until(self, seconds: float) -> Curves:
         """Only what was known after so many seconds, for a replay. The first point always stays."""
         n = max(1, int(np.searchsorted(self.seconds, seconds, side="right")))
-        return Curves(
-            self.step[:n],
-            self.epoch[:n],
-            self.seconds[:n],
-            {name: values[:n] for name, values in self.values.items()},
-            tuple(mark for mark in self.marks if mark.epoch <= self.epoch[n - 1]),
+        return replace(
+            self,
+            step=self.step[:n],
+            epoch=self.epoch[:n],
+            seconds=self.seconds[:n],
+            mean={name: values[:n] for name, values in self.mean.items()},
+            half={name: values[:n] for name, values in self.half.items()},
+            marks=tuple(mark for mark in self.marks if mark.epoch <= self.epoch[n - 1]),
         )
 
-    def table(self, arms: tuple[Arm, ...]) -> pd.DataFrame:
-        """One row a point, arm and seed, with the temperature and kd_weight that held then."""
-        points, n_arms, seeds = self.values["accuracy"].shape
-        p, a, s = (i.ravel() for i in np.indices((points, n_arms, seeds)))
-        roles = np.array([arm.role for arm in arms])
-        where = {
-            "step": self.step[p],
-            "epoch": self.epoch[p],
-            "seconds": self.seconds[p],
-            "arm": roles[a],
-            "seed": s,
-        }
-        held = {name: self._held(arms, name)[p, a] for name in ("temperature", "kd_weight")}
-        return pd.DataFrame(where | held | {name: values.ravel() for name, values in self.values.items()})
 
-    def _held(self, arms: tuple[Arm, ...], name: str) -> np.ndarray:
-        """(points, arms): an arm's setting at each point; a mark moves it for the arms that it acts on."""
-        held = np.array([[getattr(arm, name) for arm in arms]] * len(self), dtype=float)
-        for mark in self.marks:
-            for i, arm in enumerate(arms):
-                if arm.role == "soft_targets" or (arm.role == "hard_labels" and name == "kd_weight"):
-                    held[self.step > mark.step, i] = getattr(mark, name)
-        return held
-
-
-def curves(rows: Iterable[tuple[int, str, dict[str, Any]]]) -> Curves | None:
+def curves(rows: Iterable[Row], spec: RunSpec) -> Curves | None:
     """The curves that a run's stored rows hold; None before the first point."""
-    points: list[dict[str, Any]] = []
-    marks: list[Mark] = []
-    for _, kind, payload in rows:
-        if kind not in _HOLDS or not payload.keys() >= set(_HOLDS[kind]):
-            continue  # a row that was damaged leaves a gap
-        if kind == "point":
-            points.append(payload)
-        else:
-            if marks and marks[-1].step == payload["step"]:
-                marks.pop()  # moved again before the next step: only the last has acted
-            marks.append(Mark(**{name: payload[name] for name in _HOLDS["mark"]}))
+    read = _Read(spec)
+    points = [point for row in rows if (point := read.point(row)) is not None]
     if not points:
         return None
-    values = {name: _metric(points, name) for name in METRICS}
-    # Older points hold a cosine of 0 where a term is silent; it has no direction.
-    silent = (values["gradient_supervised"] == 0) | (values["gradient_distillation"] == 0)
-    values["gradient_cosine"][silent] = np.nan
+    where, mean, half = (np.array(part, dtype=float) for part in zip(*points, strict=True))  # half (points, metrics, arms)
     return Curves(
-        step=np.array([p["step"] for p in points]),
-        epoch=np.array([p["epoch"] for p in points]),
-        seconds=np.array([p["seconds"] for p in points]),
-        values=values,
-        marks=tuple(marks),
+        arms=read.arms,
+        seeds=read.seeds,
+        step=where[:, 0].astype(int),
+        epoch=where[:, 1],
+        seconds=where[:, 2],
+        mean={name: mean[:, m] for m, name in enumerate(read.metrics)},
+        half={name: half[:, m] for m, name in enumerate(read.metrics)},
+        marks=tuple(read.marks),
     )
 
 
-def _metric(points: list[dict[str, Any]], name: str) -> np.ndarray:
-    """(points, arms, seeds); NaN where a number was not finite, or was not yet recorded by an older lab."""
-    shape = np.shape(points[0]["values"]["accuracy"])
-    return np.array([p["values"].get(name, np.full(shape, np.nan)) for p in points], dtype=float)
+def seed_table(rows: Iterable[Row], spec: RunSpec) -> pd.DataFrame | None:
+    """One row a point, arm and seed, with the temperature and kd_weight that held then; None where nothing is kept."""
+    read = _Read(spec)
+    points = [point for row in rows if (point := read.every_seed(row)) is not None]
+    if not points:
+        return None
+    values = np.array([found for _, found in points])  # (points, metrics, arms, seeds)
+    step, epoch, seconds = np.array([where for where, _ in points]).T
+    p, a, s = (i.ravel() for i in np.indices((len(points), *values.shape[2:])))
+    where = {
+        "step": step[p].astype(int),
+        "epoch": epoch[p],
+        "seconds": seconds[p],
+        "arm": np.array(read.arms)[a],
+        "seed": s,
+    }
+    held = {name: _held(name, spec, read, step)[p, a] for name in ("temperature", "kd_weight")}
+    scores = {name: values[:, m].ravel() for m, name in enumerate(read.metrics)}
+    return pd.DataFrame(where | held | scores)
+
+
+def _held(name: str, spec: RunSpec, read: _Read, step: np.ndarray) -> np.ndarray:
+    """(points, arms): an arm's setting at each point; a mark moves it for the arms that obey."""
+    arms = [spec.arm(key) for key in read.arms]
+    held = np.array([[getattr(arm, name) for arm in arms]] * len(step), dtype=float)
+    for mark in read.marks:
+        arms = [arm.steered(mark.steering) for arm in arms]
+        held[step > mark.step] = [getattr(arm, name) for arm in arms]
+    return held
+
+
+class _Read:
+    """Reads rows in their order. A row that is damaged leaves a gap; an older lab's holds nested lists."""
+
+    def __init__(self, spec: RunSpec) -> None:
+        self.arms = tuple(arm.key for arm in spec.arms)
+        self.metrics = tuple(metrics_of(spec.task))
+        self.seeds = spec.seeds
+        self.marks: list[Mark] = []
+
+    def point(self, row: Row) -> tuple[list[float], np.ndarray, np.ndarray] | None:
+        """Step, epoch and seconds; mean and half width, (metrics, arms) both. None for another kind of row."""
+        _, kind, payload = row
+        if kind == "point" and "values" in payload:
+            found = self._nested(payload)
+            return None if found is None else (found[0], *mean_and_half(found[1]))
+        if self._no_point(row, "point"):
+            return None
+        shape = (len(self.metrics), len(self.arms))
+        mean, half = unpacked(payload.get("mean"), "<f4", shape), unpacked(payload.get("half"), "<f2", shape)
+        return None if mean is None or half is None else ([payload[name] for name in _WHERE], mean, half)
+
+    def every_seed(self, row: Row) -> tuple[list[float], np.ndarray] | None:
+        """Step, epoch and seconds; values (metrics, arms, seeds). None for another kind of row."""
+        _, kind, payload = row
+        if kind == "point" and "values" in payload:
+            return self._nested(payload)
+        if self._no_point(row, "seeds"):
+            return None
+        values = unpacked(payload.get("values"), "<f4", (len(self.metrics), len(self.arms), self.seeds))
+        return None if values is None else ([payload[name] for name in _WHERE], values)
+
+    def _no_point(self, row: Row, kind: str) -> bool:
+        """Whether the row is no point of this kind; what it says of columns and marks is noted."""
+        _, its_kind, payload = row
+        if its_kind == "columns":
+            self._columns(payload)
+        elif its_kind == "mark" and payload.keys() >= set(_MARK):
+            if self.marks and self.marks[-1].step == payload["step"]:
+                self.marks.pop()  # moved again before the next step: only the last has acted
+            self.marks.append(Mark(**{name: payload[name] for name in _MARK}))
+        return its_kind != kind or not payload.keys() >= set(_WHERE)
+
+    def _columns(self, payload: dict[str, Any]) -> None:
+        arms, metrics, seeds = (payload.get(name) for name in ("arms", "metrics", "seeds"))
+        if isinstance(arms, list) and isinstance(metrics, list) and isinstance(seeds, int) and {*arms} <= {*self.arms}:
+            self.arms, self.metrics, self.seeds = tuple(arms), tuple(metrics), seeds
+
+    def _nested(self, payload: dict[str, Any]) -> tuple[list[float], np.ndarray] | None:
+        """A point of an older lab: nested lists (arms, seeds) by metric, None for what is not finite."""
+        values = payload["values"]
+        if not isinstance(values, dict) or "accuracy" not in values or not payload.keys() >= set(_WHERE):
+            return None
+        shape = np.shape(values["accuracy"])
+        found = np.array([values.get(name, np.full(shape, np.nan)) for name in self.metrics], dtype=float)
+        if {"gradient_supervised", "gradient_distillation", "gradient_cosine"} <= {*self.metrics}:
+            at = self.metrics.index
+            # It held a cosine of 0 where a term is silent; that has no direction.
+            silent = (found[at("gradient_supervised")] == 0) | (found[at("gradient_distillation")] == 0)
+            found[at("gradient_cosine")][silent] = np.nan
+        self.seeds = found.shape[-1]
+        return [payload[name] for name in _WHERE], found

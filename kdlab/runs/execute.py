@@ -24,7 +24,7 @@ from kdlab.runs.claims import Claim, ClaimLostError
 from kdlab.runs.home import home
 from kdlab.runs.patience import patiently
 from kdlab.runs.reporter import Cancelled, Diverged, LeftPaused, Reporter, heartbeat
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.spec import RunSpec, Setting
 from kdlab.runs.store import Store, StoreError
 
 
@@ -75,7 +75,7 @@ def _finish(claim: Claim, reporter: Reporter, trainer: Trainer | None, **ending:
 
 def make_trainer(spec: RunSpec) -> Trainer:
     """The trainer of a spec. Raises DeviceError or CheckpointError."""
-    settings = spec.model_dump(exclude={"temperature", "kd_weight", "objective"})  # the arms carry them
+    settings = {name: getattr(spec, name) for name in Setting.model_fields}
     return Trainer(**settings, arms=spec.arms, total_steps=spec.total_steps, cache=home() / "cache")
 
 
@@ -109,7 +109,7 @@ def _result(run_id: str, spec: RunSpec, trainer: Trainer, seconds: float) -> dic
     artifacts.save_answers(run_id, outcome["answers"])
     _save_students(run_id, spec, trainer)
     arms = [
-        {**arm.model_dump(), "name": arm.name, **{key: outcome[key][i] for key in _PER_ARM}}
+        {**arm.model_dump(), **{key: outcome[key][i] for key in _PER_ARM}}
         for i, arm in enumerate(trainer.arms)
     ]
     return {
@@ -149,12 +149,12 @@ _PER_ARM = ("accuracy", "agreement", "kl", "per_class")
 def _save_students(run_id: str, spec: RunSpec, trainer: Trainer) -> None:
     for s, weights in enumerate(trainer.cohort.weights()):
         seed, arm = divmod(s, len(trainer.arms))
-        role = trainer.arms[arm].role
+        key = trainer.arms[arm].key
         about = {
             "student": spec.student,
             "dataset": spec.dataset,
-            "arm": role,
+            "arm": key,
             "seed": str(seed),
             "run": run_id,
         }
-        save_file(weights, artifacts.student_path(run_id, role, seed), metadata=about)
+        save_file(weights, artifacts.student_path(run_id, key, seed), metadata=about)

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from kdlab.runs import artifacts
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.recipes import read_spec
 from kdlab.runs.store import Run, Store
+from kdlab.runs.stored import read_result
 
 OWNER = "recorded"
 _FILE = Path(__file__).with_name("recorded_run.json.gz")
-_FIELDS = ("id", "state", "created", "started", "ended", "step", "steps", "result")
+_FIELDS = ("id", "state", "created", "started", "ended", "step", "steps")
 
 
 @cache
@@ -28,12 +29,13 @@ def recorded_run() -> tuple[Run, list[tuple[int, str, dict[str, Any]]], np.ndarr
     kept = json.loads(gzip.decompress(_FILE.read_bytes()))
     run = Run(
         **{name: kept[name] for name in _FIELDS},
-        spec=RunSpec.model_validate(kept["spec"]),
+        spec=read_spec(kept["spec"]),
         owner=OWNER,
         heartbeat=None,
         message="",
         command="",
         steering={},
+        result=read_result(kept["result"]),
     )
     packed = zlib.decompress(base64.b64decode(kept["answers"]))
     answers = np.frombuffer(packed, dtype=np.uint8).reshape(kept["answers_shape"])
@@ -45,7 +47,7 @@ def record(run_id: str, store: Store) -> Path:
     run, answers = store.get(run_id), artifacts.load_answers(run_id)
     if run is None or run.state != "done" or answers is None:
         raise ValueError(f"{run_id} is not a finished run of this lab")
-    kept = {name: getattr(run, name) for name in _FIELDS} | {
+    kept = {name: getattr(run, name) for name in (*_FIELDS, "result")} | {
         "spec": run.spec.model_dump(),
         "rows": store.points(run_id),
         "answers": base64.b64encode(zlib.compress(answers.tobytes(), 9)).decode(),

@@ -10,10 +10,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from kdlab.distill.trainer import Point, Trainer
 from kdlab.runs import artifacts
 from kdlab.runs.claims import Claim, ClaimLostError
 from kdlab.runs.patience import MAY_PASS
+from kdlab.runs.points import Row, columns_row, point_rows
 from kdlab.runs.schema import StoreError
 from kdlab.runs.spell import Spell
 
@@ -42,7 +45,7 @@ class Reporter:
 
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
-        self.waiting: list[tuple[int, str, dict[str, Any]]] = []  # points that the store does not have yet
+        self.waiting: list[Row] = []  # points that the store does not have yet
         self._number = 0
         self._flushed = self._looked = 0.0
         self.steering: dict[str, float] = {}  # what has acted
@@ -70,7 +73,13 @@ class Reporter:
     def point(self, point: Point) -> None:
         if not all(math.isfinite(loss) for arm in point.values["supervised"] for loss in arm):
             raise Diverged
-        self._add("point", _rounded(vars(point)))
+        values = np.array(list(point.values.values()))  # (metrics, arms, seeds)
+        if not self._number:
+            self._add("columns", columns_row(list(point.arms), list(point.values), values.shape[-1]))
+        where = {"step": point.step, "epoch": round(point.epoch, 6), "seconds": round(point.seconds, 6)}
+        live, seeds = point_rows(where, values)
+        self._add("point", live)
+        self._add("seeds", seeds)
         now = time.monotonic()
         if now - self._flushed >= _FLUSH_EVERY:
             with self._fault:
@@ -172,14 +181,3 @@ def heartbeat(claim: Claim) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-
-
-def _rounded(value: Any) -> Any:
-    """Six decimals are more than a curve shows; what is not finite becomes None, which JSON can say."""
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_rounded(item) for item in value]
-    if isinstance(value, float):
-        return round(value, 6) if math.isfinite(value) else None
-    return value

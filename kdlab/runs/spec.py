@@ -1,27 +1,31 @@
-"""What a run is: one frozen spec that feeds the controls, the URL, the command line and the store."""
+"""What a run is: a frozen spec, stored whole, with the arms that it trains and the contrasts that it shows.
+
+The fields of a setting feed the controls, the URL and the command line; `kdlab.runs.recipes` makes the spec.
+"""
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kdlab.data.registry import DATASETS
-from kdlab.distill.arms import Arm, three_arms
-from kdlab.distill.objective_catalogue import OBJECTIVES, AnyObjective, ForwardKL
+from kdlab.distill.arms import Arm
+from kdlab.distill.metrics import metrics_of
+from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for, teachers_for
+from kdlab.runs.contrasts import Contrast
 
 
-def _control(title: str, unit: str = "", step: float | None = None, scale: str = "linear") -> dict[str, Any]:
+def control(title: str, unit: str = "", step: float | None = None, scale: str = "linear") -> dict[str, Any]:
+    """What the pages say of a field beside its help."""
     return {"title": title, "unit": unit, "step": step, "scale": scale}
 
 
-class RunSpec(BaseModel):
-    """One dataset, one teacher, one student shape, three arms, several seeds.
+class Setting(BaseModel):
+    """What all arms of a run share: data, teacher, student shape, budget, seeds, device.
 
-    Every arm and seed is a student. All students of a seed start from the same weights and see
-    the same batches, in lock-step. Raises pydantic's ValidationError; `explain` puts it in words.
+    Raises pydantic's ValidationError; `explain` puts it in words.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -29,83 +33,64 @@ class RunSpec(BaseModel):
     dataset: str = Field(
         "fashion",
         description="The data that teacher and students classify.",
-        json_schema_extra=_control("Dataset"),
+        json_schema_extra=control("Dataset"),
     )
     teacher: str = Field(
         "fashion",
         description="The trained model whose outputs the students learn from.",
-        json_schema_extra=_control("Teacher"),
+        json_schema_extra=control("Teacher"),
     )
     student: str = Field(
         "mlp-16",
         description="The shape of the small model. Smaller students have more to gain and less room for it.",
-        json_schema_extra=_control("Student"),
+        json_schema_extra=control("Student"),
     )
     labels: int = Field(
         200,
         ge=2,
         le=6000,
         description="Training examples whose true label the students are told, spread evenly over the classes.",
-        json_schema_extra=_control("Labels", "examples", 10, "log"),
+        json_schema_extra=control("Labels", "examples", 10, "log"),
     )
     transfer: int = Field(
         500,
         ge=0,
         le=6000,
         description="Further training examples without a label: only the teacher says what they are.",
-        json_schema_extra=_control("Transfer set", "examples", 100),
-    )
-    temperature: float = Field(
-        2.0,
-        ge=0.5,
-        le=20,
-        description="Divides both models' logits before the softmax. Above 1 the teacher's doubts count for more.",
-        json_schema_extra=_control("Temperature", "", 0.1, "log"),
-    )
-    kd_weight: float = Field(
-        0.9,
-        ge=0,
-        le=1,
-        description="Weight w of the distillation term; the labels' term has 1 − w.",
-        json_schema_extra=_control("KD weight", "", 0.01),
-    )
-    objective: AnyObjective = Field(
-        ForwardKL(),
-        description="What the distillation term asks of the student.",
-        json_schema_extra=_control("Objective"),
+        json_schema_extra=control("Transfer set", "examples", 100),
     )
     epochs: int = Field(
         100,
         ge=1,
         le=400,
         description="Passes over the transfer set, or over the labels where those are more.",
-        json_schema_extra=_control("Epochs", "passes", 1),
+        json_schema_extra=control("Epochs", "passes", 1),
     )
     seeds: int = Field(
         5,
         ge=1,
         le=10,
         description="How often everything is repeated with other weights, labels and batches. Intervals need two.",
-        json_schema_extra=_control("Seeds", "", 1),
+        json_schema_extra=control("Seeds", "", 1),
     )
     learning_rate: float = Field(
         2e-3,
         ge=1e-5,
         le=0.1,
         description="Step size of the optimiser (AdamW).",
-        json_schema_extra=_control("Learning rate", "", None, "log"),
+        json_schema_extra=control("Learning rate", "", None, "log"),
     )
     batch_size: int = Field(
         64,
         ge=8,
         le=512,
         description="Labelled examples in a step; as many again come from the transfer set.",
-        json_schema_extra=_control("Batch size", "examples", 8),
+        json_schema_extra=control("Batch size", "examples", 8),
     )
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
         "auto",
         description="Where it trains: auto takes CUDA, then MPS, then the CPU.",
-        json_schema_extra=_control("Device"),
+        json_schema_extra=control("Device"),
     )
 
     @model_validator(mode="before")
@@ -119,19 +104,6 @@ class RunSpec(BaseModel):
                 fitting["student"] = students_for(name)[0].name
             return fitting | values
         return values
-
-    @field_validator("objective", mode="before")
-    @classmethod
-    def _by_name(cls, value: Any) -> Any:
-        """An objective may be given by its name alone, or as JSON: {"name": "dkd", "target_weight": 2}."""
-        if not isinstance(value, str):
-            return value
-        if not value.lstrip().startswith("{"):
-            return {"name": value}
-        try:
-            return json.loads(value)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise ValueError(f"the objective {value[:40]!r} is not JSON; write its name alone") from error
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -162,14 +134,54 @@ class RunSpec(BaseModel):
         return self
 
     @property
-    def arms(self) -> tuple[Arm, ...]:
-        """The arms that this run compares."""
-        return three_arms(self.temperature, self.kd_weight, self.objective)
-
-    @property
     def total_steps(self) -> int:
         """Optimiser steps of every student."""
         return self.epochs * -(-max(self.labels, self.transfer) // self.batch_size)
+
+
+class MadeBy(BaseModel):
+    """The recipe that made a spec of a page's controls, and what they said beside the shared settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    settings: dict[str, Any] = {}
+
+
+class RunSpec(Setting):
+    """One dataset, one teacher, one student shape, several arms, several seeds, and what is to be compared.
+
+    Every arm and seed is a student. All students of a seed start from the same weights and see
+    the same batches, in lock-step. Raises pydantic's ValidationError; `explain` puts it in words.
+    """
+
+    spec_version: Literal[2] = 2
+    task: Literal["classification"] = "classification"
+    arms: tuple[Arm, ...] = Field(min_length=1, max_length=64)
+    contrasts: tuple[Contrast, ...] = ()
+    recipe: MadeBy
+
+    @model_validator(mode="after")
+    def _compares_what_it_trains(self) -> Self:
+        keys = [arm.key for arm in self.arms]
+        if len(set(keys)) < len(keys):
+            raise ValueError("two arms of this run have the same key")
+        named = [contrast.key for contrast in self.contrasts]
+        if len(set(named)) < len(named):
+            raise ValueError("two contrasts of this run have the same key")
+        asked = [key for c in self.contrasts for key in (c.minuend, c.subtrahend)]
+        asked += [arm.control for arm in self.arms if arm.control is not None]
+        if unknown := [key for key in asked if key not in keys]:
+            raise ValueError(f"this run compares with {unknown[0]!r}, which is none of its arms")
+        if unknown := [part for c in self.contrasts for part in c.parts if part not in named]:
+            raise ValueError(f"a contrast of this run has the part {unknown[0]!r}, which is none of its contrasts")
+        if unknown := [c.metric for c in self.contrasts if c.metric not in metrics_of(self.task)]:
+            raise ValueError(f"this run compares by {unknown[0]!r}, which its task does not measure")
+        return self
+
+    def arm(self, key: str) -> Arm:
+        """The arm of this key."""
+        return next(arm for arm in self.arms if arm.key == key)
 
 
 def _known(field: str, value: str, names: dict[str, Any]) -> None:
@@ -193,7 +205,7 @@ def _sentence(fault: Any) -> str:
         case "extra_forbidden" if "." in field:
             return f"This objective has no setting called {field.split('.')[-1]!r}."
         case "extra_forbidden":
-            return f"A run has no setting called {field!r}; it has {', '.join(RunSpec.model_fields)}."
+            return f"A run has no setting called {field!r}; `python -m kdlab run --help` lists them."
         case "greater_than_equal":
             return f"{field} must be at least {limits['ge']}, but {given} was given."
         case "less_than_equal":

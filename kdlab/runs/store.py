@@ -18,6 +18,8 @@ from kdlab.runs import artifacts
 from kdlab.runs.claims import Claim
 from kdlab.runs.database import Database
 from kdlab.runs.listing import ALL, NEWEST_FIRST, Line, Which, ids_of_page, lines, number_of
+from kdlab.runs.points import Row
+from kdlab.runs.recipes import ThreeArms
 from kdlab.runs.schema import ACTIVE, VISIBLE, StoreError, points_table, runs_table
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.runs.stored import Run, UnreadableRun, read_run
@@ -43,7 +45,7 @@ class TooManyRunsError(Exception):
 _Steering = create_model(
     "_Steering",
     __config__=ConfigDict(extra="forbid", allow_inf_nan=False),
-    **{name: (float, RunSpec.model_fields[name]) for name in ("temperature", "kd_weight")},  # type: ignore[call-overload]
+    **{name: (float, ThreeArms.model_fields[name]) for name in ("temperature", "kd_weight")},  # type: ignore[call-overload]
 )
 
 
@@ -187,13 +189,18 @@ class Store:
 
     # ---------------------------------------------------------------- points
 
-    def points(self, run_id: str, after: int = -1) -> list[tuple[int, str, dict[str, Any]]]:
-        """Rows with a number above ``after``, in order; a payload that is damaged is left out."""
+    def points(self, run_id: str, after: int = -1, kinds: Iterable[str] = ()) -> list[Row]:
+        """Rows with a number above ``after``, in order; a payload that is damaged is left out.
+
+        kinds: only these, where any are named; `kdlab.runs.points` says what there is.
+        """
         query = (
             sa.select(points_table.c.number, points_table.c.kind, points_table.c.payload)
             .where(points_table.c.run_id == run_id, points_table.c.number > after)
             .order_by(points_table.c.number)
         )
+        if wanted := tuple(kinds):
+            query = query.where(points_table.c.kind.in_(wanted))
         with self._read() as connection:
             return [
                 (number, kind, payload)

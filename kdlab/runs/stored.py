@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from kdlab.distill.arms import Role
+from kdlab.runs.recipes import read_spec
 from kdlab.runs.schema import ACTIVE
 from kdlab.runs.spec import RunSpec, explain
 
@@ -18,8 +18,8 @@ State = Literal["queued", "running", "paused", "done", "failed", "cancelled", "l
 
 
 class _ArmResult(TypedDict):
-    role: Role
-    name: str
+    key: str
+    label: str
     accuracy: Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
     per_class: list[list[float]]
 
@@ -41,10 +41,20 @@ _RESULT = TypeAdapter(_Result)
 
 def _sound(result: dict[str, Any]) -> dict[str, Any]:
     _RESULT.validate_python(result)
-    roles = [arm["role"] for arm in result["arms"]]
-    if sorted(roles) != sorted(get_args(Role)) or len({len(arm["accuracy"]) for arm in result["arms"]}) != 1:
+    if len({len(arm["accuracy"]) for arm in result["arms"]}) != 1:
         raise ValueError("the arms of a result belong together")
     return result
+
+
+def read_result(stored: Any) -> Any:
+    """A result as it was stored; an older lab called an arm's key its role and its label its name."""
+    if not isinstance(stored, dict) or not isinstance(stored.get("arms"), list):
+        return stored
+    arms = [
+        {"key": arm.get("role"), "label": arm.get("name"), **arm} if isinstance(arm, dict) else arm
+        for arm in stored["arms"]
+    ]
+    return {**stored, "arms": arms}
 
 
 @dataclass(frozen=True)
@@ -103,7 +113,12 @@ def read_run(row: Mapping[str, Any]) -> Run | UnreadableRun:
         spec = _spec(row["spec"])
         asked = row["steering"] or {}
         acted = asked if row["steered"] is None else row["steered"]  # an older lab told them not apart
-        return _RUN.validate_python({**row, "steering": acted, "asked": asked, "spec": spec})
+        run = _RUN.validate_python(
+            {**row, "steering": acted, "asked": asked, "spec": spec, "result": read_result(row["result"])}
+        )
+        if run.result is None or [arm["key"] for arm in run.result["arms"]] == [arm.key for arm in spec.arms]:
+            return run
+        fault = "What is stored as its result is of other arms than its settings."
     except _UnreadableError as error:
         fault = str(error)
     except ValidationError as error:
@@ -123,9 +138,11 @@ def _spec(stored: Any) -> RunSpec:
     if not isinstance(stored, dict):
         raise _UnreadableError("What is stored as its settings is not what this KD Lab writes.")
     try:
-        return RunSpec.model_validate(stored)
+        return read_spec(stored)
     except ValidationError as error:
         raise _UnreadableError(" ".join(explain(error))) from error
+    except ValueError as error:
+        raise _UnreadableError(str(error)) from error
 
 
 def json_or_text(text: str) -> Any:

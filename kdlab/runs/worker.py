@@ -21,7 +21,7 @@ from kdlab.runs.backends import slots
 from kdlab.runs.execute import execute, make_trainer, profiles
 from kdlab.runs.home import home
 from kdlab.runs.patience import MAY_PASS, patiently
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.recipes import three_arms
 from kdlab.runs.store import Store
 
 
@@ -42,7 +42,7 @@ def warm_up() -> None:
     about: dict[str, Any] = describe_device(device) | {"torch": version("torch")}
     with contextlib.suppress(*MAY_PASS):
         write_whole(home() / "device.json", json.dumps(about).encode())
-    spec = RunSpec()
+    spec = three_arms()
     trainer = make_trainer(spec)
     trainer.total_steps = 3
     trainer.train(_Silent())

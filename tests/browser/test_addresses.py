@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from kdlab.core.conventions import CONVENTIONS
 from kdlab.distill.objective_catalogue import OBJECTIVES
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.recipes import ThreeArms
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +30,7 @@ PARAMETERS = {
     "/soft-targets": {"data", "teacher", "example", "T", "of", "as"},
     "/loss": {"data", "teacher", "example", "T", "w", "square", "start", "zt", "zs", "lib"}
     | {f"lib_{name}_{p.name}" for name, convention in CONVENTIONS.items() for p in convention.parameters},
-    "/distill": set(RunSpec.model_fields) | OBJECTIVE | {"run"},
+    "/distill": set(ThreeArms.model_fields) | OBJECTIVE | {"run"},
     "/runs": {"whose", "state", "dataset", "page", "compare"},
 }
 NEEDS = {

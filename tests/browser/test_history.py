@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, expect
 
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.recipes import three_arms
 from kdlab.runs.store import Store
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def test_a_page_with_a_value_that_does_not_fit_is_left_by_one_step(browser_page:
 def test_a_run_that_was_opened_is_left_for_the_list_by_one_step(browser_page: Page, app_server: AppServer):
     app_server.home.mkdir(parents=True, exist_ok=True)
     store = Store(f"sqlite:///{app_server.home / 'lab.sqlite'}")
-    run_id = store.enqueue(RunSpec(temperature=5.5), "someone")
+    run_id = store.enqueue(three_arms(temperature=5.5), "someone")
     store.finish(run_id, "cancelled")
     browser_page.goto("/runs")
     browser_page.locator(f".st-key-run-{run_id}").get_by_role("button", name="Open").click()

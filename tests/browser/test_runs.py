@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import expect
 
 from kdlab.runs.listing import PAGE
+from kdlab.runs.recipes import three_arms
 from kdlab.runs.recorded import recorded_run
-from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def store(app_server: AppServer) -> Store:
 
 def finished(store: Store, owner: str = "someone", **values: Any) -> str:
     run, rows, _ = recorded_run()
-    claim = store.begin(RunSpec(**values), owner)
+    claim = store.begin(three_arms(**values), owner)
     claim.finish("done", result=copy.deepcopy(run.result), points=rows, step=800)
     return claim.run_id
 

@@ -22,7 +22,7 @@ TEMPERATURE = torch.tensor([0.5, 1.0, 4.0, 20.0], dtype=torch.float64)
 
 def signal(objective: Objective) -> tuple[torch.Tensor, ...]:
     """What the teacher reveals to the objective, one copy a student."""
-    parts = reveal(objective, TEACHER.flatten(0, 1))
+    parts = reveal(objective.access, TEACHER.flatten(0, 1))
     return tuple(part.unflatten(0, (N, B)) for part in parts)
 
 
@@ -75,7 +75,7 @@ def test_the_teachers_answers_are_cross_entropy_with_its_likeliest_class() -> No
 
 def test_a_teacher_reveals_no_more_than_the_objective_needs() -> None:
     logits = TEACHER[0]
-    assert [part.shape for part in reveal(HardLabels(), logits)] == [(B,)]
-    assert [part.shape for part in reveal(TopKKL(k=2), logits)] == [(B, 2), (B, 2)]
-    assert [part.shape for part in reveal(TopKKL(k=50), logits)] == [(B, K), (B, K)]
-    assert reveal(OBJECTIVES["label_smoothing"](), logits) == ()
+    assert [part.shape for part in reveal(HardLabels().access, logits)] == [(B,)]
+    assert [part.shape for part in reveal(TopKKL(k=2).access, logits)] == [(B, 2), (B, 2)]
+    assert [part.shape for part in reveal(TopKKL(k=50).access, logits)] == [(B, K), (B, K)]
+    assert reveal(OBJECTIVES["label_smoothing"]().access, logits) == ()

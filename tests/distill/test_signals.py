@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from kdlab.distill import signals
-from kdlab.distill.arms import Arm, three_arms
+from kdlab.distill.access import Access
 from kdlab.distill.objective_catalogue import TopKKL
 from kdlab.models.catalogue import teacher_logits
 
@@ -43,8 +44,27 @@ def test_a_teacher_without_stored_answers_is_asked_once_and_gives_the_same(
     assert asked == 3 * [1000, 797]
 
 
-def test_an_arm_knows_how_much_an_answer_tells_it() -> None:
-    labels_only, hard, soft = three_arms(2.0, 0.9)
-    assert [arm.bits_per_query(10) for arm in (labels_only, hard, soft)] == [0.0, math.log2(10), 320.0]
-    top = Arm(role="soft_targets", objective=TopKKL(k=3))
-    assert top.bits_per_query(10) == pytest.approx(3 * (32 + math.log2(10)) + 32)
+def test_an_access_knows_how_much_an_answer_tells() -> None:
+    label = math.log2(10)
+    assert Access("nothing").bits_per_query(10) == 0
+    assert Access("label").bits_per_query(10) == label
+    assert Access("label_and_probability").bits_per_query(10) == label + 32
+    assert Access("probabilities").bits_per_query(10) == Access("logits").bits_per_query(10) == 320
+    assert Access("top_k", 3).bits_per_query(10) == pytest.approx(3 * (32 + label) + 32)
+    assert Access("top_k", 64).bits_per_query(10) == Access("top_k", 10).bits_per_query(10)
+    assert TopKKL(k=3).access == Access("top_k", 3)
+
+
+def test_a_teacher_reveals_no_more_than_its_access_grants() -> None:
+    logits = torch.tensor([[2.0, 0.0, 1.0], [-1.0, 3.0, 0.0]])
+    p = torch.softmax(logits, -1)
+    assert signals.reveal(Access("nothing"), logits) == ()
+    (label,) = signals.reveal(Access("label"), logits)
+    assert label.tolist() == [0, 1]
+    sure, label = signals.reveal(Access("label_and_probability"), logits)
+    assert (label.tolist(), sure.tolist()) == ([0, 1], p.amax(-1).tolist())
+    top, classes = signals.reveal(Access("top_k", 2), logits)
+    assert classes.tolist() == [[0, 2], [1, 2]]
+    torch.testing.assert_close(top, torch.gather(p, 1, classes))
+    torch.testing.assert_close(signals.reveal(Access("probabilities"), logits)[0], p)
+    assert signals.reveal(Access("logits"), logits)[0] is logits

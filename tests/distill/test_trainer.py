@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from kdlab.distill import trainer as trainer_module
-from kdlab.distill.arms import three_arms
+from kdlab.distill.arms import Arm
 from kdlab.distill.cohort import Group, fresh_student
 from kdlab.distill.device import DeviceError, resolve_device
-from kdlab.distill.objective_catalogue import OBJECTIVES, Objective
+from kdlab.distill.objective_catalogue import OBJECTIVES, ForwardKL, HardLabels, Objective
 from kdlab.distill.trainer import Point, Trainer
 
 SETTINGS: dict[str, Any] = {
@@ -45,6 +45,14 @@ class Recorder:
         if trainer.step_number in self.steering:
             trainer.steer(self.steering[trainer.step_number])
         return False
+
+
+def three_arms(temperature: float, kd_weight: float, objective: Objective | None) -> tuple[Arm, ...]:
+    hard = Arm(key="hard", label="Hard", hue="0", objective=HardLabels(), kd_weight=kd_weight)
+    soft = hard.model_copy(
+        update={"key": "soft", "objective": objective or ForwardKL(), "temperature": temperature}
+    )
+    return Arm(key="labels", label="Labels", hue="1"), hard, soft
 
 
 def make(

@@ -14,11 +14,11 @@ import pytest
 
 from kdlab.runs import artifacts
 from kdlab.runs.backends import Ended
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.recipes import three_arms
 from kdlab.runs.store import Run, Store
 
 T = TypeVar("T")
-SPEC = RunSpec(dataset="digits", labels=200, transfer=0, epochs=200, seeds=1, batch_size=32, device="cpu")
+SPEC = three_arms(dataset="digits", labels=200, transfer=0, epochs=200, seeds=1, batch_size=32, device="cpu")
 SHORT = SPEC.model_copy(update={"epochs": 2})
 
 _forks = multiprocessing.get_context("forkserver")
@@ -111,6 +111,6 @@ def ends_whole(store: Store, run_id: str) -> Run:
     assert len(steps) > 10 or run.steps < 100
     assert artifacts.load_answers(run_id) is not None
     students = artifacts.folder(run_id).glob("*.safetensors")
-    assert len([path for path in students if path.stem != "paused"]) == 3 * run.spec.seeds
+    assert len([path for path in students if path.stem != "paused"]) == len(run.spec.arms) * run.spec.seeds
     wait_for(lambda: not (artifacts.folder(run_id) / "ending.json").exists())
     return run

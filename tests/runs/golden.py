@@ -21,7 +21,7 @@ import torch
 from kdlab.distill import trainer as trainer_module
 from kdlab.distill.trainer import Point, Trainer
 from kdlab.runs.execute import make_trainer
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.recipes import three_arms
 
 FILE = Path(__file__).with_name("golden_numbers.npz")
 SPECS: dict[str, tuple[dict[str, Any], int]] = {  # with the size of the groups
@@ -72,7 +72,7 @@ def numbers(name: str) -> dict[str, np.ndarray]:
     """Every point's numbers (points, arms, seeds) and the outcome's (arms, seeds, …) of one of the specs, now."""
     settings, group_size = SPECS[name]
     with _held(group_size):
-        trainer = make_trainer(RunSpec.model_validate({"device": "cpu", **settings}))
+        trainer = make_trainer(three_arms(**{"device": "cpu", **settings}))
         kept = _Kept(STEERED_AT.get(name, {}))
         trainer.train(kept)
         outcome = trainer.outcome()

@@ -11,24 +11,24 @@ import pytest
 
 from kdlab.core.intervals import paired_difference
 from kdlab.runs.comparison import between_runs, compare, in_words, no_verdict, unpaired_because
+from kdlab.runs.recipes import three_arms
 from kdlab.runs.recorded import recorded_run
-from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Run
 
 LABELS_ONLY, ANSWERS, SOFT = [0.70, 0.72, 0.71], [0.75, 0.76, 0.77], [0.76, 0.79, 0.78]
 
 
 def result() -> dict[str, object]:
-    roles = ("labels_only", "hard_labels", "soft_targets")
-    arms = [{"role": r, "accuracy": a} for r, a in zip(roles, (LABELS_ONLY, ANSWERS, SOFT), strict=True)]
+    keys = ("labels_only", "hard_labels", "soft_targets")
+    arms = [{"key": k, "accuracy": a} for k, a in zip(keys, (LABELS_ONLY, ANSWERS, SOFT), strict=True)]
     return {"arms": arms, "teacher_accuracy": 0.9}
 
 
 def test_the_two_parts_add_up_to_the_whole_gain() -> None:
-    found = compare(result())
-    assert found.answers.mean + found.softness.mean == pytest.approx(found.total.mean)
-    assert found.total.mean == pytest.approx(np.mean(SOFT) - np.mean(LABELS_ONLY))
-    assert found.kept == pytest.approx(np.mean(SOFT) / 0.9)
+    found = compare(three_arms(), result())
+    assert found["answers"].mean + found["softness"].mean == pytest.approx(found["total"].mean)
+    assert found["total"].mean == pytest.approx(np.mean(SOFT) - np.mean(LABELS_ONLY))
+    assert found.kept("soft_targets") == pytest.approx(np.mean(SOFT) / 0.9)
 
 
 def test_a_difference_whose_interval_holds_zero_is_called_none() -> None:
@@ -36,7 +36,7 @@ def test_a_difference_whose_interval_holds_zero_is_called_none() -> None:
 
 
 def test_a_shown_difference_is_said_in_points_with_its_interval() -> None:
-    words = in_words(compare(result()).answers)
+    words = in_words(compare(three_arms(), result())["answers"])
     # Student's t with 2 degrees of freedom: 4.303 · s / √3 around the mean.
     difference = 100 * (np.array(ANSWERS) - np.array(LABELS_ONLY))
     half = 4.3026527 * difference.std(ddof=1) / np.sqrt(3)
@@ -64,7 +64,7 @@ def test_one_seed_shows_nothing() -> None:
 def test_a_run_whose_distillation_asks_nothing_gets_a_reason_in_place_of_a_verdict(
     settings, steering, says
 ) -> None:
-    found = no_verdict(RunSpec(**settings), steering)
+    found = no_verdict(three_arms(**settings), steering)
     if says is None:
         assert found is None
     else:
@@ -76,8 +76,8 @@ def finished(
 ) -> Run:
     found = result()
     for arm in found["arms"]:  # type: ignore[attr-defined]
-        arm["accuracy"] = [a + (gains or {}).get(arm["role"], 0.0) for a in arm["accuracy"]]
-    return replace(recorded_run()[0], spec=RunSpec(seeds=3, **values), result=found, steering=steering or {})
+        arm["accuracy"] = [a + (gains or {}).get(arm["key"], 0.0) for a in arm["accuracy"]]
+    return replace(recorded_run()[0], spec=three_arms(seeds=3, **values), result=found, steering=steering or {})
 
 
 def test_two_runs_differ_arm_by_arm_second_minus_first() -> None:

@@ -22,12 +22,12 @@ from kdlab.runs.backends import Ended, LocalBackend, slots
 from kdlab.runs.claims import Claim
 from kdlab.runs.dispatcher import Dispatcher
 from kdlab.runs.hearts import Watch
+from kdlab.runs.recipes import three_arms
 from kdlab.runs.recorded import recorded_run
-from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Run, Store, StoreError
 
 T = TypeVar("T")
-SHORT = RunSpec(dataset="digits", teacher="digits", labels=50, transfer=0, epochs=3, seeds=2)
+SHORT = three_arms(dataset="digits", teacher="digits", labels=50, transfer=0, epochs=3, seeds=2)
 LONG = SHORT.model_copy(update={"epochs": 400, "labels": 500, "seeds": 5})
 
 

@@ -10,6 +10,7 @@ import pytest
 from torch import nn
 
 from kdlab.__main__ import main
+from kdlab.distill.metrics import metrics_of
 from kdlab.distill.trainer import Point, Trainer
 from kdlab.models import catalogue
 from kdlab.models.checkpoints import CheckpointError
@@ -18,9 +19,9 @@ from kdlab.runs import artifacts
 from kdlab.runs import execute as module
 from kdlab.runs import reporter as reporter_module
 from kdlab.runs.claims import Claim
-from kdlab.runs.curves import METRICS, curves
+from kdlab.runs.curves import curves, seed_table
+from kdlab.runs.recipes import three_arms
 from kdlab.runs.reporter import Reporter
-from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store, StoreError
 
 
@@ -29,13 +30,17 @@ def store(tmp_path: Path) -> Store:
     return Store(f"sqlite:///{tmp_path / 'lab.sqlite'}")
 
 
+SPEC = three_arms(seeds=1)
+
+
 def point(step: int, loss: float = 0.5) -> Point:
-    values = {name: [[loss], [loss], [loss]] for name in METRICS}
-    return Point(step=step, epoch=float(step), seconds=0.1 * step, values=values)
+    values = {name: [[loss], [loss], [loss]] for name in metrics_of("classification")}
+    arms = tuple(arm.key for arm in SPEC.arms)
+    return Point(step=step, epoch=float(step), seconds=0.1 * step, arms=arms, values=values)
 
 
 def claimed(store: Store) -> tuple[str, Reporter]:
-    claim = store.begin(RunSpec(seeds=1), "ann")
+    claim = store.begin(SPEC, "ann")
     return claim.run_id, Reporter(claim)
 
 
@@ -62,7 +67,7 @@ def test_points_wait_while_the_store_refuses_them_and_none_is_lost(
     reporter.point(point(1))
     monkeypatch.setattr(Claim, "add_points", add_points)
     reporter.flush(1)
-    found = curves(store.points(run_id))
+    found = curves(store.points(run_id), SPEC)
     assert found is not None
     assert found.step.tolist() == [0, 1]
 
@@ -73,23 +78,23 @@ def test_what_was_not_finite_comes_back_as_a_gap(store: Store) -> None:
     with_gap.values["kl"][0][0] = float("inf")
     reporter.point(with_gap)
     reporter.flush(0)
-    found = curves(store.points(run_id))
+    found = curves(store.points(run_id), SPEC)
     assert found is not None
-    assert [str(v) for v in found.values["kl"][0, :, 0]] == ["nan", "0.5", "0.5"]
-    table = found.table(RunSpec(seeds=1).arms)
+    assert [str(v) for v in found.mean["kl"][0]] == ["nan", "0.5", "0.5"]
+    table = seed_table(store.points(run_id), SPEC)
+    assert table is not None
     assert table["arm"].tolist() == ["labels_only", "hard_labels", "soft_targets"]
 
 
 def test_where_a_term_is_silent_the_table_has_no_cosine(store: Store) -> None:
-    run_id, reporter = claimed(store)
-    silent = point(0)
+    claim = store.begin(SPEC, "ann")
+    run_id, silent = claim.run_id, point(0)
     silent.values["gradient_distillation"][0] = [0.0]
     silent.values["gradient_cosine"][0] = [0.0]  # as points of an older lab hold it
-    reporter.point(silent)
-    reporter.flush(0)
-    found = curves(store.points(run_id))
-    assert found is not None
-    table = found.table(RunSpec(seeds=1).arms)
+    older = {"step": 0, "epoch": 0.0, "seconds": 0.1, "values": silent.values}
+    claim.add_points([(0, "point", older)], step=0)
+    table = seed_table(store.points(run_id), SPEC)
+    assert table is not None
     assert table["gradient_cosine"].isna().tolist() == [True, False, False]
 
 
@@ -98,7 +103,7 @@ def test_a_replay_shows_what_was_known_by_then(store: Store) -> None:
     for step in range(10):
         reporter.point(point(step))
     reporter.flush(9)
-    whole = curves(store.points(run_id))
+    whole = curves(store.points(run_id), SPEC)
     assert whole is not None
     assert len(whole.until(-1)) == 1
     assert whole.until(0.45).step.tolist() == [0, 1, 2, 3, 4]
@@ -114,7 +119,7 @@ def test_a_damaged_teacher_fails_the_run_with_a_message(
     (weights / "digits.safetensors").write_bytes(b"\x00" * 500)
     monkeypatch.setattr(catalogue, "WEIGHTS", weights)
     catalogue.teacher_logits.cache_clear()
-    spec = RunSpec(dataset="digits", teacher="digits", labels=50, transfer=0, epochs=1, seeds=1)
+    spec = three_arms(dataset="digits", teacher="digits", labels=50, transfer=0, epochs=1, seeds=1)
     claim = store.begin(spec, "ann")
     run_id = claim.run_id
     assert not module.execute(claim, store)
@@ -133,15 +138,16 @@ def test_the_table_says_which_temperature_and_weight_held_at_each_point(store: S
         reporter._add("mark", {"step": 0, "epoch": 0.0, "temperature": temperature, "kd_weight": 0.4})
     reporter.point(point(1))
     reporter.flush(1)
-    found = curves(store.points(run_id))
+    found = curves(store.points(run_id), SPEC)
     assert found is not None
     assert len(found.marks) == 1
-    table = found.table(RunSpec(seeds=1).arms)
+    table = seed_table(store.points(run_id), SPEC)
+    assert table is not None
     assert table["temperature"].tolist() == [1.0, 1.0, 2.0, 1.0, 1.0, 6.0]
     assert table["kd_weight"].tolist() == [0.0, 0.9, 0.9, 0.0, 0.4, 0.4]
 
 
-TINY = RunSpec(dataset="digits", teacher="digits", labels=10, transfer=0, epochs=1, seeds=1)
+TINY = three_arms(dataset="digits", teacher="digits", labels=10, transfer=0, epochs=1, seeds=1)
 
 
 def trained(store: Store) -> dict[str, Any]:
@@ -219,7 +225,7 @@ def test_the_doctor_says_which_database_cannot_be_used(
     assert "KDLAB_DATABASE_URL" in capsys.readouterr().err
 
 
-RESTING = RunSpec(dataset="digits", labels=50, transfer=100, epochs=6, seeds=2, batch_size=16, device="cpu")
+RESTING = three_arms(dataset="digits", labels=50, transfer=100, epochs=6, seeds=2, batch_size=16, device="cpu")
 
 
 def told(store: Store, run_id: str) -> tuple[list[Any], dict[str, Any]]:

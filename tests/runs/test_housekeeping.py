@@ -10,7 +10,7 @@ import pytest
 
 from kdlab.__main__ import main
 from kdlab.runs import artifacts
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.recipes import three_arms
 from kdlab.runs.store import Store
 
 
@@ -37,7 +37,7 @@ def fill(folder: Path) -> None:
 
 
 def run_with_files(store: Store, owner: str = "ann") -> str:
-    run_id = store.enqueue(RunSpec(), owner)
+    run_id = store.enqueue(three_arms(), owner)
     artifacts.save_answers(run_id, [[[1, 2]]])
     return run_id
 

@@ -13,7 +13,7 @@ import pytest
 
 import kdlab.__main__ as command_line
 from kdlab.__main__ import main
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.recipes import three_arms
 from kdlab.runs.store import Store
 
 OWNER = "0123456789abcdef"
@@ -28,17 +28,17 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 def test_the_table_holds_every_run_that_waits_or_trains_first(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ended = [store.enqueue(RunSpec(), f"visitor {n}") for n in range(25)]
+    ended = [store.enqueue(three_arms(), f"visitor {n}") for n in range(25)]
     for run_id in ended:
         store.finish(run_id, "failed")
-    waiting = store.enqueue(RunSpec(dataset="digits"), OWNER)
-    later = store.enqueue(RunSpec(), "another")
+    waiting = store.enqueue(three_arms(dataset="digits"), OWNER)
+    later = store.enqueue(three_arms(), "another")
     store.finish(later, "cancelled")
     assert main(["runs"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["run", "state", "owner", "age", "data", "step"]
     assert lines[1].split()[:3] == [waiting, "queued", "012345"]
-    assert lines[1].endswith(f"0 of {RunSpec(dataset='digits').total_steps:,}")
+    assert lines[1].endswith(f"0 of {three_arms(dataset='digits').total_steps:,}")
     assert OWNER not in lines[1]
     assert [line.split()[0] for line in lines[2:-1]] == [later, *reversed(ended[6:])]
     assert lines[-1].startswith("and 6 that ended before")
@@ -49,7 +49,7 @@ def test_the_table_holds_every_run_that_waits_or_trains_first(
 def test_the_table_shows_a_row_that_this_lab_cannot_read(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_id = store.enqueue(RunSpec(), OWNER)
+    run_id = store.enqueue(three_arms(), OWNER)
     with sqlite3.connect(tmp_path / "lab.sqlite") as raw:
         raw.execute("UPDATE runs SET spec = '[]', dataset = NULL")
     assert main(["runs"]) == 0
@@ -59,7 +59,7 @@ def test_the_table_shows_a_row_that_this_lab_cannot_read(
 def test_a_queued_run_of_anybodys_is_stopped_at_once_by_the_beginning_of_its_id(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_id = store.enqueue(RunSpec(), OWNER)
+    run_id = store.enqueue(three_arms(), OWNER)
     assert main(["stop", run_id[:5]]) == 0
     assert f"Run {run_id} was queued; it is cancelled now" in capsys.readouterr().out
     assert store.get(run_id).state == "cancelled"  # type: ignore[union-attr]
@@ -70,7 +70,7 @@ def test_a_queued_run_of_anybodys_is_stopped_at_once_by_the_beginning_of_its_id(
 def test_a_run_at_work_is_stopped_by_its_worker_and_the_command_waits_for_it(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_id = store.enqueue(RunSpec(), OWNER)
+    run_id = store.enqueue(three_arms(), OWNER)
     store.claim(run_id)
 
     def worker() -> None:
@@ -89,7 +89,7 @@ def test_a_run_that_does_not_stop_is_said_to_go_on(
     store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command_line, "_STOPPED_WITHIN", 0.0)
-    run_id = store.enqueue(RunSpec(), OWNER)
+    run_id = store.enqueue(three_arms(), OWNER)
     store.claim(run_id)
     assert main(["stop", run_id]) == 1
     assert "was told to stop and is still running" in capsys.readouterr().out
@@ -98,7 +98,7 @@ def test_a_run_that_does_not_stop_is_said_to_go_on(
 
 @pytest.mark.parametrize("asked", ["nothere", "%", "../x", "", "\x1b[2J"])
 def test_what_begins_no_id_stops_nothing(store: Store, asked: str, capsys: pytest.CaptureFixture[str]) -> None:
-    run_id = store.enqueue(RunSpec(), OWNER)
+    run_id = store.enqueue(three_arms(), OWNER)
     assert main(["stop", asked]) == 2
     assert "begins no run's id" in (said := capsys.readouterr().err)
     assert "\x1b" not in said
@@ -108,7 +108,7 @@ def test_what_begins_no_id_stops_nothing(store: Store, asked: str, capsys: pytes
 def test_a_beginning_that_two_ids_share_stops_neither(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs = [store.enqueue(RunSpec(epochs=n), OWNER) for n in (1, 2)]
+    runs = [store.enqueue(three_arms(epochs=n), OWNER) for n in (1, 2)]
     with sqlite3.connect(tmp_path / "lab.sqlite") as raw:
         for n, run_id in enumerate(runs):
             raw.execute("UPDATE runs SET id = ? WHERE id = ?", (f"ab{n}", run_id))

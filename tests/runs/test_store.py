@@ -22,12 +22,12 @@ from kdlab.runs.claims import ClaimLostError
 from kdlab.runs.curves import curves
 from kdlab.runs.home import HomeError, home
 from kdlab.runs.listing import ALL, PAGE, Which, ids_of_page, number_of
+from kdlab.runs.recipes import three_arms
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.schema import runs_table
-from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import ACTIVE_AT_MOST, NotYoursError, Store, StoreError, TooManyRunsError
 
-SPEC = RunSpec(dataset="digits", teacher="digits", labels=50, transfer=0)
+SPEC = three_arms(dataset="digits", teacher="digits", labels=50, transfer=0)
 SPECS = [SPEC.model_copy(update={"epochs": epochs}) for epochs in (1, 2, 3)]
 
 
@@ -443,20 +443,20 @@ def test_a_damaged_point_is_a_gap_in_its_curves(store: Store, tmp_path: Path) ->
     claim = store.begin(SPEC, "ann")
     run_id = claim.run_id
     claim.add_points(rows, step=1)
-    whole = curves(store.points(run_id))
+    whole = curves(store.points(run_id), SPEC)
     with sqlite3.connect(tmp_path / "lab.sqlite") as raw:
         for number, damaged in enumerate(("[]", "{}", '{"cut')):
             raw.execute("UPDATE points SET payload = ? WHERE number = ?", (damaged, number))
-    found = curves(store.points(run_id))
+    found = curves(store.points(run_id), SPEC)
     assert whole is not None
     assert found is not None
     assert len(found) == len(whole) - 3
 
 
 def test_a_kind_of_point_that_this_lab_does_not_know_is_no_part_of_its_curves() -> None:
-    _, rows, _ = recorded_run()
+    run, rows, _ = recorded_run()
     mark = {"step": 3, "epoch": 0.1, "temperature": 2.0, "kd_weight": 0.5}
-    found = curves([*rows, (900, "mark", mark | {"hue": "a newer lab's"}), (901, "verdict", mark | {"verdict": 1})])
+    found = curves([*rows, (900, "mark", mark | {"hue": "a newer lab's"}), (901, "verdict", mark | {"verdict": 1})], run.spec)
     assert found is not None
     assert [vars(each) for each in found.marks] == [mark]
 
@@ -636,7 +636,7 @@ def test_a_deletion_undone_at_the_last_moment_takes_no_points(
 def test_a_list_is_narrowed_and_cut_into_pages_newest_first(store: Store) -> None:
     oldest = store.enqueue(SPEC, "ann")
     others = [store.enqueue(SPEC, f"visitor {n}") for n in range(2 * PAGE)]
-    fashion = store.enqueue(RunSpec(), "ann")
+    fashion = store.enqueue(three_arms(), "ann")
     store.claim(fashion)
     assert store.count() == 2 * PAGE + 2
     pages = [[row.id for row in store.page(ALL, number)] for number in (1, 2, 3, 4)]

@@ -7,10 +7,12 @@ import pytest
 
 from kdlab.core.intervals import Interval, paired_difference
 from kdlab.runs.curves import Curves
+from kdlab.runs.points import mean_and_half
 from kdlab.ui.look.style import ROLES
-from kdlab.ui.runs.charts_compare import accuracy_range, arm_in_both, clipped, cut, paired_differences, reach
+from kdlab.ui.run.differences import clipped, paired_differences, reach
+from kdlab.ui.runs.charts_compare import accuracy_range, arm_in_both, cut
 
-NAMES = {"labels_only": "Labels only", "hard_labels": "Teacher's answers", "soft_targets": "Soft targets"}
+AROUND = {"axis": "B − A", "sides": ("A", "B")}
 TWO_SEEDS = paired_difference([0.80, 0.70], [0.75, 0.71])  # t with one degree of freedom: ± 38 points
 
 
@@ -18,7 +20,17 @@ def curves(accuracies: list[float], spread: float) -> Curves:
     """One arm, two seeds that lie so far apart."""
     values = np.array([[[a - spread / 2, a + spread / 2]] for a in accuracies])
     steps = np.arange(len(accuracies))
-    return Curves(step=steps, epoch=steps * 1.0, seconds=steps * 1.0, values={"accuracy": values}, marks=())
+    mean, half = mean_and_half(values)
+    return Curves(
+        arms=("soft_targets",),
+        seeds=2,
+        step=steps,
+        epoch=steps * 1.0,
+        seconds=steps * 1.0,
+        mean={"accuracy": mean},
+        half={"accuracy": half},
+        marks=(),
+    )
 
 
 def both(spread: float = 0.2) -> dict[str, Curves]:
@@ -32,8 +44,7 @@ def test_an_accuracy_axis_never_leaves_zero_to_one_however_wide_the_bands() -> N
 
 
 def test_two_runs_of_an_arm_share_its_hue_and_differ_by_dash_marker_and_name() -> None:
-    drawn = both()
-    figure = arm_in_both("soft_targets", {n: (c, 0) for n, c in drawn.items()}, 2, 0.9, (0.5, 1.0))
+    figure = arm_in_both("soft_targets", ROLES["soft_targets"], both(), 2, 0.9, (0.5, 1.0))
     a, b = (trace for trace in figure["data"] if trace["mode"] == "lines+markers")
     assert a["line"]["color"] == b["line"]["color"] == ROLES["soft_targets"].colour
     assert a["line"]["dash"] != b["line"]["dash"]
@@ -45,15 +56,15 @@ def test_two_runs_of_an_arm_share_its_hue_and_differ_by_dash_marker_and_name() -
 
 
 def test_what_leaves_the_picture_is_known() -> None:
-    drawn = {n: (c, 0) for n, c in both(spread=0.4).items()}
-    assert cut(arm_in_both("soft_targets", drawn, 2, 0.9, (0.5, 1.0)))
-    assert not cut(arm_in_both("soft_targets", drawn, 2, 0.9, (-9.0, 9.0)))
+    drawn = both(spread=0.4)
+    assert cut(arm_in_both("soft_targets", ROLES["soft_targets"], drawn, 2, 0.9, (0.5, 1.0)))
+    assert not cut(arm_in_both("soft_targets", ROLES["soft_targets"], drawn, 2, 0.9, (-9.0, 9.0)))
 
 
 def test_an_interval_wider_than_the_picture_is_cut_at_its_edge_with_an_arrow() -> None:
     found = {"labels_only": paired_difference([0.8, 0.8], [0.79, 0.789]), "soft_targets": TWO_SEEDS}
     assert clipped(found) == ["soft_targets"]
-    figure = paired_differences(found, NAMES)
+    figure = paired_differences(found, ROLES, **AROUND)
     low, high = figure["layout"]["xaxis"]["range"]
     assert (low, high) == (-100 * reach(found), 100 * reach(found))
     cut_off = next(t for t in figure["data"] if t["mode"] == "lines+markers" and t["y"] == [1, 1])
@@ -72,5 +83,5 @@ def test_an_interval_wider_than_the_picture_is_cut_at_its_edge_with_an_arrow() -
     ],
 )
 def test_every_mean_lies_in_the_picture(found: Interval) -> None:
-    low, high = paired_differences({"soft_targets": found}, NAMES)["layout"]["xaxis"]["range"]
+    low, high = paired_differences({"soft_targets": found}, ROLES, **AROUND)["layout"]["xaxis"]["range"]
     assert low < 100 * found.mean < high

@@ -14,12 +14,13 @@ from streamlit.testing.v1 import AppTest
 from kdlab.__main__ import _sentences
 from kdlab.lessons.presets import PRESETS
 from kdlab.runs.claims import Claim
+from kdlab.runs.recipes import three_arms
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store, StoreError
 
 MAIN = Path(__file__).parents[2] / "kdlab" / "main.py"
-SPEC = RunSpec(dataset="digits", teacher="digits", labels=50, transfer=0)
+SPEC = three_arms(dataset="digits", teacher="digits", labels=50, transfer=0)
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +92,7 @@ def test_every_run_is_listed_with_its_owner_and_two_can_be_compared(fresh_store:
     _, rows, _ = recorded_run()
     ids = []
     for owner in ("one", "another"):
-        run_id = store.enqueue(RunSpec(), owner)
+        run_id = store.enqueue(three_arms(), owner)
         claim = store.claim(run_id)
         assert claim is not None
         claim.finish("done", result=recorded_run()[0].result, points=rows, step=800)
@@ -120,7 +121,7 @@ def test_an_objective_and_its_settings_come_from_the_link_and_are_launched(fresh
 def test_every_preset_is_a_run_that_can_be_launched(name: str) -> None:
     preset = PRESETS[name].values
     dataset = preset.get("dataset", "fashion")
-    assert RunSpec(**{"dataset": dataset, "teacher": dataset} | preset)
+    assert three_arms(**{"dataset": dataset, "teacher": dataset} | preset)
     app = open_page("distill")
     app.button(key=f"preset-{name}").click().run()
     assert not app.exception
@@ -149,7 +150,7 @@ def test_a_preset_prepares_the_next_run_and_does_not_steer_this_one(fresh_store:
 
 
 def test_a_run_opened_by_its_id_sets_the_controls_to_its_settings(fresh_store: Path) -> None:
-    spec = RunSpec(dataset="digits", labels=80, transfer=100, temperature=8.0, epochs=30)
+    spec = three_arms(dataset="digits", labels=80, transfer=100, temperature=8.0, epochs=30)
     app = open_page("distill", run=at_work(spec, "someone"))
     assert not app.exception
     app.button(key="launch").click().run()
@@ -166,7 +167,7 @@ def test_a_visitor_who_comes_back_finds_the_run_again(fresh_store: Path) -> None
 
 
 def test_a_steered_run_says_that_its_settings_alone_do_not_give_its_numbers(fresh_store: Path) -> None:
-    run_id = at_work(RunSpec(), "someone")
+    run_id = at_work(three_arms(), "someone")
     store = Store()
     claim_of(store, run_id).add_points([], step=20, steered={"temperature": 6.6, "kd_weight": 0.9})
     claim_of(store, run_id).finish("done", result=recorded_run()[0].result)
@@ -180,7 +181,7 @@ def test_a_run_with_nothing_to_distil_is_named_before_launch_and_gets_no_verdict
     assert "is 0 for every student" in words(open_page("distill", **settings))
     assert "is 0 for every student" not in words(open_page("distill", **settings | {"objective_beta": "0.5"}))
 
-    spec = RunSpec(objective={"name": "generalized_jsd", "beta": 0})
+    spec = three_arms(objective={"name": "generalized_jsd", "beta": 0})
     store, result = Store(), recorded_run()[0].result
     run_id = store.enqueue(spec, "someone")
     claim = store.claim(run_id)
@@ -279,7 +280,7 @@ def test_what_takes_time_after_the_last_step_is_said(fresh_store: Path) -> None:
 
 def test_a_run_is_told_aloud_from_the_queue_to_its_verdict(fresh_store: Path) -> None:
     store = Store()
-    run_id = store.enqueue(RunSpec(), "someone")
+    run_id = store.enqueue(three_arms(), "someone")
     app = open_page("distill", run=run_id)
     assert news(app) == "Queued, place 1 of 1."
     claim = store.claim(run_id)
@@ -302,7 +303,7 @@ def test_the_verdict_stands_at_the_race_and_names_the_arm_to_take(fresh_store: P
     assert result is not None
     for arm, accuracy in zip(result["arms"], (0.70, 0.75, 0.74), strict=True):
         arm["accuracy"] = [accuracy, accuracy + 0.001, accuracy - 0.001, accuracy, accuracy]
-    run_id = store.enqueue(RunSpec(), "someone")
+    run_id = store.enqueue(three_arms(), "someone")
     claim = store.claim(run_id)
     assert claim is not None
     claim.finish("done", result=result, points=recorded_run()[1][:3], step=10)

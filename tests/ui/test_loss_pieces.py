@@ -16,9 +16,10 @@ from kdlab.core.hinton import logit_gradients
 from kdlab.core.mixture import HUMP_WIDTH, START, fit, forward_kl, log_teacher, race, reverse_kl
 from kdlab.core.probability import softmax
 from kdlab.core.simplex import descent, optimum, to_plane
+from kdlab.distill.metrics import metrics_of
 from kdlab.models.catalogue import teacher_logits
-from kdlab.runs.curves import METRICS, Curves
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.curves import Curves
+from kdlab.runs.recipes import three_arms
 from kdlab.ui.examples.own_numbers import read_numbers
 from kdlab.ui.examples.subjects import hesitant, showcase, vector_subject
 from kdlab.ui.examples.subjects import test_subject as subject_of
@@ -317,12 +318,13 @@ def test_every_figure_is_told_in_its_numbers_to_those_who_do_not_see_it():
 
 
 def test_a_run_s_silent_term_has_no_angle_and_no_cosine_in_its_words():
-    values = {name: np.full((1, 3, 2), 0.5) for name in METRICS}
-    values["gradient_distillation"][:, 2] = 0
-    values["gradient_cosine"][:, 2] = np.nan
+    arm = three_arms().arms[2]
+    values = {name: np.full((1, 1), 0.5) for name in metrics_of("classification")}
+    values["gradient_distillation"][:, 0] = 0
+    values["gradient_cosine"][:, 0] = np.nan
     at = np.zeros(1)
-    said = budget_words(Curves(at, at, at, values, ()), RunSpec().arms)
+    said = budget_words(Curves((arm.key,), 2, at, at, at, values, values, ()), arm)
     assert "silent" in said
     assert "cosine" not in said
-    values["gradient_distillation"][:, 2] = values["gradient_cosine"][:, 2] = 0.5
-    assert "cosine 0.50" in budget_words(Curves(at, at, at, values, ()), RunSpec().arms)
+    values["gradient_distillation"][:, 0] = values["gradient_cosine"][:, 0] = 0.5
+    assert "cosine 0.50" in budget_words(Curves((arm.key,), 2, at, at, at, values, values, ()), arm)

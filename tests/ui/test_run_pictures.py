@@ -12,31 +12,46 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from kdlab.core.intervals import mean_interval, paired_difference
-from kdlab.distill.arms import three_arms
-from kdlab.runs.comparison import Comparison, best_supported
-from kdlab.runs.curves import METRICS, Curves, Mark
+from kdlab.distill.metrics import metrics_of
+from kdlab.runs.comparison import Comparison, best_supported, compare
+from kdlab.runs.curves import Curves, Mark
+from kdlab.runs.points import mean_and_half
+from kdlab.runs.recipes import three_arms
 from kdlab.ui.look.style import Figure, styled
 from kdlab.ui.run import charts, result_charts
 from kdlab.ui.run.words import budget_words, course
 
-ARMS = three_arms(2.0, 0.9)
+SPEC = three_arms(seeds=3)
+ARMS = SPEC.arms
+SOFT, CONTROL = ARMS[2], ARMS[0]
+METRICS = metrics_of("classification")
 numbers = st.one_of(
     st.sampled_from([np.nan, np.inf, -np.inf, 0.0]), st.floats(-1e6, 1e6, allow_subnormal=False)
 )
+
+
+def curves_of(values: dict[str, np.ndarray], marks: tuple[Mark, ...] = ()) -> Curves:
+    """values (points, arms, seeds) by metric."""
+    points, _, seeds = values["accuracy"].shape
+    both = {name: mean_and_half(found) for name, found in values.items()}
+    return Curves(
+        arms=tuple(arm.key for arm in ARMS),
+        seeds=seeds,
+        step=np.arange(points),
+        epoch=np.arange(points, dtype=float),
+        seconds=np.arange(points, dtype=float),
+        mean={name: mean for name, (mean, _) in both.items()},
+        half={name: half for name, (_, half) in both.items()},
+        marks=marks,
+    )
 
 
 @st.composite
 def any_curves(draw: st.DrawFn) -> Curves:
     points, seeds = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     values = arrays(float, (points, len(ARMS), seeds), elements=numbers)
-    return Curves(
-        step=np.arange(points),
-        epoch=np.arange(points, dtype=float),
-        seconds=np.arange(points, dtype=float),
-        values={name: draw(values) for name in METRICS},
-        marks=draw(st.sampled_from([(), (Mark(1, 0.5, 3.0, 0.5),)])),
-    )
+    marks = draw(st.sampled_from([(), (Mark(1, 0.5, 3.0, 0.5),)]))
+    return curves_of({name: draw(values) for name in METRICS}, marks)
 
 
 def drawn(figure: Figure) -> str:
@@ -50,10 +65,11 @@ def test_every_picture_of_a_run_is_drawn_whatever_its_numbers_are(curves: Curves
         warnings.simplefilter("error")
         drawn(charts.race(curves, ARMS, 10, 0.9))
         for metric in ("agreement", "kl"):
-            drawn(charts.fidelity(curves, ARMS, metric))
-        drawn(charts.terms(curves, ARMS))
-        drawn(charts.gradient_budget(curves, ARMS))
-        said = course(curves, charts.gradient_lines(curves, ARMS), ".2f") + budget_words(curves, ARMS)
+            drawn(charts.fidelity(curves, ARMS, METRICS[metric]))
+        for arm, control in ((SOFT, CONTROL), (CONTROL, None)):
+            drawn(charts.terms(curves, arm, control))
+            drawn(charts.gradient_budget(curves, arm, control))
+        said = course(curves, charts.gradient_lines(curves, SOFT, CONTROL), ".2f") + budget_words(curves, SOFT)
     assert "nan" not in said
     assert "inf" not in said
 
@@ -76,25 +92,18 @@ def test_the_price_is_drawn_also_where_something_was_not_measured(
 accuracies = st.lists(st.floats(0, 1, allow_subnormal=False), min_size=3, max_size=3)
 
 
-def comparison(labels: Any, hard: Any, soft: Any) -> Comparison:
-    return Comparison(
-        total=paired_difference(soft, labels),
-        answers=paired_difference(hard, labels),
-        softness=paired_difference(soft, hard),
-        accuracy={
-            "labels_only": mean_interval(labels),
-            "hard_labels": mean_interval(hard),
-            "soft_targets": mean_interval(soft),
-        },
-        teacher_accuracy=0.9,
-        kept=1.0,
-    )
+def comparison(*accuracy: Any) -> Comparison:
+    """Of labels only, the teacher's answers and soft targets."""
+    arms = [{"key": arm.key, "accuracy": list(found)} for arm, found in zip(ARMS, accuracy, strict=True)]
+    return compare(SPEC, {"arms": arms, "teacher_accuracy": 0.9})
 
 
 @given(accuracies, st.integers(1, 3))
 def test_the_gain_is_drawn_for_any_accuracies_and_one_seed(means: list[float], seeds: int) -> None:
     spread = np.linspace(-0.01, 0.01, seeds) if seeds > 1 else np.zeros(1)
-    drawn(result_charts.gain_split(comparison(*(m + spread for m in means)), "Soft targets", "Softness"))
+    found = comparison(*(m + spread for m in means))
+    for contrast in SPEC.contrasts:
+        drawn(result_charts.gain_split(SPEC, found, contrast))
 
 
 BASE = np.array([0.70, 0.71, 0.72])
@@ -104,7 +113,7 @@ def bars(softness: float) -> tuple[dict[str, Any], str]:
     """The block of softness, and the words above it."""
     noise = np.array([0.0, 0.001, -0.001])
     found = comparison(BASE, BASE + 0.03 + noise, BASE + 0.03 + softness)
-    figure = result_charts.gain_split(found, "Soft targets", "Softness")
+    figure = result_charts.gain_split(SPEC, found, SPEC.contrasts[0])
     block = [trace for trace in figure["data"] if trace.get("type") == "bar"][1]
     return block, figure["layout"]["annotations"][-1]["text"]
 
@@ -141,11 +150,11 @@ def test_the_arm_to_take_is_the_simplest_that_nothing_is_shown_to_beat(
     unsure = np.array([0.01, -0.01, 0.0])
     hard = BASE + (unsure if answers is None else answers)
     soft = hard + (np.roll(unsure, 1) if softness is None else softness)
-    assert best_supported(comparison(BASE, hard, soft)) == best
+    assert best_supported(SPEC, comparison(BASE, hard, soft)) == best
 
 
 def test_one_seed_shows_no_arm_to_be_better() -> None:
-    assert best_supported(comparison([0.5], [0.7], [0.9])) == "labels_only"
+    assert best_supported(SPEC, comparison([0.5], [0.7], [0.9])) == "labels_only"
 
 
 def test_costs_are_plain_multiples_on_a_linear_scale() -> None:
@@ -163,15 +172,15 @@ def silent_curves(supervised: float, distillation: float, cosine: float) -> Curv
     values["gradient_supervised"] = np.full((1, 3, 2), supervised)
     values["gradient_distillation"] = np.full((1, 3, 2), distillation)
     values["gradient_cosine"] = np.full((1, 3, 2), cosine)
-    return Curves(np.array([0]), np.array([0.0]), np.array([0.0]), values, ())
+    return curves_of(values)
 
 
 @pytest.mark.parametrize("cosine", [0.0, np.nan])
 def test_a_silent_term_has_no_angle(cosine: float) -> None:
     curves = silent_curves(0.0, 1.5, cosine)
-    said = budget_words(curves, ARMS)
+    said = budget_words(curves, SOFT)
     assert "**supervised** term is **silent**" in said
     assert "cosine" not in said
     assert "unrelated" not in said
-    assert "x2" not in drawn(charts.gradient_budget(curves, ARMS))
-    assert "cosine 0.50" in budget_words(silent_curves(1.0, 1.5, 0.5), ARMS)
+    assert "x2" not in drawn(charts.gradient_budget(curves, SOFT, CONTROL))
+    assert "cosine 0.50" in budget_words(silent_curves(1.0, 1.5, 0.5), SOFT)

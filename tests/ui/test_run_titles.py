@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kdlab.data.registry import DATASETS
 from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.models.catalogue import students_for
+from kdlab.runs.recipes import ThreeArms, settings_of, three_arms
 from kdlab.runs.spec import RunSpec
 from kdlab.ui.run.titles import spec_title
 
@@ -63,7 +64,7 @@ def specs(draw: st.DrawFn) -> RunSpec:
     dataset = draw(st.sampled_from(sorted(DATASETS)))
     student = draw(st.sampled_from([shape.name for shape in students_for(dataset)]))
     values = draw(st.fixed_dictionaries({}, optional=SETTINGS))
-    return RunSpec(dataset=dataset, student=student, **values)
+    return three_arms(dataset=dataset, student=student, **values)
 
 
 @st.composite
@@ -71,11 +72,13 @@ def changed(draw: st.DrawFn) -> tuple[RunSpec, RunSpec]:
     """A spec, and the same with some of its settings drawn again."""
     spec = draw(specs())
     other = draw(st.fixed_dictionaries({}, optional=SETTINGS))
-    return spec, RunSpec.model_validate(spec.model_dump() | other)
+    settings = settings_of(spec)
+    assert settings is not None
+    return spec, ThreeArms.model_validate(settings.model_dump() | other).spec()
 
 
 def test_every_setting_that_can_differ_is_drawn() -> None:
-    assert {"dataset", "teacher", "student", *SETTINGS} == set(RunSpec.model_fields)
+    assert {"dataset", "teacher", "student", *SETTINGS} == set(ThreeArms.model_fields)
 
 
 @given(changed())
@@ -109,4 +112,4 @@ def test_any_two_runs_share_a_title_only_where_they_share_all_settings(
     ],
 )
 def test_a_title_says_what_is_not_the_default_and_nothing_else(values: dict[str, Any], title: str) -> None:
-    assert spec_title(RunSpec(**values)) == title
+    assert spec_title(three_arms(**values)) == title

@@ -14,8 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 from kdlab.data.registry import DATASETS
 from kdlab.runs.listing import PAGE
+from kdlab.runs.recipes import three_arms
 from kdlab.runs.recorded import recorded_run
-from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store, StoreError
 from kdlab.runs.stored import read_run
 
@@ -46,7 +46,7 @@ def words(app: AppTest) -> str:
 
 def finished(store: Store, owner: str = ME, gain: float = 0.0, **values: Any) -> str:
     """A finished run with these settings, whose soft arm is better than the recorded one's by the gain."""
-    spec = RunSpec(**values)
+    spec = three_arms(**values)
     result = copy.deepcopy(recorded_run()[0].result or {})
     for arm in result["arms"]:
         for metric in ("accuracy", "agreement", "kl", "per_class"):
@@ -83,7 +83,7 @@ def test_a_comparison_without_pairs_says_why(store: Store, other: dict[str, Any]
 
 
 def test_a_steered_run_does_not_pair(store: Store) -> None:
-    first, claim = finished(store), store.begin(RunSpec(), ME)
+    first, claim = finished(store), store.begin(three_arms(), ME)
     claim.add_points([], step=10, steered={"temperature": 6.0, "kd_weight": 0.9})
     claim.finish("done", result=recorded_run()[0].result)
     second = claim.run_id
@@ -110,7 +110,7 @@ def test_a_steered_run_does_not_pair(store: Store) -> None:
 )
 def test_an_address_that_names_no_two_runs_is_told_what_to_do(store: Store, address: str, said: str) -> None:
     ids = {"a": finished(store), "b": finished(store, temperature=8.0)}
-    ids |= {"waiting": store.enqueue(RunSpec(epochs=3), ME), "lost": store.enqueue(RunSpec(epochs=4), ME)}
+    ids |= {"waiting": store.enqueue(three_arms(epochs=3), ME), "lost": store.enqueue(three_arms(epochs=4), ME)}
     store.finish(ids["lost"], "lost")
     app = open_runs(compare=address.format(**ids))
     assert not app.exception
@@ -155,8 +155,8 @@ def test_a_deleted_run_comes_back_whole_when_it_is_undone(store: Store) -> None:
 
 
 def test_one_press_stops_all_that_a_visitor_has_queued_and_nothing_of_others(store: Store) -> None:
-    mine = [store.enqueue(RunSpec(epochs=n), ME) for n in (1, 2, 3)]
-    theirs = store.enqueue(RunSpec(), "another")
+    mine = [store.enqueue(three_arms(epochs=n), ME) for n in (1, 2, 3)]
+    theirs = store.enqueue(three_arms(), "another")
     app = open_runs()
     button = app.button(key="stop-queued")
     assert button.label == "Stop your 3 queued runs"
@@ -200,7 +200,7 @@ def test_a_run_older_than_the_newest_page_is_found_by_owner_state_and_data(store
     mine = finished(store, dataset="digits")
     for n in range(PAGE):
         finished(store, owner="another", seeds=2, epochs=n + 1)
-    waiting = store.enqueue(RunSpec(), "another")
+    waiting = store.enqueue(three_arms(), "another")
     assert mine not in keys(open_runs())
     assert keys(open_runs(whose="Yours")) == [mine]
     assert keys(open_runs(state="Queued")) == [waiting]

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.recipes import three_arms
 from kdlab.runs.store import Store
 from kdlab.ui.home.pieces import device_line
 from kdlab.ui.run import silence
@@ -40,7 +40,7 @@ def said(app: AppTest) -> str:
 
 @pytest.mark.parametrize("name", ["distill", "runs"])
 def test_a_store_deleted_under_the_lab_is_said_and_the_page_is_back_when_it_is(lab_home: Path, name: str) -> None:
-    run_id = Store().enqueue(RunSpec(), "someone")
+    run_id = Store().enqueue(three_arms(), "someone")
     app = page(name, run=run_id).run()
     assert not app.exception
     path, away = lab_home / "lab.sqlite", lab_home / "away"
@@ -82,8 +82,8 @@ def test_a_damaged_note_on_the_device_hides_no_page(lab_home: Path, stored: str)
 
 def test_an_unreadable_run_leaves_every_page_standing(lab_home: Path) -> None:
     store = Store()
-    run_id = store.enqueue(RunSpec(), "someone")
-    sound = store.enqueue(RunSpec(epochs=7), "someone")
+    run_id = store.enqueue(three_arms(), "someone")
+    sound = store.enqueue(three_arms(epochs=7), "someone")
     with sqlite3.connect(lab_home / "lab.sqlite") as raw:
         raw.execute("UPDATE runs SET spec = '[]' WHERE id = ?", (run_id,))
     for name in PAGES:
@@ -97,7 +97,7 @@ def test_an_unreadable_run_leaves_every_page_standing(lab_home: Path) -> None:
 
 def test_what_an_unreadable_run_holds_is_shown_as_plain_text(lab_home: Path) -> None:
     store = Store()
-    run_id = store.enqueue(RunSpec(), "someone")
+    run_id = store.enqueue(three_arms(), "someone")
     with sqlite3.connect(lab_home / "lab.sqlite") as raw:
         raw.execute("UPDATE runs SET spec = ? WHERE id = ?", ('{"teacher": "![](//host/p)"}', run_id))
     app = page("runs").run()
@@ -108,7 +108,7 @@ def test_what_an_unreadable_run_holds_is_shown_as_plain_text(lab_home: Path) -> 
 def test_ones_own_unreadable_run_can_be_deleted_and_brought_back(lab_home: Path) -> None:
     store = Store()
     app = page("runs").run()
-    run_id = store.enqueue(RunSpec(), app.session_state["visitor_id"])
+    run_id = store.enqueue(three_arms(), app.session_state["visitor_id"])
     store.finish(run_id, "failed")
     with sqlite3.connect(lab_home / "lab.sqlite") as raw:
         raw.execute("UPDATE runs SET spec = '[]' WHERE id = ?", (run_id,))
@@ -127,7 +127,7 @@ def test_a_run_whose_store_cannot_be_written_is_said_to_go_on(
     lab_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(silence, "_LONG", 0.0)
-    claim = Store().begin(RunSpec(), "someone")
+    claim = Store().begin(three_arms(), "someone")
     app = page("distill", run=claim.run_id).run()
     assert "its process is held up" in said(app)
     with sqlite3.connect(lab_home / "lab.sqlite", isolation_level=None) as other:
@@ -147,7 +147,7 @@ def test_a_sixth_launch_says_what_to_do(lab_home: Path) -> None:
     app.button(key="launch").click().run()
     (first,) = Store().list_runs()
     for epochs in range(1, 5):
-        Store().enqueue(RunSpec(epochs=epochs), first.owner)
+        Store().enqueue(three_arms(epochs=epochs), first.owner)
     app.button(key="preset-Digits").click().run()
     app.button(key="launch").click().run()
     assert len(Store().list_runs()) == 5
@@ -157,12 +157,12 @@ def test_a_sixth_launch_says_what_to_do(lab_home: Path) -> None:
 
 def test_a_resumed_run_that_waits_says_from_where_it_goes_on(lab_home: Path) -> None:
     store = Store()
-    claim = store.begin(RunSpec(), "someone")
+    claim = store.begin(three_arms(), "someone")
     store.command(claim.run_id, "someone", "pause")
     claim.acknowledge("pause", "paused")
     claim.add_points([], step=120)
     claim.release()
     store.command(claim.run_id, "someone", "resume")
-    steps = RunSpec().total_steps
+    steps = three_arms().total_steps
     told = " ".join(text.value for text in page("distill", run=claim.run_id).run().markdown)
     assert f"paused at step 120 of {steps:,}; place 1 of 1 in the queue: it goes on from there" in told

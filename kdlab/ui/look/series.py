@@ -6,20 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from kdlab.core.intervals import mean_interval
 from kdlab.ui.look.style import Role, direct_label
 
 
-def line_with_band(x: np.ndarray, values: np.ndarray, role: Role, hover: str) -> list[dict[str, Any]]:
-    """values (points, seeds) → the band of the mean's 95 % interval and the mean's line."""
-    finite = np.isfinite(values).all(axis=1)  # where training diverges the line ends
-    x, values = x[finite], values[finite]
+def line_with_band(
+    x: np.ndarray, mean: np.ndarray, half: np.ndarray, role: Role, hover: str
+) -> list[dict[str, Any]]:
+    """The band of the mean's 95 % interval and the mean's line. x, mean, half: (points,), half NaN where none is known."""
+    finite = np.isfinite(mean)  # where training diverges the line ends
+    x, mean, half = x[finite], mean[finite], half[finite]
     if not len(x):
         return []
-    interval = mean_interval(values.T)
     band: list[dict[str, Any]] = []
-    if interval.n > 1:
-        edge = np.concatenate([interval.high, interval.low[::-1]])
+    if np.isfinite(half).all():
+        edge = np.concatenate([mean + half, (mean - half)[::-1]])
         band = [
             {
                 "x": np.concatenate([x, x[::-1]]).tolist(),
@@ -33,7 +33,7 @@ def line_with_band(x: np.ndarray, values: np.ndarray, role: Role, hover: str) ->
         ]
     line = {
         "x": x.tolist(),
-        "y": interval.mean.tolist(),
+        "y": mean.tolist(),
         "mode": "lines" if len(x) > 1 else "markers",
         "line": role.line(),
         "marker": {"color": role.colour, "symbol": role.marker, "size": 8},
@@ -45,11 +45,16 @@ def line_with_band(x: np.ndarray, values: np.ndarray, role: Role, hover: str) ->
 def spread_labels(
     ends: list[tuple[float, str, Role]], x: float, low: float, high: float, gap: float = 0.075
 ) -> list[dict[str, Any]]:
-    """Labels at the lines' ends, moved apart so that none lies on another. gap: share of the axis."""
+    """Labels at the lines' ends, moved apart so that none lies on another. gap: share of the axis.
+
+    More lines than have room beside each other get no labels: they are named where the pointer is.
+    """
     space = gap * (high - low)
     placed: list[dict[str, Any]] = []
     floor = -np.inf
     ordered = sorted((e for e in ends if np.isfinite(e[0])), key=lambda end: end[0])
+    if len(ordered) * gap > 1:
+        return []
     heights = []
     for value, _, _ in ordered:
         floor = max(min(max(value, low), high), floor + space)

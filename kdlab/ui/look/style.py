@@ -9,7 +9,7 @@ on, so that one figure serves light and dark.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kdlab.ui.look.tokens import ROLE_COLOURS
@@ -41,6 +41,36 @@ class Role:
 
 def _role(key: str, name: str, dash: str, marker: str) -> Role:
     return Role(name=name, colour=ROLE_COLOURS[key], dash=dash, marker=marker, ink=f"@{key}")
+
+
+# Arms beyond the roles stand on one ordered scale, from dark to light and readable to those who see few colours:
+# Nuñez, Anderton and Renslow 2018, cividis, at even steps.
+_SCALE = ("#00224E", "#2A3F6D", "#575C6D", "#7D7C78", "#A59C74", "#D2C060", "#FEE838")
+_DASHES = ("solid", "dash", "dot", "dashdot")
+_MARKERS = ("circle", "square", "diamond", "triangle-up", "cross")
+
+
+def arm_role(hue: str, label: str, place: int = 0) -> Role:
+    """How an arm looks: as the role that its hue names, else by its place on the ordered scale.
+
+    place: its number among the arms; neighbours on the scale differ in dash and marker too. Its words are in the
+    ink of all words.
+    """
+    if hue in ROLES:
+        return replace(ROLES[hue], name=label)
+    try:
+        colour = _on_the_scale(float(hue))
+    except ValueError:  # a role of another lab
+        colour = ROLES["hard_labels"].colour
+    return Role(label, colour, _DASHES[place % len(_DASHES)], _MARKERS[place % len(_MARKERS)], "@ink")
+
+
+def _on_the_scale(where: float) -> str:
+    at = min(max(where, 0.0), 1.0) * (len(_SCALE) - 1)
+    low = min(int(at), len(_SCALE) - 2)
+    ends = [[int(_SCALE[i][j : j + 2], 16) for j in (1, 3, 5)] for i in (low, low + 1)]
+    mixed = [round(a + (at - low) * (b - a)) for a, b in zip(*ends, strict=True)]
+    return "#" + "".join(f"{part:02X}" for part in mixed)
 
 
 ROLES: dict[str, Role] = {

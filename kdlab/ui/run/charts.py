@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from kdlab.distill.arms import Arm
-from kdlab.distill.objective_catalogue import ForwardKL
-from kdlab.runs.curves import Curves
+from kdlab.distill.metrics import Metric
+from kdlab.runs.curves import Curves, Line
 from kdlab.ui.look.series import line_with_band, spread_labels
-from kdlab.ui.look.style import ROLES, Figure, Role
+from kdlab.ui.look.style import ROLES, Figure, Role, arm_role
 
 _PERCENT = ".0%"
 
@@ -28,11 +28,13 @@ def race(curves: Curves, arms: tuple[Arm, ...], epochs: int, teacher_accuracy: f
         }
     ]
     ends: list[tuple[float, str, Role]] = [(teacher_accuracy, teacher.name, teacher)]
-    for i, arm in enumerate(arms):
-        role, values = ROLES[arm.role], curves.values["accuracy"][:, i]
-        traces += line_with_band(curves.epoch, values, role, f"{arm.name} %{{y:.1%}}")
-        ends.append((_last(values), arm.name, role))
-    low = max(0.0, min(0.9, _span(curves.values["accuracy"][-max(1, len(curves) // 2) :])[0] - 0.05))
+    later: list[np.ndarray] = []
+    for role, arm in drawn_as(arms):
+        line = curves.line("accuracy", arm.key)
+        traces += line_with_band(curves.epoch, line.mean, line.half, role, f"{arm.label} %{{y:.1%}}")
+        ends.append((float(line.mean[-1]), arm.label, role))
+        later.append((line.mean - np.nan_to_num(line.half))[-max(1, len(curves) // 2) :])
+    low = max(0.0, min(0.9, _span(np.concatenate(later))[0] - 0.05))
     return {
         "data": traces,
         "layout": {
@@ -46,50 +48,53 @@ def race(curves: Curves, arms: tuple[Arm, ...], epochs: int, teacher_accuracy: f
     }
 
 
-def fidelity(curves: Curves, arms: tuple[Arm, ...], metric: str) -> Figure:
+def drawn_as(arms: tuple[Arm, ...]) -> list[tuple[Role, Arm]]:
+    """How each arm looks in a picture, everywhere alike."""
+    return [(arm_role(arm.hue, arm.label, place), arm) for place, arm in enumerate(arms)]
+
+
+def fidelity(curves: Curves, arms: tuple[Arm, ...], metric: Metric) -> Figure:
     """Agreement with the teacher, or KL from it, of every arm on the test set."""
-    title, form = {
-        "agreement": ("Agreement with the teacher", ".0%"),
-        "kl": ("KL from the teacher, nats", ".2f"),
-    }[metric]
-    traces, labels = [], []
-    for i, arm in enumerate(arms):
-        role, values = ROLES[arm.role], curves.values[metric][:, i]
-        traces += line_with_band(curves.epoch, values, role, f"{arm.name} %{{y:{form}}}")
-        labels.append((_last(values), arm.name, role))
-    return _small(curves, traces, labels, title, form)
+    title = f"{metric.title}, {metric.unit}" if metric.unit else metric.title
+    form = ".2f" if metric.unit else _PERCENT
+    lines = [(curves.line(metric.name, arm.key), role, arm.label) for role, arm in drawn_as(arms)]
+    return _several(curves, lines, title, form)
 
 
-def terms(curves: Curves, arms: tuple[Arm, ...]) -> Figure:
-    """The soft arm's two terms, unweighted, and the supervised term of labels only as their control."""
-    return _several(curves, _terms(curves, arms), "Loss term, nats", ".2f")
+def terms(curves: Curves, arm: Arm, control: Arm | None) -> Figure:
+    """An arm's two terms, unweighted, and the supervised term of its control."""
+    return _several(curves, _terms(curves, arm, control), "Loss term, nats", ".2f")
 
 
-def term_lines(curves: Curves, arms: tuple[Arm, ...]) -> list[tuple[str, np.ndarray]]:
-    """What `terms` draws: names and values (points, seeds)."""
-    return [(name, values) for values, _, name in _terms(curves, arms)]
+def term_lines(curves: Curves, arm: Arm, control: Arm | None) -> list[tuple[str, np.ndarray]]:
+    """What `terms` draws: names and means (points,)."""
+    return [(name, line.mean) for line, _, name in _terms(curves, arm, control)]
 
 
-def _terms(curves: Curves, arms: tuple[Arm, ...]) -> list[tuple[np.ndarray, Role, str]]:
-    soft, control = _index(arms, "soft_targets"), _index(arms, "labels_only")
-    return [
-        (curves.values["supervised"][:, soft], ROLES["supervised"], "Cross-entropy"),
-        (curves.values["distillation"][:, soft], ROLES["distillation"], _term(arms[soft])),
-        (curves.values["supervised"][:, control], ROLES["labels_only"], "CE, labels only"),
-    ]
+def _terms(curves: Curves, arm: Arm, control: Arm | None) -> list[tuple[Line, Role, str]]:
+    drawn = [(curves.line("supervised", arm.key), ROLES["supervised"], "Cross-entropy")]
+    if arm.objective is not None:
+        drawn.append((curves.line("distillation", arm.key), ROLES["distillation"], arm.objective.term))
+    return drawn + _control(curves, "supervised", control)
 
 
-def gradient_budget(curves: Curves, arms: tuple[Arm, ...]) -> Figure:
+def _control(curves: Curves, metric: str, control: Arm | None) -> list[tuple[Line, Role, str]]:
+    if control is None:
+        return []
+    return [(curves.line(metric, control.key), arm_role(control.hue, control.label), f"CE, {control.in_a_sentence}")]
+
+
+def gradient_budget(curves: Curves, arm: Arm, control: Arm | None) -> Figure:
     """One picture: the two weighted terms' gradient norms over the epochs, and both as arrows with their sum.
 
-    The norm of labels only is their control. The arrows' angle is the gradients' own, from their cosine.
+    The norm of the arm's control stands beside them. The arrows' angle is the gradients' own, from their cosine.
     """
-    soft, shown = _index(arms, "soft_targets"), _norms(curves, arms)
+    shown = _norms(curves, arm, control)
     figure = _several(curves, shown, "Gradient norm", ".2f")
     layout = figure["layout"]
-    cosine = _last(curves.values["gradient_cosine"][:, soft])
-    lengths = [_last(values) for values, *_ in shown[:2]]
-    if not np.isfinite([cosine, *lengths]).all() or min(lengths) == 0:
+    cosine = float(curves.line("gradient_cosine", arm.key).mean[-1])
+    lengths = [float(line.mean[-1]) for line, *_ in shown[:2]]
+    if len(lengths) < 2 or not np.isfinite([cosine, *lengths]).all() or min(lengths) == 0:
         return figure  # a term that is silent makes no angle with the other
     layout["xaxis"]["domain"] = [0, 0.46]
     layout["margin"]["r"] = 16
@@ -136,29 +141,24 @@ def gradient_budget(curves: Curves, arms: tuple[Arm, ...]) -> Figure:
     return figure
 
 
-def gradient_lines(curves: Curves, arms: tuple[Arm, ...]) -> list[tuple[str, np.ndarray]]:
-    """The norms that `gradient_budget` draws: names and values (points, seeds)."""
-    return [(name, values) for values, _, name in _norms(curves, arms)]
+def gradient_lines(curves: Curves, arm: Arm, control: Arm | None) -> list[tuple[str, np.ndarray]]:
+    """The norms that `gradient_budget` draws: names and means (points,)."""
+    return [(name, line.mean) for line, _, name in _norms(curves, arm, control)]
 
 
-def _norms(curves: Curves, arms: tuple[Arm, ...]) -> list[tuple[np.ndarray, Role, str]]:
-    soft, control = _index(arms, "soft_targets"), _index(arms, "labels_only")
-    return [
-        (curves.values["gradient_supervised"][:, soft], ROLES["supervised"], "(1 − w) · CE"),
-        (curves.values["gradient_distillation"][:, soft], ROLES["distillation"], f"w · {_term(arms[soft])}"),
-        (curves.values["gradient_supervised"][:, control], ROLES["labels_only"], "CE, labels only"),
-    ]
+def _norms(curves: Curves, arm: Arm, control: Arm | None) -> list[tuple[Line, Role, str]]:
+    drawn = [(curves.line("gradient_supervised", arm.key), ROLES["supervised"], "(1 − w) · CE")]
+    if arm.objective is not None:
+        line = curves.line("gradient_distillation", arm.key)
+        drawn.append((line, ROLES["distillation"], f"w · {arm.objective.term}"))
+    return drawn + _control(curves, "gradient_supervised", control)
 
 
-def _term(arm: Arm) -> str:
-    return "T² · KL" if isinstance(arm.objective, ForwardKL) else arm.objective.title
-
-
-def _several(curves: Curves, shown: list[tuple[np.ndarray, Role, str]], title: str, form: str) -> Figure:
+def _several(curves: Curves, shown: list[tuple[Line, Role, str]], title: str, form: str) -> Figure:
     traces, labels = [], []
-    for values, role, name in shown:
-        traces += line_with_band(curves.epoch, values, role, f"{name} %{{y:{form}}}")
-        labels.append((_last(values), name, role))
+    for line, role, name in shown:
+        traces += line_with_band(curves.epoch, line.mean, line.half, role, f"{name} %{{y:{form}}}")
+        labels.append((float(line.mean[-1]), name, role))
     return _small(curves, traces, labels, title, form)
 
 
@@ -179,11 +179,6 @@ def _small(
             "shapes": _mark_lines(curves),
         },
     }
-
-
-def _last(values: np.ndarray) -> float:
-    """values (points, seeds) → the mean at the last point; NaN where it is not finite for every seed."""
-    return float(values[-1].mean()) if np.isfinite(values[-1]).all() else float("nan")
 
 
 def _span(values: np.ndarray) -> tuple[float, float]:
@@ -228,7 +223,3 @@ def _mark_labels(curves: Curves, epochs: int) -> list[dict[str, Any]]:
         }
         for i, mark in enumerate(named)
     ]
-
-
-def _index(arms: tuple[Arm, ...], role: str) -> int:
-    return next(i for i, arm in enumerate(arms) if arm.role == role)

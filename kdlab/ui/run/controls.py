@@ -14,7 +14,7 @@ from kdlab.data.registry import DATASETS
 from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.lessons.presets import PRESETS
 from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for, teachers_for
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.recipes import ThreeArms
 from kdlab.ui.look.folded import folded
 from kdlab.ui.run.steering import forget_rudder
 from kdlab.ui.url_state import adopt, publish, url_choice
@@ -23,19 +23,19 @@ from kdlab.ui.widgets.live_slider import live_slider
 
 def apply_preset(name: str) -> None:
     """Sets every control to the preset's value; for a button's callback."""
-    set_controls(RunSpec.model_validate(PRESETS[name].values))
+    set_controls(ThreeArms.model_validate(PRESETS[name].values))
 
 
-def set_controls(spec: RunSpec) -> None:
-    """Sets every control to the spec's value, before the controls are shown."""
-    default = RunSpec()
-    for field in RunSpec.model_fields:
+def set_controls(settings: ThreeArms) -> None:
+    """Sets every control to the setting's value, before the controls are shown."""
+    default = ThreeArms()
+    for field in ThreeArms.model_fields:
         if field != "objective":
-            _set(field, getattr(spec, field), getattr(default, field))
-    _set("objective", spec.objective.name, default.objective.name)
-    for field, info in type(spec.objective).model_fields.items():
+            _set(field, getattr(settings, field), getattr(default, field))
+    _set("objective", settings.objective.name, default.objective.name)
+    for field, info in type(settings.objective).model_fields.items():
         if field != "name":
-            _set(f"objective_{field}", getattr(spec.objective, field), info.default)
+            _set(f"objective_{field}", getattr(settings.objective, field), info.default)
     forget_rudder()
 
 
@@ -53,7 +53,7 @@ def _set(key: str, value: Any, default: Any) -> None:
 
 def names_settings(parameters: Iterable[str]) -> bool:
     """Whether a URL's parameters say how the controls stand."""
-    return any(name in RunSpec.model_fields or name.startswith("objective_") for name in parameters)
+    return any(name in ThreeArms.model_fields or name.startswith("objective_") for name in parameters)
 
 
 def field_slider(
@@ -81,12 +81,12 @@ def field_slider(
 
 def spec_slider(field: str, **limits: float) -> float:
     """A live slider for a number of the run's spec."""
-    return field_slider(RunSpec.model_fields[field], field, **limits)
+    return field_slider(ThreeArms.model_fields[field], field, **limits)
 
 
 def spec_choice(field: str, titles: dict[str, str]) -> str:
     """A select box for a name of the spec. titles: name → what is shown."""
-    info = RunSpec.model_fields[field]
+    info = ThreeArms.model_fields[field]
     named = getattr(info.default, "name", info.default)
     default = named if named in titles else next(iter(titles))
     notice = url_choice(field, titles, default)
@@ -140,7 +140,7 @@ _TRAINING = ("epochs", "seeds", "learning_rate", "batch_size")
 
 
 def run_controls(*, steers: bool) -> tuple[dict[str, Any], DeltaGenerator]:
-    """All controls of a run: the values for `RunSpec.model_validate`, and a place beside the rudder for words.
+    """All controls of a run: the values for `ThreeArms`, and a place beside the rudder for words.
 
     steers: temperature and KD weight act on a run at work. On a phone they then stay on screen beside its picture.
     """

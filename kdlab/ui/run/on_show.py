@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from kdlab.runs.recipes import settings_of
 from kdlab.runs.store import Store, StoreError
 from kdlab.ui.run.controls import names_settings, set_controls
 from kdlab.ui.run.steering import held
@@ -48,6 +49,7 @@ def run_on_show(store: Store | None) -> str | None:
         run = store.get(run_id)
     except StoreError:
         return run_id
-    if run is not None and not names_settings(st.query_params):
-        set_controls(run.spec.model_copy(update=held(run)))
+    settings = None if run is None else settings_of(run.spec)
+    if run is not None and settings is not None and not names_settings(st.query_params):
+        set_controls(settings.model_copy(update=held(run)))
     return run_id

@@ -8,26 +8,27 @@ import numpy as np
 
 from kdlab.core.intervals import Interval
 from kdlab.runs.comparison import Comparison, in_points, in_words
-from kdlab.ui.look.style import ROLES, Figure, Role, direct_label
+from kdlab.runs.contrasts import Contrast
+from kdlab.runs.spec import RunSpec
+from kdlab.ui.look.style import ROLES, Figure, Role, arm_role, direct_label
 
 _PERCENT = ".0%"
 
 
-def gain_split(found: Comparison, taught: str, on_top: str) -> Figure:
-    """From labels only to the soft arm in two steps, each with its 95 % interval; the teacher's line above.
+def gain_split(spec: RunSpec, found: Comparison, contrast: Contrast) -> Figure:
+    """From a contrast's subtrahend to its minuend, in the parts that it has, each with its 95 % interval.
 
-    taught: the soft arm's name; on_top: what it adds to the teacher's answers.
-    The ends are markers and the steps floating bars: the axis need not start at zero.
+    The ends are markers and the parts floating bars: the axis need not start at zero. The teacher's line above.
     """
-    ends = {
-        name: found.accuracy[role]
-        for name, role in (("Labels only", "labels_only"), (taught, "soft_targets"))
-    }
-    middle = found.accuracy["hard_labels"].mean
-    steps = (
-        ("Teacher's<br>answers", ends["Labels only"].mean, found.answers, ROLES["hard_labels"]),
-        (on_top, middle, found.softness, ROLES["soft_targets"]),
-    )
+    roles = {arm.key: arm_role(arm.hue, arm.label, place) for place, arm in enumerate(spec.arms)}
+    parts = [one for one in found.found if one.contrast.key in contrast.parts] or [
+        one for one in found.found if one.contrast.key == contrast.key
+    ]
+    steps = [
+        (_two_lines(one.contrast.label), found.accuracy[one.contrast.subtrahend].mean, one.difference, roles[one.contrast.minuend])
+        for one in parts
+    ]
+    ends = [(contrast.subtrahend, 0), (contrast.minuend, len(steps) + 1)]
     teacher = ROLES["teacher"]
     traces: list[dict[str, Any]] = []
     labels = [
@@ -35,8 +36,8 @@ def gain_split(found: Comparison, taught: str, on_top: str) -> Figure:
             0, found.teacher_accuracy, f"Teacher {found.teacher_accuracy:.1%}", teacher, xanchor="center"
         )
     ]
-    for place, (name, interval) in zip((0, 3), ends.items(), strict=True):
-        role = ROLES["labels_only" if place == 0 else "soft_targets"]
+    for key, place in ends:
+        role, interval = roles[key], found.accuracy[key]
         traces.append(
             {
                 "x": [place],
@@ -44,7 +45,7 @@ def gain_split(found: Comparison, taught: str, on_top: str) -> Figure:
                 "mode": "markers",
                 "marker": {"color": role.colour, "symbol": role.marker, "size": 16},
                 "error_y": _error_bar(interval),
-                "hovertemplate": f"%{{y:.1%}}<extra>{name}</extra>",
+                "hovertemplate": f"%{{y:.1%}}<extra>{role.name}</extra>",
             }
         )
         labels.append(_plain_label(place, _top(interval.mean, interval), f"{interval.mean:.1%}", role))
@@ -71,23 +72,24 @@ def gain_split(found: Comparison, taught: str, on_top: str) -> Figure:
             )
         )
     heights = [label["y"] for label in labels]
-    bottoms = [s + i.mean if i.n < 2 else s + i.low for _, s, i, _ in steps]
-    lows = [i.mean if i.n < 2 else i.low for i in ends.values()]
-    names = ["Labels<br>only", *(name for name, *_ in steps), taught.replace(" ", "<br>", 1)]
+    shown = [found.accuracy[key] for key, _ in ends]
+    bottoms = [s + (i.mean if i.n < 2 else min(0.0, i.low)) for _, s, i, _ in steps]
+    bottoms += [i.mean if i.n < 2 else i.low for i in shown]
+    names = [_two_lines(roles[ends[0][0]].name), *(name for name, *_ in steps), _two_lines(roles[ends[1][0]].name)]
     return {
         "data": traces,
         "layout": {
             "xaxis": {
-                "tickvals": [0, 1, 2, 3],
+                "tickvals": list(range(len(names))),
                 "ticktext": names,
                 "tickangle": 0,
-                "range": [-0.6, 3.6],
+                "range": [-0.6, len(names) - 0.4],
                 "showgrid": False,
             },
             "yaxis": {
                 "title": {"text": "Test accuracy"},
                 "tickformat": _PERCENT,
-                "range": [min(*lows, middle, *bottoms) - 0.02, max(heights) + 0.05],
+                "range": [min(bottoms) - 0.02, max(heights) + 0.05],
             },
             "shapes": [
                 {
@@ -103,6 +105,10 @@ def gain_split(found: Comparison, taught: str, on_top: str) -> Figure:
             "barmode": "overlay",
         },
     }
+
+
+def _two_lines(name: str) -> str:
+    return name.replace(" ", "<br>", 1)
 
 
 def _block(interval: Interval, role: Role) -> dict[str, Any]:
@@ -151,22 +157,23 @@ def _plain_label(x: float, y: float, text: str, role: Role, **annotation: Any) -
     return direct_label(x, y, text, role, **{"xanchor": "center", "xshift": 0, "yshift": 12} | annotation)
 
 
-def per_class(result: dict[str, Any], classes: tuple[str, ...]) -> Figure:
+def per_class(spec: RunSpec, result: dict[str, Any], classes: tuple[str, ...]) -> Figure:
     """Accuracy of each true class, a row a class: every arm's mean over seeds and the teacher."""
-    shown = [("teacher", "Teacher", np.array(result["teacher_per_class"]))]
-    shown += [(arm["role"], arm["name"], np.array(arm["per_class"]).mean(0)) for arm in result["arms"]]
+    shown = [(ROLES["teacher"], np.array(result["teacher_per_class"]))]
+    for place, (arm, kept) in enumerate(zip(spec.arms, result["arms"], strict=True)):
+        shown.append((arm_role(arm.hue, arm.label, place), np.array(kept["per_class"]).mean(0)))
     traces = [
         {
             "x": values.tolist(),
             "y": list(classes),
             "mode": "markers",
-            "name": name,
-            "marker": {"color": ROLES[role].colour, "symbol": ROLES[role].marker, "size": 11},
-            "hovertemplate": f"%{{y}} %{{x:.1%}}<extra>{name}</extra>",
+            "name": role.name,
+            "marker": {"color": role.colour, "symbol": role.marker, "size": 11},
+            "hovertemplate": f"%{{y}} %{{x:.1%}}<extra>{role.name}</extra>",
         }
-        for role, name, values in shown
+        for role, values in shown
     ]
-    every = np.array([values for *_, values in shown])
+    every = np.array([values for _, values in shown])
     rails = [
         {
             "type": "line",

@@ -11,6 +11,7 @@ import streamlit as st
 
 from kdlab.runs import artifacts
 from kdlab.runs.curves import Curves, curves
+from kdlab.runs.points import LIVE
 from kdlab.runs.recorded import OWNER, recorded_run
 from kdlab.runs.store import Run, Store
 
@@ -44,10 +45,10 @@ def stored(store: Store, run_id: str) -> Shown | None:
         return None
     kept: dict[str, list[Any]] = st.session_state.setdefault("points-of-runs", {})
     rows = kept.setdefault(run_id, [])
-    rows += store.points(run_id, after=rows[-1][0] if rows else -1)
+    rows += store.points(run_id, after=rows[-1][0] if rows else -1, kinds=LIVE)
     for other in [other for other in kept if other != run_id][:-3]:
         del kept[other]
-    return Shown(run, curves(rows), run.step / run.steps if run.steps else 0.0, run.active)
+    return Shown(run, curves(rows, run.spec), run.step / run.steps if run.steps else 0.0, run.active)
 
 
 def on_show(run_id: str | None, store: Store | None) -> Shown:
@@ -68,7 +69,7 @@ def absent_because(run_id: str | None, shown: Shown, store: Store | None) -> str
 def recorded() -> Shown:
     """The recorded run, whole, or as far as its replay has come."""
     run, rows, _ = recorded_run()
-    whole = curves(rows)
+    whole = curves(rows, run.spec)
     started = st.session_state.get(_REPLAY)
     if started is None or whole is None:
         return Shown(run, whole, 1.0, False)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.recipes import ThreeArms, settings_of
 from kdlab.runs.store import AT_WORK, NotYoursError, Run, Store
 from kdlab.server.identity import visitor_id
 
@@ -15,7 +15,7 @@ _PREFIX = "steered-"  # + run id: where this tab's sliders stood when they were 
 _HELD = "held-"  # + run id: what this tab last knew the run to hold
 
 
-def steer(store: Store | None, run_id: str | None, spec: RunSpec) -> Run | None:
+def steer(store: Store | None, run_id: str | None, settings: ThreeArms) -> Run | None:
     """Passes the two sliders on to the run where they have been moved since it was first on show.
 
     Where they stand when a page opens steers nothing: a link must not change the run it leads to.
@@ -23,12 +23,12 @@ def steer(store: Store | None, run_id: str | None, spec: RunSpec) -> Run | None:
     """
     if store is None or run_id is None:
         return None
-    now = {name: getattr(spec, name) for name in _STEERED}
+    now = {name: getattr(settings, name) for name in _STEERED}
     key = f"{_PREFIX}{run_id}"
     known = st.session_state.setdefault(key, now)
     moved = {name: value for name, value in now.items() if value != known[name]}
     run = store.get(run_id)
-    if run is not None and moved and in_hand(run) and not _differs(run, spec):
+    if run is not None and moved and in_hand(run) and not _differs(run, settings):
         wanted = held(run) | moved
         try:
             store.steer(run_id, visitor_id(), wanted)
@@ -40,7 +40,7 @@ def steer(store: Store | None, run_id: str | None, spec: RunSpec) -> Run | None:
     return run
 
 
-def whom_it_steers(run: Run | None, spec: RunSpec) -> str:
+def whom_it_steers(run: Run | None, settings: ThreeArms) -> str:
     """What the two sliders act on, in a sentence that stands beside them."""
     if run is None or not run.active:
         return "These two are for your next run."
@@ -48,7 +48,7 @@ def whom_it_steers(run: Run | None, spec: RunSpec) -> str:
         return "These two are for your next run: the one on show is another visitor's, who alone steers it."
     if run.state not in AT_WORK:
         return "These two are for your next run: the one on show still waits, with its own settings."
-    if differs := _differs(run, spec):
+    if differs := _differs(run, settings):
         return f"These two are for your next run: the one at work has another {differs}."
     now = held(run)
     return f"These two **steer your run at work**: it holds T {now['temperature']:g}, w {now['kd_weight']:g}."
@@ -60,9 +60,12 @@ def in_hand(run: Run | None) -> bool:
 
 
 def held(run: Run) -> dict[str, float]:
-    """Temperature and kd_weight as they are now, or were at the run's end."""
+    """Temperature and kd_weight as they are now, or were at the run's end; empty for a run that has no such sliders."""
+    launched = settings_of(run.spec)
+    if launched is None:
+        return {}
     steering = run.asked if run.active else run.steering
-    return {name: steering.get(name, getattr(run.spec, name)) for name in _STEERED}
+    return {name: steering.get(name, getattr(launched, name)) for name in _STEERED}
 
 
 def drifted(run: Run) -> bool:
@@ -87,7 +90,10 @@ def forget_rudder() -> None:
         del st.session_state[key]
 
 
-def _differs(run: Run, spec: RunSpec) -> str:
+def _differs(run: Run, settings: ThreeArms) -> str:
     """What keeps these settings from steering the run: the first that is another, empty where none is."""
+    launched = settings_of(run.spec)
+    if launched is None:
+        return "kind of experiment"
     names = ("dataset", "student", "objective")
-    return next((name for name in names if getattr(spec, name) != getattr(run.spec, name)), "")
+    return next((name for name in names if getattr(settings, name) != getattr(launched, name)), "")

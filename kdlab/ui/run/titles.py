@@ -9,6 +9,7 @@ from typing import Any
 from kdlab.data.registry import DATASETS
 from kdlab.distill.objective_catalogue import Objective
 from kdlab.models.catalogue import STUDENTS, TEACHERS
+from kdlab.runs.recipes import ThreeArms, settings_of
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Run
 
@@ -29,24 +30,36 @@ def run_title(run: Run) -> str:
 
 
 def spec_title(spec: RunSpec) -> str:
-    """The data set, and each setting that is not its default in a few words."""
-    default = _default(spec.dataset)
-    told = [setting(spec, name) for name in _SETTINGS if getattr(spec, name) != getattr(default, name)]
-    return " · ".join([setting(spec, "dataset"), *(told or ["default settings"])])
+    """The data set, and each setting that is not its default in a few words; of another recipe its arms too."""
+    default, given = _default(spec.dataset), _settings(spec)
+    told = [
+        _SETTINGS[name](value)
+        for name in _SETTINGS
+        if name in given and (value := given[name]) != getattr(default, name)
+    ]
+    if spec.recipe.name != _RECIPE:
+        own = [f"{name.replace('_', ' ')} {value}" for name, value in spec.recipe.settings.items()]
+        told = [", ".join(arm.label for arm in spec.arms), *own, *told]
+    return " · ".join([_SETTINGS["dataset"](spec.dataset), *(told or ["default settings"])])
 
 
-def setting(spec: RunSpec, name: str) -> str:
-    """One setting of the spec as it stands in a title: "50 labels", "T 8", "batches of 32"."""
-    return _SETTINGS[name](getattr(spec, name))
+def _settings(spec: RunSpec) -> dict[str, Any]:
+    """What the controls said, by name: the shared settings, and those of the recipe where this lab knows it."""
+    given = settings_of(spec) or spec
+    return {name: getattr(given, name) for name in _SETTINGS if hasattr(given, name)}
 
 
 def differing_settings(first: Run, second: Run) -> list[tuple[str, str, str]]:
     """What is set otherwise in two runs: what it is called, and how each run has it."""
+    ours, theirs = _settings(first.spec), _settings(second.spec)
     rows = [
-        (dict(info.json_schema_extra or {})["title"], setting(first.spec, name), setting(second.spec, name))  # type: ignore[arg-type]
-        for name, info in RunSpec.model_fields.items()
-        if getattr(first.spec, name) != getattr(second.spec, name)
+        (dict(info.json_schema_extra or {})["title"], _SETTINGS[name](ours[name]), _SETTINGS[name](theirs[name]))  # type: ignore[arg-type]
+        for name, info in ThreeArms.model_fields.items()
+        if name in ours and name in theirs and ours[name] != theirs[name]
     ]
+    if first.spec.recipe.name != second.spec.recipe.name:
+        arms = [", ".join(arm.label for arm in run.spec.arms) for run in (first, second)]
+        rows.append(("Arms", arms[0], arms[1]))
     if first.steering != second.steering:
         rows.append(("Moved while it went on", _steered(first) or "nothing", _steered(second) or "nothing"))
     return rows
@@ -61,13 +74,14 @@ def state_words(run: Run) -> str:
 def _steered(run: Run) -> str:
     if not run.steering:
         return ""
-    now = {name: run.steering.get(name, getattr(run.spec, name)) for name in ("temperature", "kd_weight")}
+    launched = _settings(run.spec)
+    now = {name: run.steering.get(name, launched.get(name, 0.0)) for name in ("temperature", "kd_weight")}
     return f"steered to T {_number(now['temperature'])}, w {_number(now['kd_weight'])}"
 
 
 @cache
-def _default(dataset: str) -> RunSpec:
-    return RunSpec(dataset=dataset)
+def _default(dataset: str) -> ThreeArms:
+    return ThreeArms(dataset=dataset)
 
 
 def _number(value: float) -> str:
@@ -95,6 +109,7 @@ def _counted(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
 
+_RECIPE = "three_arms"
 _SETTINGS: dict[str, Callable[[Any], str]] = {
     "dataset": lambda name: DATASETS[name].title,
     "teacher": lambda name: f"taught by {TEACHERS[name].title}",

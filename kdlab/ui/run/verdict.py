@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,23 @@ import streamlit as st
 
 from kdlab.core.intervals import Interval
 from kdlab.data.registry import DATASETS, Dataset
-from kdlab.distill.arms import ROLE_NAMES
-from kdlab.distill.objective_catalogue import ForwardKL
-from kdlab.runs.comparison import Comparison, best_supported, compare, in_points, in_words, no_verdict
+from kdlab.distill.metrics import metrics_of
+from kdlab.runs.comparison import (
+    Comparison,
+    Found,
+    best_supported,
+    compare,
+    in_points,
+    in_words,
+    no_verdict,
+    void_because,
+)
 from kdlab.runs.recorded import OWNER
+from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Run
+from kdlab.ui.look.style import arm_role
 from kdlab.ui.run import result_charts
+from kdlab.ui.run.differences import paired_differences
 from kdlab.ui.widgets.live_plot import live_plot
 
 _EXAMPLES = 8
@@ -23,7 +35,7 @@ _EXAMPLES = 8
 def verdict(run: Run, answers: np.ndarray | None) -> None:
     """Draws the end of a run. answers (arms, seeds, N): the students' classes on the test set."""
     assert run.result is not None
-    found = compare(run.result)
+    found = compare(run.spec, run.result)
     st.header("What this run shows")
     if run.steering:
         st.info(
@@ -33,20 +45,15 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
     nothing = no_verdict(run.spec, run.steering)
     if nothing:
         st.info(nothing, icon=":material/block:")
-        if run.spec.kd_weight > 0:
-            st.markdown(_answers_sentence(run, found))
-    else:
+    shown = [one for one in found.found if void_because(run.spec, one.contrast, run.steering) is None]
+    if not nothing and shown:
         left, right = st.columns([3, 2], vertical_alignment="center")
         with left:
-            live_plot(
-                result_charts.gain_split(found, run.spec.arms[-1].name, _on_top(run)),
-                key="gain",
-                height=340,
-                alt=f"{_accuracies(run, found)} From labels only to {run.spec.arms[-1].name.lower()}: the teacher's "
-                f"answers {in_words(found.answers)}; then {_on_top(run).lower()} {in_words(found.softness)}.",
-            )
+            _differences(run, found, shown)
         with right:
-            st.markdown(_sentences(run, found))
+            st.markdown(_sentences(run, found, shown))
+    elif shown:
+        st.markdown("\n\n".join(map(_contrast_sentence, shown)))
     data = DATASETS[run.spec.dataset]
     classes, price, changed = st.tabs(
         ["By class", "What it costs", "Where they differ"], key="result", bind="query-params"
@@ -54,7 +61,7 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
     if classes.open:
         with classes:
             live_plot(
-                result_charts.per_class(run.result, data.classes),
+                result_charts.per_class(run.spec, run.result, data.classes),
                 key="classes",
                 height=90 + 32 * len(data.classes),
                 alt=f"Accuracy of each class. {_by_class(run, data)}",
@@ -64,7 +71,7 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
             _price(run, found)
     if changed.open:
         with changed:
-            if nothing:
+            if nothing or not run.spec.contrasts:
                 st.caption("No example differs by distillation: this run has none.")
             elif answers is None:
                 st.caption("The students' answers of this run were not kept.")
@@ -72,94 +79,129 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
                 _changed(run, data, answers)
 
 
+def _differences(run: Run, found: Comparison, shown: list[Found]) -> None:
+    """The picture of the contrasts: the question in its parts, or, where there are more, a row for each."""
+    question, *others = shown
+    if all(one.contrast.key in question.contrast.parts for one in others):
+        said = "; ".join(f"{one.contrast.words} {in_words(one.difference)}" for one in others or [question])
+        figure = result_charts.gain_split(run.spec, found, question.contrast)
+        live_plot(figure, key="gain", height=340, alt=f"{_accuracies(run, found)} {said}.")
+        return
+    rows = {one.contrast.key: one.difference for one in shown if one.contrast.metric == "accuracy"}
+    roles = {arm.key: arm_role(arm.hue, arm.label, place) for place, arm in enumerate(run.spec.arms)}
+    named = {one.contrast.key: replace(roles[one.contrast.minuend], name=one.contrast.label) for one in shown}
+    said = "; ".join(f"{one.contrast.words}: {in_words(one.difference, one.contrast.metric)}" for one in shown)
+    live_plot(
+        paired_differences(rows, named, sides=("← worse", "better →"), axis="Percentage points of test accuracy"),
+        key="gain",
+        height=110 + 60 * len(rows),
+        alt=f"{_accuracies(run, found)} {said}.",
+    )
+
+
 def headline(run: Run) -> str:
     """Which student to take, and why, in a sentence or two. Markdown."""
     assert run.result is not None
     if nothing := no_verdict(run.spec, run.steering):
         return f"**No verdict on distillation.** {nothing}"
-    found, taught = compare(run.result), _student(run)
-    if found.total.n < 2:
+    spec, found = run.spec, compare(run.spec, run.result)
+    if not found.found:
+        return _accuracies(run, found)
+    question = found.found[0]
+    minuend, subtrahend = spec.arm(question.contrast.minuend), spec.arm(question.contrast.subtrahend)
+    if question.difference.n < 2:
         return (
-            f"**No difference shown.** The {taught} student ended {in_points(found.total.mean)} points against labels only, but "
-            "one seed tells nothing of chance: run at least two."
+            f"**No difference shown.** The {minuend.its_student} ended {in_points(question.difference.mean)} points "
+            f"against {subtrahend.in_a_sentence}, but one seed tells nothing of chance: run at least two."
         )
-    match best_supported(found):
-        case "soft_targets":
-            return (
-                f"**Take the {taught} student.** It {_beside(found.total, 'labels only')}, and it "
-                f"{_beside(found.softness, _ANSWERS)}."
-            )
-        case "hard_labels":
-            less = " and asks more of the teacher" if found.softness.holds_zero else ""
-            return (
-                f"**Take the student of the teacher's answers.** It {_beside(found.answers, 'labels only')}. The "
-                f"{taught} student {_beside(found.softness, _ANSWERS)}{less}."
-            )
-    harms = [
-        f"{name} {_beside(difference, 'labels only')}"
-        for name, difference in (
-            (f"the {taught} student", found.total),
-            (f"that of {_ANSWERS}", found.answers),
-        )
-        if not difference.holds_zero
-    ]
+    best = best_supported(spec, found)
+    if best is None:
+        return _each_beside_its_control(spec, found)
+    return _the_one_to_take(spec, found, best)
+
+
+def _the_one_to_take(spec: RunSpec, found: Comparison, best: str) -> str:
+    """Of a run that compares every two arms: the simplest that no other is shown to beat."""
+    first, arm = spec.arms[0], spec.arm(best)
+    if arm.key != first.key:
+        others = [one for one in spec.arms if one.key not in (best, first.key)]
+        simpler = [one for one in others if spec.arms.index(one) < spec.arms.index(arm)]
+        said = [_beside(found.between(best, one.key), one.in_a_sentence) for one in (first, *simpler)]
+        words = f"**Take the {arm.its_student}.** It {', and it '.join(said)}."
+        for one in others:
+            if one not in simpler:
+                difference = found.between(one.key, best)
+                assert difference is not None
+                less = " and asks more of the teacher" if difference.holds_zero else ""
+                words += f" The {one.its_student} {_beside(difference, arm.in_a_sentence)}{less}."
+        return words
+    beside = [(one, found.between(one.key, first.key)) for one in reversed(spec.arms[1:])]
+    harms = [(one, d) for one, d in beside if d is not None and not d.holds_zero]
     if harms:
-        said = ", and ".join(harms)
-        return f"**Take the labels-only student,** which needs no teacher: {said}."
+        said = ", and ".join(f"the {one.its_student} {_beside(d, first.in_a_sentence)}" for one, d in harms)
+        return f"**Take the {first.its_student},** which needs no teacher: {said}."
+    question = found.found[0]
+    minuend = spec.arm(question.contrast.minuend)
     return (
-        f"**No difference shown.** The {taught} student {_beside(found.total, 'labels only')}: take labels only, which "
-        "needs no teacher."
+        f"**No difference shown.** The {minuend.its_student} {_beside(question.difference, first.in_a_sentence)}: "
+        f"take {first.in_a_sentence}, which needs no teacher."
     )
 
 
-_ANSWERS = "the teacher's answers"
+def _each_beside_its_control(spec: RunSpec, found: Comparison) -> str:
+    """Of a run with other contrasts: how many of them show a difference, and which."""
+    shown = [one for one in found.found if not one.difference.holds_zero]
+    if not shown:
+        return "**No difference shown** by any of this run's contrasts."
+    said = "; ".join(
+        f"the {spec.arm(one.contrast.minuend).its_student} "
+        f"{_beside(one.difference, spec.arm(one.contrast.subtrahend).in_a_sentence, one.contrast.metric)}"
+        for one in shown
+    )
+    count = len(found.found)
+    how_many = "" if count == 1 else f"**{len(shown)} of {count} contrasts show a difference:** "
+    return f"{how_many}{said if how_many else said[0].upper() + said[1:]}."
 
 
-def _student(run: Run) -> str:
-    """What the soft arm's student is called in a sentence."""
-    arm = run.spec.arms[-1]
-    return "soft-targets" if isinstance(arm.objective, ForwardKL) else arm.name
-
-
-def _beside(difference: Interval, other: str) -> str:
+def _beside(difference: Interval | None, other: str, metric: str = "accuracy") -> str:
     """How a student stands beside another, of which a difference is taken."""
+    assert difference is not None
+    words = in_words(difference, metric)
     if difference.holds_zero:
-        return (
-            f"shows no difference from {other} ({in_words(difference).removeprefix('no difference shown (')}"
-        )
-    if difference.mean > 0:
-        return f"beats {other} by {in_words(difference)}"
-    return f"is **worse** than {other} ({in_words(difference)})"
+        return f"shows no difference from {other} ({words.removeprefix('no difference shown (')}"
+    if (difference.mean > 0) == (metrics_of("classification")[metric].better != "less"):
+        return f"beats {other} by {words}"
+    return f"is **worse** than {other} ({words})"
 
 
-def _sentences(run: Run, found: Comparison) -> str:
-    best = best_supported(found)
-    kept = found.accuracy[best].mean
-    name = {"labels_only": "The labels-only student", "hard_labels": f"The student of {_ANSWERS}"}.get(
-        best, f"The {_student(run)} student"
+def _sentences(run: Run, found: Comparison, shown: list[Found]) -> str:
+    best = best_supported(run.spec, found) or run.spec.contrasts[0].minuend
+    student, kept, mean = run.spec.arm(best).its_student, f"{found.kept(best):.1%}", f"{found.accuracy[best].mean:.1%}"
+    return "\n\n".join(
+        [
+            *map(_contrast_sentence, shown),
+            f"The {student} keeps **{kept}** of the teacher's accuracy ({mean} of {found.teacher_accuracy:.1%}).",
+            f":small[{_paired(run.spec.seeds)} Each number is rounded by itself. {_payload(run)}]",
+        ]
     )
-    return (
-        f"**{run.spec.arms[-1].name} against labels only:** {_shown(found.total)}.\n\n"
-        f"{_answers_sentence(run, found)}\n\n"
-        f"**{_on_top(run)} on top of the answers:** {_shown(found.softness)}.\n\n"
-        f"{name} keeps **{kept / found.teacher_accuracy:.1%}** of the teacher's accuracy "
-        f"({kept:.1%} of {found.teacher_accuracy:.1%}).\n\n"
-        f":small[{_paired(run.spec.seeds)} Each number is rounded by itself. {_payload(run)}]"
-    )
+
+
+def _contrast_sentence(one: Found) -> str:
+    words = in_words(one.difference, one.contrast.metric)
+    return f"**{one.contrast.words}:** {words if one.difference.holds_zero else f'**{words}**'}."
 
 
 def _payload(run: Run) -> str:
     classes = len(DATASETS[run.spec.dataset].classes)
-    _, hard, soft = (f"{arm.bits_per_query(classes):.3g} bits" for arm in run.spec.arms)
-    return (
-        f"Payload, what the teacher sends for one example: {hard} to {ROLE_NAMES['hard_labels'].lower()}, "
-        f"{soft} to {run.spec.arms[-1].name.lower()} (32 bits a number). It is a size, not what one learns from it."
+    told = ", ".join(
+        f"{arm.access.bits_per_query(classes):.3g} bits to {arm.in_a_sentence}"
+        for arm in run.spec.arms
+        if arm.objective is not None
     )
-
-
-def _answers_sentence(run: Run, found: Comparison) -> str:
-    where = "unlabelled data" if run.spec.transfer else "the labelled data"
-    return f"**The teacher's answers on {where}:** {_shown(found.answers)}."
+    return (
+        f"Payload, what the teacher sends for one example: {told} (32 bits a number). It is a size, not what one "
+        "learns from it."
+    )
 
 
 def _paired(seeds: int) -> str:
@@ -171,26 +213,15 @@ def _paired(seeds: int) -> str:
     )
 
 
-def _on_top(run: Run) -> str:
-    """What the last arm adds to the teacher's answers."""
-    arm = run.spec.arms[-1]
-    return "Softness" if isinstance(arm.objective, ForwardKL) else arm.name
-
-
-def _shown(difference: Interval) -> str:
-    words = in_words(difference)
-    return words if difference.holds_zero else f"**{words}**"
-
-
 def _accuracies(run: Run, found: Comparison) -> str:
-    said = ", ".join(f"{arm.name} {found.accuracy[arm.role].mean:.1%}" for arm in run.spec.arms)
+    said = ", ".join(f"{arm.label} {found.accuracy[arm.key].mean:.1%}" for arm in run.spec.arms)
     return f"Test accuracy: {said}, the teacher {found.teacher_accuracy:.1%}."
 
 
 def _by_class(run: Run, data: Dataset) -> str:
     """Each class's accuracies, for those who do not see the picture."""
     result: dict[str, Any] = run.result or {}
-    shown = [(arm["name"], np.array(arm["per_class"]).mean(0)) for arm in result["arms"]]
+    shown = [(arm["label"], np.array(arm["per_class"]).mean(0)) for arm in result["arms"]]
     shown += [("the teacher", np.array(result["teacher_per_class"]))]
     return " ".join(
         f"{label}: {', '.join(f'{name} {values[k]:.0%}' for name, values in shown)}."
@@ -209,29 +240,31 @@ def _price(run: Run, found: Comparison) -> None:
         alt=f"The student beside the teacher. {result_charts.costs_in_words(profiles)}",
     )
     teacher, student = profiles["teacher"], profiles["student"]
+    asked = run.spec.contrasts[0].minuend if run.spec.contrasts else run.spec.arms[-1].key
     st.markdown(
         f"{when} on {result['device']['name']}: a student answers {student['throughput']:,.0f} examples a second in "
         f"batches of 256, the teacher {teacher['throughput']:,.0f}. All arms' students cost the same; "
-        f"that of the {_student(run)} arm keeps {found.kept:.1%} of the teacher's accuracy."
+        f"the {run.spec.arm(asked).its_student} keeps {found.kept(asked):.1%} of the teacher's accuracy."
     )
 
 
 def _changed(run: Run, data: Dataset, answers: np.ndarray) -> None:
-    """Test examples on which only one of two students is right: most seeds' of the soft arm, or of labels only."""
-    arrays = data.load()
-    taught = _student(run)
-    usual = {arm.role: _most_frequent(answers[i], len(data.classes)) for i, arm in enumerate(run.spec.arms)}
-    control, distilled = usual["labels_only"], usual["soft_targets"]
-    mended = np.flatnonzero((control != arrays.y_test) & (distilled == arrays.y_test))
-    spoilt = np.flatnonzero((control == arrays.y_test) & (distilled != arrays.y_test))
+    """Test examples on which only one of the two students that the run asks about is right, by most of their seeds."""
+    arrays, question = data.load(), run.spec.contrasts[0]
+    usual = {arm.key: _most_frequent(answers[i], len(data.classes)) for i, arm in enumerate(run.spec.arms)}
+    first, second = run.spec.arm(question.subtrahend), run.spec.arm(question.minuend)
+    control, taught = usual[first.key], usual[second.key]
+    mended = np.flatnonzero((control != arrays.y_test) & (taught == arrays.y_test))
+    spoilt = np.flatnonzero((control == arrays.y_test) & (taught != arrays.y_test))
     st.markdown(
         f"Two students, each by the answer that most of its seeds give: on **{len(mended)}** of the "
-        f"{len(control):,} test examples only the {taught} student is right, on **{len(spoilt)}** only the labels-only student."
+        f"{len(control):,} test examples only the {second.its_student} is right, on **{len(spoilt)}** only the "
+        f"{first.its_student}."
     )
-    for name, picked in ((taught, mended), ("labels-only", spoilt)):
+    for arm, picked in ((second, mended), (first, spoilt)):
         if len(picked):
-            st.caption(f"Only the {name} student is right, the first {min(_EXAMPLES, len(picked))}")
-            _gallery(data, picked[:_EXAMPLES], {"labels only": control, taught: distilled})
+            st.caption(f"Only the {arm.its_student} is right, the first {min(_EXAMPLES, len(picked))}")
+            _gallery(data, picked[:_EXAMPLES], {first.in_a_sentence: control, second.in_a_sentence: taught})
 
 
 def _gallery(data: Dataset, picked: np.ndarray, said: dict[str, np.ndarray]) -> None:

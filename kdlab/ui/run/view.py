@@ -5,7 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from kdlab.data.registry import DATASETS
+from kdlab.distill.arms import Arm
+from kdlab.distill.metrics import metrics_of
 from kdlab.models.catalogue import TEACHERS, teacher_card
+from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store, StoreError
 from kdlab.ui.run import charts
 from kdlab.ui.run.commands import carry_out, still_waits
@@ -89,65 +92,84 @@ def _picture(shown: Shown) -> None:
 
 def _course(shown: Shown, metric: str, form: str) -> str:
     assert shown.curves is not None
-    values = shown.curves.values[metric]
-    return course(shown.curves, [(arm.name, values[:, i]) for i, arm in enumerate(shown.run.spec.arms)], form)
+    lines = [(arm.label, shown.curves.line(metric, arm.key).mean) for arm in shown.run.spec.arms]
+    return course(shown.curves, lines, form)
 
 
 def _details(shown: Shown) -> None:
     """The other pictures; only the open one is computed and drawn."""
-    run, curves, arms = shown.run, shown.curves, shown.run.spec.arms
-    assert curves is not None
     fidelity, losses, gradients = st.tabs(
         ["Like the teacher?", "Loss terms", "Gradients"], key="detail", bind="query-params"
     )
-    if fidelity.open:
-        with fidelity:
-            left, right = st.columns(2)
-            for place, metric, title, form in (
-                (left, "agreement", "Agreement with the teacher on the test set", ".1%"),
-                (right, "kl", "KL from the teacher on the test set, in nats", ".2f"),
-            ):
-                with place:
-                    live_plot(
-                        charts.fidelity(curves, arms, metric),
-                        key=f"fidelity-{metric}",
-                        height=260,
-                        alt=f"{title}. {_course(shown, metric, form)}",
-                        plays=shown.replayed,
-                    )
-            st.caption(
-                f"{TEACHERS[run.spec.teacher].title} on the {DATASETS[run.spec.dataset].test_size:,} test examples: "
-                "how often the students answer as it does, and how far their probabilities are from its own (T = 1)."
-            )
-    if losses.open:
-        with losses:
+    for tab, draw in ((fidelity, _fidelity), (losses, _losses), (gradients, _gradients)):
+        if tab.open:
+            with tab:
+                draw(shown)
+
+
+def _fidelity(shown: Shown) -> None:
+    run, curves = shown.run, shown.curves
+    assert curves is not None
+    metrics = [metric for metric in metrics_of(run.spec.task).values() if metric.better and metric.name != "accuracy"]
+    for place, metric in zip(st.columns(len(metrics)), metrics, strict=True):
+        unit = f", in {metric.unit}" if metric.unit else ""
+        with place:
             live_plot(
-                charts.terms(curves, arms),
-                key="terms",
-                height=280,
-                alt=f"The loss terms, in nats. {course(curves, charts.term_lines(curves, arms), '.2f')}",
+                charts.fidelity(curves, run.spec.arms, metric),
+                key=f"fidelity-{metric.name}",
+                height=260,
+                alt=f"{metric.title} on the test set{unit}. {_course(shown, metric.name, metric.form)}",
                 plays=shown.replayed,
             )
-            st.caption(
-                "The soft arm's two terms before they are weighted, and the cross-entropy of labels only."
-            )
-    if gradients.open:
-        with gradients:
-            lines = course(curves, charts.gradient_lines(curves, arms), ".3f")
-            said = budget_words(curves, arms)
-            live_plot(
-                charts.gradient_budget(curves, arms),
-                key="gradients",
-                height=300,
-                alt=f"Gradient norms. {lines} Now, as arrows: {said.replace('**', '')}",
-                plays=shown.replayed,
-            )
-            st.markdown(said)
-            st.caption(
-                "The soft arm's two weighted terms, as gradients in its own weights on one batch, and for comparison "
-                "that of labels only in its weights. Left: how long each is. Right: the soft arm's two now, with the "
-                "angle between them, and what they make together."
-            )
+    st.caption(
+        f"{TEACHERS[run.spec.teacher].title} on the {DATASETS[run.spec.dataset].test_size:,} test examples: "
+        "how often the students answer as it does, and how far their probabilities are from its own (T = 1)."
+    )
+
+
+def _losses(shown: Shown) -> None:
+    curves, (arm, control) = shown.curves, _looked_into(shown.run.spec, "losses")
+    assert curves is not None
+    live_plot(
+        charts.terms(curves, arm, control),
+        key="terms",
+        height=280,
+        alt=f"The loss terms, in nats. {course(curves, charts.term_lines(curves, arm, control), '.2f')}",
+        plays=shown.replayed,
+    )
+    beside = f", and the cross-entropy of {control.in_a_sentence}" if control else ""
+    st.caption(f"The two terms of {arm.in_a_sentence} before they are weighted{beside}.")
+
+
+def _gradients(shown: Shown) -> None:
+    curves, (arm, control) = shown.curves, _looked_into(shown.run.spec, "gradients")
+    assert curves is not None
+    lines = course(curves, charts.gradient_lines(curves, arm, control), ".3f")
+    said = budget_words(curves, arm)
+    live_plot(
+        charts.gradient_budget(curves, arm, control),
+        key="gradients",
+        height=300,
+        alt=f"Gradient norms. {lines} Now, as arrows: {said.replace('**', '')}",
+        plays=shown.replayed,
+    )
+    st.markdown(said)
+    beside = f", and for comparison that of {control.in_a_sentence} in its weights" if control else ""
+    st.caption(
+        f"The two weighted terms of {arm.in_a_sentence}, as gradients in its student's own weights on one batch{beside}. "
+        "Left: how long each is. Right: the two now, with the angle between them, and what they make together."
+    )
+
+
+def _looked_into(spec: RunSpec, where: str) -> tuple[Arm, Arm | None]:
+    """The arm whose terms are drawn, and its control: the one that the run asks about, unless the visitor picks another."""
+    arm = spec.arm(spec.contrasts[0].minuend) if spec.contrasts else spec.arms[-1]
+    taught = {one.key: one.label for one in spec.arms if one.objective is not None}
+    if len(taught) > 2:  # two: the arm and what it is told apart from
+        start = list(taught).index(arm.key) if arm.key in taught else 0
+        key = st.selectbox("Arm", list(taught), start, format_func=taught.__getitem__, key=f"arm-of-{where}")
+        arm = spec.arm(key)
+    return arm, spec.arm(arm.control) if arm.control else None
 
 
 def _lines_are(seeds: int) -> str:

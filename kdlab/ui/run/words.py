@@ -66,21 +66,21 @@ def news(shown: Shown, store: Store | None, headline: str) -> tuple[str, str]:
 def means_words(curves: Curves, arms: tuple[Arm, ...]) -> str:
     """Every arm's accuracy at the last point: "Labels only 64.1%, Soft targets 70.2%"."""
     return ", ".join(
-        f"{arm.name} {_said(curves.values['accuracy'][-1, i], '.1%')}" for i, arm in enumerate(arms)
+        f"{arm.label} {_said(curves.line('accuracy', arm.key).mean[-1], '.1%')}" for arm in arms
     )
 
 
 def course(curves: Curves, lines: list[tuple[str, np.ndarray]], form: str) -> str:
     """Lines over the epochs for those who do not see them: each one's first and last value, and the changes.
 
-    lines: names and values of shape (points, seeds).
+    lines: names and means (points,).
     """
     first, last = curves.epoch[0], curves.epoch[-1]
     said = "; ".join(
-        f"{name} {_said(values[-1], form)}"
-        if len(values) == 1
-        else f"{name} from {_said(values[0], form)} to {_said(values[-1], form)}"
-        for name, values in lines
+        f"{name} {_said(means[-1], form)}"
+        if len(means) == 1
+        else f"{name} from {_said(means[0], form)} to {_said(means[-1], form)}"
+        for name, means in lines
     )
     marks = "".join(
         f" Changed at epoch {mark.epoch:.0f} to T {mark.temperature:g}, w {mark.kd_weight:g}."
@@ -89,12 +89,13 @@ def course(curves: Curves, lines: list[tuple[str, np.ndarray]], form: str) -> st
     return f"Epoch {first:.0f} to {last:.0f}: {said}.{marks}"
 
 
-def budget_words(curves: Curves, arms: tuple[Arm, ...]) -> str:
-    """Which of the soft arm's two terms pulls harder now, and whether they agree."""
-    soft = next(i for i, arm in enumerate(arms) if arm.role == "soft_targets")
-    norms = {
-        term: _mean(curves.values[f"gradient_{term}"][-1, soft]) for term in ("supervised", "distillation")
-    }
+def budget_words(curves: Curves, arm: Arm) -> str:
+    """Which of the arm's two terms pulls harder now, and whether they agree."""
+
+    def now(name: str) -> float:
+        return float(curves.line(f"gradient_{name}", arm.key).mean[-1])
+
+    norms = {term: now(term) for term in ("supervised", "distillation")}
     if not np.isfinite(list(norms.values())).all():
         return "This run holds no gradient budget: it is older, or its gradients are no numbers."
     silent = [term for term, norm in norms.items() if norm == 0]
@@ -106,7 +107,7 @@ def budget_words(curves: Curves, arms: tuple[Arm, ...]) -> str:
             f"The **{weaker}** term is **silent**: its gradient is zero. The {stronger} term "
             f"({number(norms[stronger])}) pulls alone, so there is no angle between the two."
         )
-    cosine, share = (_mean(curves.values[f"gradient_{name}"][-1, soft]) for name in ("cosine", "share"))
+    cosine, share = now("cosine"), now("share")
     pulls = (
         f"The **{stronger}** term pulls harder ({number(norms[stronger])} against {number(norms[weaker])})"
     )
@@ -123,11 +124,5 @@ def _place(run: Run, store: Store) -> tuple[int, int]:
     return (queue.index(run.id) + 1 if run.id in queue else 1), max(1, len(queue))
 
 
-def _mean(values: np.ndarray) -> float:
-    """values (seeds,) → their mean; NaN where one is not finite."""
-    return float(values.mean()) if np.isfinite(values).all() else float("nan")
-
-
-def _said(values: np.ndarray, form: str) -> str:
-    mean = _mean(values)
+def _said(mean: float, form: str) -> str:
     return format(mean, form) if np.isfinite(mean) else "no number"

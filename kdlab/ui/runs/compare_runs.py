@@ -7,12 +7,14 @@ from typing import Any
 import streamlit as st
 
 from kdlab.core.intervals import Interval, mean_interval
-from kdlab.distill.arms import Role
 from kdlab.lessons.path import DISTILL, RUNS
 from kdlab.models.catalogue import TEACHERS
 from kdlab.runs.comparison import between_runs, in_words, no_verdict, unpaired_because
 from kdlab.runs.curves import curves
+from kdlab.runs.points import LIVE
 from kdlab.runs.store import Run, Store
+from kdlab.ui.look.style import Role, arm_role
+from kdlab.ui.run.differences import clipped, paired_differences
 from kdlab.ui.run.titles import differing_settings, run_title
 from kdlab.ui.runs import charts_compare
 from kdlab.ui.url_state import literal, shortened
@@ -87,18 +89,23 @@ def _run_line(name: str, run: Run) -> None:
         )
 
 
-def _names(first: Run, second: Run) -> dict[Role, str]:
-    """What each arm is called; where the runs call it otherwise, both names."""
-    theirs = {arm.role: arm.name for arm in second.spec.arms}
+def _roles(first: Run, second: Run) -> dict[str, Role]:
+    """How each arm that both runs have looks, and what it is called; where the runs call it otherwise, both names."""
+    theirs = {arm.key: arm.label for arm in second.spec.arms}
     return {
-        arm.role: arm.name if arm.name == theirs[arm.role] else f"{arm.name} (A), {theirs[arm.role]} (B)"
-        for arm in first.spec.arms
+        arm.key: arm_role(
+            arm.hue,
+            arm.label if arm.label == theirs[arm.key] else f"{arm.label} (A), {theirs[arm.key]} (B)",
+            place,
+        )
+        for place, arm in enumerate(first.spec.arms)
+        if arm.key in theirs
     }
 
 
 def _paired(first: Run, second: Run) -> None:
-    differences, names = between_runs(first, second), _names(first, second)
-    said = "; ".join(f"{names[role]}: {in_words(found)}" for role, found in differences.items())
+    differences, roles = between_runs(first, second), _roles(first, second)
+    said = "; ".join(f"{roles[key].name}: {in_words(found)}" for key, found in differences.items())
     if first.spec.seeds > 1:
         how = (
             f"Seed by seed, over {first.spec.seeds} seeds: a student of A and its counterpart in B start from the same "
@@ -106,26 +113,31 @@ def _paired(first: Run, second: Run) -> None:
         )
     else:
         how = "One seed in each run: two students, and nothing is said of chance."
-    wide = [names[role] for role in charts_compare.clipped(differences)]
+    wide = [roles[key].name for key in clipped(differences)]
     if wide:
         how += f" An arrow at the edge: the interval goes on outside the picture ({', '.join(wide)})."
     live_plot(
-        charts_compare.paired_differences(differences, names),
+        paired_differences(
+            differences,
+            roles,
+            axis="B − A, percentage points of test accuracy",
+            sides=("← A is better", "B is better →"),
+        ),
         key="paired-differences",
         height=110 + 70 * len(differences),
         alt=f"B minus A in test accuracy. {said}.",
         title="What changed from A to B",
         level=2,
-        sentence=_headline(differences, names),
+        sentence=_headline(differences, roles),
         caption=how,
     )
 
 
-def _headline(differences: dict[Role, Interval], names: dict[Role, str]) -> str:
+def _headline(differences: dict[str, Interval], roles: dict[str, Role]) -> str:
     parts = []
-    for role, found in differences.items():
+    for key, found in differences.items():
         words = in_words(found)
-        parts.append(f"{names[role]}: {words if found.holds_zero else f'**{words}**'}")
+        parts.append(f"{roles[key].name}: {words if found.holds_zero else f'**{words}**'}")
     return ". ".join(parts) + "."
 
 
@@ -148,19 +160,19 @@ def _what_differs(first: Run, second: Run) -> None:
 def _numbers(first: Run, second: Run) -> None:
     """Accuracy and agreement with the teacher of every arm: accuracy never stands without fidelity."""
     st.header("Their numbers")
-    names = _names(first, second)
+    roles = _roles(first, second)
     for column, (title, metric) in zip(
         st.columns(2), (("Accuracy", "accuracy"), ("Agreement with the teacher", "agreement")), strict=True
     ):
         ours, theirs = (
-            {arm["role"]: mean_interval(arm[metric]) for arm in (run.result or {})["arms"] if metric in arm}
+            {arm["key"]: mean_interval(arm[metric]) for arm in (run.result or {})["arms"] if metric in arm}
             for run in (first, second)
         )
-        if not set(names) <= ours.keys() & theirs.keys():
+        if not set(roles) <= ours.keys() & theirs.keys():
             continue  # an older lab did not keep it
         rows = [
-            f"| {name} | {_with_interval(ours[role])} | {_with_interval(theirs[role])} |"
-            for role, name in names.items()
+            f"| {role.name} | {_with_interval(ours[key])} | {_with_interval(theirs[key])} |"
+            for key, role in roles.items()
         ]
         with column:
             st.markdown("\n".join([f"| {title} | A | B |", "|---|---|---|", *rows]))
@@ -178,7 +190,7 @@ def _with_interval(found: Interval) -> str:
 
 
 def _curves(store: Store, first: Run, second: Run) -> None:
-    both = {name: curves(store.points(run.id)) for name, run in (("A", first), ("B", second))}
+    both = {name: curves(store.points(run.id, kinds=LIVE), run.spec) for name, run in (("A", first), ("B", second))}
     drawn = {name: found for name, found in both.items() if found is not None}
     if len(drawn) < 2:
         st.caption("The points of these runs were not kept: there are no curves.")
@@ -188,24 +200,20 @@ def _curves(store: Store, first: Run, second: Run) -> None:
     teacher = result["teacher_accuracy"]
     axis = charts_compare.accuracy_range(drawn, teacher)
     epochs = max(first.spec.epochs, second.spec.epochs)
-    places = {"A": _places(first), "B": _places(second)}
     figures = {}
-    for (role, name), column in zip(_names(first, second).items(), st.columns(3), strict=True):
-        figure = charts_compare.arm_in_both(
-            role, {run: (found, places[run][role]) for run, found in drawn.items()}, epochs, teacher, axis
-        )
-        ends = ", ".join(
-            f"{run} {found.values['accuracy'][-1, places[run][role]].mean():.1%}"
-            for run, found in drawn.items()
-        )
-        figures[role] = figure
+    roles = _roles(first, second)
+    places = [place for _ in range(0, len(roles), 3) for place in st.columns(3)]
+    for (key, role), column in zip(roles.items(), places, strict=False):
+        figure = charts_compare.arm_in_both(key, role, drawn, epochs, teacher, axis)
+        ends = ", ".join(f"{run} {found.line('accuracy', key).mean[-1]:.1%}" for run, found in drawn.items())
+        figures[key] = figure
         with column:
             live_plot(
                 figure,
-                key=f"compared-{role}",
+                key=f"compared-{key}",
                 height=300,
-                title=name,
-                alt=f"Test accuracy of {name} over the epochs; at the end {ends}, the teacher {teacher:.1%}.",
+                title=role.name,
+                alt=f"Test accuracy of {role.name} over the epochs; at the end {ends}, the teacher {teacher:.1%}.",
             )
     outside = (
         " Lines and bands are cut at the picture's edge."
@@ -216,7 +224,3 @@ def _curves(store: Store, first: Run, second: Run) -> None:
         f"A: {charts_compare.RUN_STYLES['A'][2]}; B: {charts_compare.RUN_STYLES['B'][2]}. Bands are the means' 95 % "
         f"intervals over seeds.{outside} The long dashes are {TEACHERS[first.spec.teacher].title}, the teacher."
     )
-
-
-def _places(run: Run) -> dict[Role, int]:
-    return {arm.role: place for place, arm in enumerate(run.spec.arms)}

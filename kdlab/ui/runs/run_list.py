@@ -11,7 +11,7 @@ import streamlit as st
 from kdlab.lessons.path import DISTILL
 from kdlab.runs import artifacts
 from kdlab.runs.comparison import compare
-from kdlab.runs.curves import curves
+from kdlab.runs.curves import seed_table
 from kdlab.runs.listing import Which
 from kdlab.runs.store import UNDO_FOR, NotYoursError, Run, Store, StoreError
 from kdlab.runs.stored import UnreadableRun
@@ -209,8 +209,8 @@ def _undelete(run_id: str, store: Store) -> None:
 
 def _downloads(run: Run, store: Store) -> None:
     def points() -> str:
-        found = curves(store.points(run.id))
-        return "" if found is None else found.table(run.spec.arms).to_csv(index=False)
+        found = seed_table(store.points(run.id), run.spec)
+        return "" if found is None else found.to_csv(index=False)
 
     st.download_button(
         "Points (CSV)", points, f"kdlab-{run.id}.csv", "text/csv", key=f"csv-{run.id}", on_click="ignore"
@@ -226,7 +226,8 @@ def _downloads(run: Run, store: Store) -> None:
         key=f"json-{run.id}",
         on_click="ignore",
     )
-    student = artifacts.student_path(run.id, "soft_targets", 0)
+    arm = run.spec.arm(run.spec.contrasts[0].minuend) if run.spec.contrasts else run.spec.arms[-1]
+    student = artifacts.student_path(run.id, arm.key, 0)
     if student.is_file():
         st.download_button(
             "Student (safetensors)",
@@ -234,7 +235,7 @@ def _downloads(run: Run, store: Store) -> None:
             f"kdlab-{run.id}-{student.name}",
             "application/octet-stream",
             key=f"student-{run.id}",
-            help="The soft arm's student of the first seed.",
+            help=f"The {arm.its_student} of the first seed.",
             on_click="ignore",
         )
 
@@ -255,6 +256,6 @@ def _when(run: Run | UnreadableRun) -> str:
 def _result(run: Run) -> str:
     if run.result is None:
         return f":small[{run.message or f'step {run.step:,} of {run.steps:,}'}]"
-    found = compare(run.result)
-    means = ", ".join(f"{arm.name} {found.accuracy[arm.role].mean:.1%}" for arm in run.spec.arms)
+    found = compare(run.spec, run.result)
+    means = ", ".join(f"{arm.label} {found.accuracy[arm.key].mean:.1%}" for arm in run.spec.arms)
     return f"{headline(run)}  \n:small[{means}]"

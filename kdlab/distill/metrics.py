@@ -1,0 +1,46 @@
+"""Metrics: what is measured of a student, with its unit, its range and which way is better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number of each student at each point. ``form`` is how it is written, in Python's and d3's format language.
+
+    ``better``: which way a student is better, None where neither is. ``unit`` is empty for a share.
+    """
+
+    name: str
+    title: str
+    unit: str
+    range: tuple[float, float | None]
+    better: Literal["more", "less"] | None
+    form: str
+
+
+SCORES = (
+    Metric("accuracy", "Test accuracy", "", (0.0, 1.0), "more", ".1%"),
+    Metric("agreement", "Agreement with the teacher", "", (0.0, 1.0), "more", ".1%"),
+    Metric("kl", "KL from the teacher", "nats", (0.0, None), "less", ".2f"),
+)
+"""Of a classifier, on the whole test set; KL is at T = 1."""
+
+TERMS = (
+    Metric("supervised", "Supervised term", "nats", (0.0, None), None, ".2f"),
+    Metric("distillation", "Distillation term", "nats", (0.0, None), None, ".2f"),
+    Metric("gradient_supervised", "Gradient norm of the supervised term", "", (0.0, None), None, ".3f"),
+    Metric("gradient_distillation", "Gradient norm of the distillation term", "", (0.0, None), None, ".3f"),
+    Metric("gradient_cosine", "Cosine of the two gradients", "", (-1.0, 1.0), None, ".2f"),
+    Metric("gradient_share", "Distillation's share of the gradient", "", (0.0, 1.0), None, ".0%"),
+)
+"""Of any student in training. The share may leave its range where the two gradients oppose each other."""
+
+TASK_METRICS: dict[str, tuple[Metric, ...]] = {"classification": (*SCORES, *TERMS)}
+
+
+def metrics_of(task: str) -> dict[str, Metric]:
+    """A task's metrics by name, in the order in which a point holds them."""
+    return {metric.name: metric for metric in TASK_METRICS[task]}

@@ -1,0 +1,158 @@
+"""Recipes: what a page's controls say, and the experiment that it makes of them.
+
+The spec stores the arms and contrasts themselves, so a recipe may change without rewriting what runs once compared.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator
+
+from kdlab.distill.arms import Arm
+from kdlab.distill.objective_catalogue import AnyObjective, ForwardKL, HardLabels
+from kdlab.runs.contrasts import Contrast
+from kdlab.runs.spec import MadeBy, RunSpec, Setting, control
+
+
+class ThreeArms(Setting):
+    """Labels only, the teacher's answers, the objective: no curve without its control.
+
+    The middle arm tells what softness adds from what more labelled data adds. Raises pydantic's ValidationError;
+    `kdlab.runs.spec.explain` puts it in words.
+    """
+
+    temperature: float = Field(
+        2.0,
+        ge=0.5,
+        le=20,
+        description="Divides both models' logits before the softmax. Above 1 the teacher's doubts count for more.",
+        json_schema_extra=control("Temperature", "", 0.1, "log"),
+    )
+    kd_weight: float = Field(
+        0.9,
+        ge=0,
+        le=1,
+        description="Weight w of the distillation term; the labels' term has 1 − w.",
+        json_schema_extra=control("KD weight", "", 0.01),
+    )
+    objective: AnyObjective = Field(
+        ForwardKL(),
+        description="What the distillation term asks of the student.",
+        json_schema_extra=control("Objective"),
+    )
+
+    @field_validator("objective", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        """An objective may be given by its name alone, or as JSON: {"name": "dkd", "target_weight": 2}."""
+        if not isinstance(value, str):
+            return value
+        if not value.lstrip().startswith("{"):
+            return {"name": value}
+        try:
+            return json.loads(value)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise ValueError(f"the objective {value[:40]!r} is not JSON; write its name alone") from error
+
+    def spec(self) -> RunSpec:
+        """The run that these settings ask for."""
+        shared = {name: getattr(self, name) for name in Setting.model_fields}
+        own = self.model_dump(exclude=set(Setting.model_fields))
+        return RunSpec(
+            **shared,
+            arms=self._arms(),
+            contrasts=self._contrasts(),
+            recipe=MadeBy(name="three_arms", settings=own),
+        )
+
+    def _arms(self) -> tuple[Arm, ...]:
+        softness = isinstance(self.objective, ForwardKL)
+        named = {"label": "Soft targets", "said": "soft targets", "student": "soft-targets student"}
+        return (
+            Arm(
+                key="labels_only",
+                label="Labels only",
+                said="labels only",
+                student="labels-only student",
+                hue="labels_only",
+            ),
+            Arm(
+                key="hard_labels",
+                label="Teacher's answers",
+                said="the teacher's answers",
+                student="student of the teacher's answers",
+                hue="hard_labels",
+                objective=HardLabels(),
+                kd_weight=self.kd_weight,
+                control="labels_only",
+            ),
+            Arm(
+                key="soft_targets",
+                **(named if softness else {"label": self.objective.title}),
+                hue="soft_targets",
+                objective=self.objective,
+                temperature=self.temperature,
+                kd_weight=self.kd_weight,
+                control="labels_only",
+            ),
+        )
+
+    def _contrasts(self) -> tuple[Contrast, ...]:
+        softness = isinstance(self.objective, ForwardKL)
+        taught, on_top = ("Soft targets", "Softness") if softness else (self.objective.title, self.objective.title)
+        where = "unlabelled data" if self.transfer else "the labelled data"
+        return (
+            Contrast(
+                key="total",
+                minuend="soft_targets",
+                subtrahend="labels_only",
+                words=f"{taught} against labels only",
+                label=taught,
+                parts=("answers", "softness"),
+            ),
+            Contrast(
+                key="answers",
+                minuend="hard_labels",
+                subtrahend="labels_only",
+                words=f"The teacher's answers on {where}",
+                label="Teacher's answers",
+            ),
+            Contrast(
+                key="softness",
+                minuend="soft_targets",
+                subtrahend="hard_labels",
+                words=f"{on_top} on top of the answers",
+                label=on_top,
+            ),
+        )
+
+
+def three_arms(**settings: Any) -> RunSpec:
+    """The run of `ThreeArms` with these settings, the others at their defaults. Raises ValidationError."""
+    return ThreeArms.model_validate(settings).spec()
+
+
+def settings_of(spec: RunSpec) -> ThreeArms | None:
+    """The settings of which the recipe made this run; None where it was another recipe, or an older lab's."""
+    if spec.recipe.name != "three_arms":
+        return None
+    shared = {name: getattr(spec, name) for name in Setting.model_fields}
+    try:
+        return ThreeArms.model_validate(shared | spec.recipe.settings)
+    except ValidationError:
+        return None
+
+
+def read_spec(stored: dict[str, Any]) -> RunSpec:
+    """A spec as it was stored, by this lab or by one that did not yet store arms (version 1).
+
+    Raises ValidationError, and ValueError for a version that this lab does not know.
+    """
+    version = stored.get("spec_version", 1)
+    if version == 1:
+        return ThreeArms.model_validate(stored).spec()
+    if version != RunSpec.model_fields["spec_version"].default:
+        raise ValueError(f"These settings were written by another KD Lab (version {str(version)[:20]} of them).")
+    return RunSpec.model_validate(stored)
