@@ -36,7 +36,8 @@ from kdlab.distill.cohort import fresh_student
 from kdlab.distill.trainer import Point, Trainer
 from kdlab.models.catalogue import teacher_logits
 from kdlab.models.checkpoints import load_teacher
-from kdlab.runs.execute import execute, make_trainer
+from kdlab.runs.build import make_trainer
+from kdlab.runs.execute import execute
 from kdlab.runs.recipes import three_arms
 from kdlab.runs.reporter import Reporter
 from kdlab.runs.spec import RunSpec, Setting

@@ -28,9 +28,13 @@ class Group:
     AdamW works elementwise, so a stacked student's updates are those that it would have alone.
     """
 
-    def __init__(self, students: list[nn.Module], learning_rate: float, device: torch.device) -> None:
+    def __init__(
+        self, students: list[nn.Module], learning_rate: float, device: torch.device, where: slice, arms: int
+    ) -> None:
+        """where: the students' places in their cohort, of which each seed has ``arms``."""
         students = [student.to(device) for student in students]
-        self.size = len(students)
+        self.size, self.where = len(students), where
+        self.seed_of = torch.arange(where.start, where.start + self.size, device=device) // arms  # (n,)
         self._module = students[0]
         if self.size == 1:
             self.parameters = dict(self._module.named_parameters())
@@ -66,11 +70,31 @@ class Group:
         grads = torch.autograd.grad(loss, parameters, retain_graph=True)
         return torch.cat([g.reshape(self.size, -1) for g in grads], dim=1)
 
-    def step(self, loss: Tensor) -> None:
-        """One update. The sum over students gives each student the gradient of its own loss."""
+    def step(self, loss: Tensor, learning_rate: float, clip_norm: float = 0.0) -> None:
+        """One update. The sum over students gives each student the gradient of its own loss.
+
+        clip_norm: a student's gradient that is longer is scaled to this length; 0 leaves it as it is.
+        """
+        for rate in self._optimizer.param_groups:
+            rate["lr"] = learning_rate
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        if clip_norm:
+            self._clip(clip_norm)
         self._optimizer.step()
+
+    def _clip(self, longest: float) -> None:
+        gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
+        by_student = [g.reshape(self.size, -1) for g in gradients]
+        norms = torch.cat([g.norm(dim=1, keepdim=True) for g in by_student], dim=1).norm(dim=1)  # (n,)
+        scale = (longest / norms.clamp(min=1e-12)).clamp(max=1.0)[:, None]
+        for gradient in by_student:
+            gradient.mul_(scale)
+
+    def train(self, training: bool) -> None:
+        """Into training mode, or out of it: what a student does by chance it does in training alone."""
+        if training != self._module.training:
+            self._module.train(training)
 
     def state(self) -> dict[str, Tensor]:
         """All that the next update depends on, by name: weights, buffers and the optimiser's moments."""
@@ -113,12 +137,11 @@ class Cohort:
     ) -> None:
         initial = [fresh_student(student, dataset, seed) for seed in range(seeds)]
         students = [copy.deepcopy(initial[s // arms]) for s in range(arms * seeds)]
-        self.size = len(students)
+        self.size, self.device = len(students), device
         self.groups = [
-            Group(students[start : start + group_size], learning_rate, device)
+            Group(students[start : start + group_size], learning_rate, device, slice(start, start + group_size), arms)
             for start in range(0, self.size, group_size)
         ]
-        self.slices = [slice(start, start + group_size) for start in range(0, self.size, group_size)]
 
     def weights(self) -> list[dict[str, Tensor]]:
         """Every student's tensors by name, in student order."""

@@ -2,47 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
 
-@dataclass(frozen=True)
-class Scores:
+def score(student_logits: Tensor, teacher_log_p: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """Per student (n,) on the test set, and each student's answers (n, N).
 
+    student_logits (n, N, K), teacher_log_p (N, K) log-probabilities at T = 1, labels (N,).
     - ``accuracy``: share of the answers that are the true label.
     - ``agreement``: share of the answers that are the teacher's.
     - ``kl``: KL from the teacher's to the student's probabilities at T = 1, nats.
     """
-
-    accuracy: Tensor
-    agreement: Tensor
-    kl: Tensor
-    answers: Tensor
-
-
-def score(student_logits: Tensor, teacher_log_p: Tensor, labels: Tensor) -> Scores:
-    """student_logits (n, N, K), teacher_log_p (N, K) log-probabilities at T = 1, labels (N,)."""
     answers = student_logits.argmax(-1)
     log_q = log_softmax(student_logits.float(), dim=-1)
     p = teacher_log_p.exp()
     kl = (p * (teacher_log_p - log_q).masked_fill_(p == 0, 0.0)).sum(-1).mean(-1)  # 0·log 0 means 0
-    return Scores(
-        accuracy=(answers == labels).float().mean(-1),
-        agreement=(answers == teacher_log_p.argmax(-1)).float().mean(-1),
-        kl=kl,
-        answers=answers,
-    )
-
-
-def concatenate(parts: list[Scores]) -> Scores:
-    """The scores of several groups as one."""
-    return Scores(
-        *(torch.cat([getattr(p, f) for p in parts]) for f in ("accuracy", "agreement", "kl", "answers"))
-    )
+    return {
+        "accuracy": (answers == labels).float().mean(-1),
+        "agreement": (answers == teacher_log_p.argmax(-1)).float().mean(-1),
+        "kl": kl,
+        "answers": answers,
+    }
 
 
 def per_class_accuracy(answers: Tensor, labels: Tensor, classes: int) -> Tensor:

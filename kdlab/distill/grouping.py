@@ -51,12 +51,13 @@ def _seconds_a_step(student: str, dataset: str, size: int, rows: int, device: to
     picked = torch.arange(size * rows).remainder(len(arrays.x_train)).reshape(size, rows)
     x = torch.from_numpy(arrays.x_train[picked.numpy()]).to(device)
     y = torch.from_numpy(arrays.y_train[picked.numpy()]).to(device)
-    group = Group([fresh_student(student, dataset, seed) for seed in range(size)], 1e-3, device)
+    students = [fresh_student(student, dataset, seed) for seed in range(size)]
+    group = Group(students, 1e-3, device, slice(0, size), arms=1)
     times = []
     for _ in range(_REPEATS):
         start = time.perf_counter()
         loss = cross_entropy(group.logits(x).flatten(0, 1), y.flatten())
-        group.step(loss)
+        group.step(loss, 1e-3)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         times.append(time.perf_counter() - start)

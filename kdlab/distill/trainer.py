@@ -5,24 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from kdlab.data.registry import get_dataset
+from kdlab.distill.access import Access
 from kdlab.distill.arms import Arm
-from kdlab.distill.batches import draw_examples, shuffled_batches
+from kdlab.distill.budget import Budget
 from kdlab.distill.cohort import Cohort, Group
-from kdlab.distill.device import resolve_device
-from kdlab.distill.evaluation import Scores, concatenate, per_class_accuracy, score
-from kdlab.distill.grouping import group_size
-from kdlab.distill.loss import distillation_term, supervised_term
-from kdlab.distill.signals import load_logits, reveal
-
-_TEST_ROWS = 500
+from kdlab.distill.loss import distillation_term
+from kdlab.distill.metrics import metrics_of
+from kdlab.distill.objective_catalogue import Objective
+from kdlab.distill.signals import Signal
+from kdlab.distill.tasks.task import Batch, StudentOutput, Task
 
 
 @dataclass(frozen=True)
@@ -52,79 +49,39 @@ class Listener(Protocol):
         ...
 
 
-class Trainer:
-    """Every arm and seed of a run as one cohort.
+@dataclass(frozen=True)
+class _Call:
+    """Students of a group whose objective is computed in one call, each with its own temperature."""
 
-    A step shows each seed's students the same ``batch_size`` labelled and ``batch_size`` unlabelled
-    examples: cross-entropy reads the labelled, distillation reads both (an objective without a teacher, the
-    labelled only).
+    objective: Objective
+    its: slice | Tensor
+    seen: slice
+    signal: Signal
+
+
+class Trainer:
+    """Every arm and seed of a run as one cohort, in lock-step: student ``seed * arms + arm``.
+
+    Cross-entropy reads the labelled examples of a batch, distillation all of them (an objective without a teacher,
+    the labelled only). A student whose loss is no longer a number is marked in ``diverged`` and has no numbers from
+    there on; the others go on.
     """
 
     def __init__(
-        self,
-        *,
-        dataset: str,
-        teacher: str,
-        student: str,
-        arms: tuple[Arm, ...],
-        labels: int,
-        transfer: int,
-        total_steps: int,
-        epochs: int,
-        seeds: int,
-        learning_rate: float,
-        batch_size: int,
-        device: str,
-        cache: Path,
+        self, task: Task, arms: tuple[Arm, ...], cohort: Cohort, signals: dict[Access, Signal], budget: Budget
     ) -> None:
-        self.device = resolve_device(device)
-        self.arms, self.seeds, self.total_steps, self.epochs = arms, seeds, total_steps, epochs
-        data = get_dataset(dataset)
-        arrays, self.classes = data.load(), len(data.classes)
-        train_logits, test_logits = load_logits(teacher, cache / "signals")
-
-        self.x, self.y = self._put(arrays.x_train), self._put(arrays.y_train)
-        self.x_test, self.y_test = self._put(arrays.x_test), self._put(arrays.y_test)
-        logits = self._put(train_logits)
-        self.answers = logits.argmax(-1)
-        self.signals = [reveal(arm.access, logits) for arm in arms]
-        self.teacher_log_p = torch.log_softmax(self._put(test_logits), dim=-1)
-
-        drawn = [draw_examples(arrays.y_train, labels, transfer, seed) for seed in range(seeds)]
-        parts = [
-            np.stack(
-                [
-                    shuffled_batches(rows[part], batch_size, total_steps, seed)
-                    for seed, rows in enumerate(drawn)
-                ]
-            )
-            for part in (0, 1)
-        ]
-        self.labelled = parts[0].shape[-1]
-        batches = np.concatenate(parts, axis=-1).repeat(len(arms), axis=0)  # (students, steps, B)
-        self.batches = self._put(batches.swapaxes(0, 1))
-
-        count, rows = len(arms) * seeds, batches.shape[-1]
-        self.cohort = Cohort(
-            student,
-            dataset,
-            arms=len(arms),
-            seeds=seeds,
-            group_size=group_size(student, dataset, count, rows, self.device, cache),
-            learning_rate=learning_rate,
-            device=self.device,
-        )
-        self.temperature = torch.tensor([arm.temperature for arm in arms] * seeds, device=self.device)
-        self.kd_weight = torch.tensor([arm.kd_weight for arm in arms] * seeds, device=self.device)
+        self.task, self.arms, self.cohort, self.signals, self.budget = task, arms, cohort, signals, budget
+        self.device, self.seeds = cohort.device, cohort.size // len(arms)
+        self.temperature = torch.tensor([arm.temperature for arm in arms] * self.seeds, device=self.device)
+        self.kd_weight = torch.tensor([arm.kd_weight for arm in arms] * self.seeds, device=self.device)
         self.step_number = 0
+        self.diverged = torch.zeros(cohort.size, dtype=torch.bool, device=self.device)
         self.waited = 0.0  # seconds that a listener has held the training; they are no training time
+        self._calls = {group.where.start: self._calls_of(group) for group in cohort.groups}
         self._started = time.perf_counter()
-        self._sums = torch.zeros(2, count, device=self.device)
+        self._sums = torch.zeros(2, cohort.size, device=self.device)
         self._summed = 0
         self._restored = False
-
-    def _put(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.array(array)).to(self.device)
 
     # ------------------------------------------------------------------ the loop
 
@@ -133,59 +90,69 @@ class Trainer:
         marks = self.point_steps()
         if not self._restored:
             listener.point(self.measure())
-        while self.step_number < self.total_steps:
+        while self.step_number < self.budget.steps:
             wanted = listener.before_step(self)
             self.step()
             if wanted or self.step_number in marks:
                 listener.point(self.measure())
+
+    def step(self) -> None:
+        """One update of every student."""
+        learning_rate = self.budget.learning_rate_at(self.step_number)
+        for group in self.cohort.groups:
+            group.train(True)
+            batch = self.task.batch(self.step_number, group)
+            student = self.task.output(group, batch)
+            supervised = self.task.supervised_term(student, batch)
+            distillation = self.distillation_term(group, student, batch)
+            w = self.kd_weight[group.where]
+            group.step(((1 - w) * supervised + w * distillation).sum(), learning_rate, self.budget.clip_norm)
+            self._sums[0, group.where] += supervised.detach()
+            self._sums[1, group.where] += distillation.detach()
+        self._summed += 1
+        self.step_number += 1
+
+    def distillation_term(self, group: Group, student: StudentOutput, batch: Batch) -> Tensor:
+        """What each student's objective asks of it, unweighted, (n,) nats; 0 where it has none."""
+        term = torch.zeros(group.size, device=self.device)
+        for call in self._calls[group.where.start]:
+            part = batch.of(call.its, call.seen)
+            term[call.its] = distillation_term(
+                call.objective,
+                student.logits[call.its, call.seen],
+                self.task.reveal(call.signal, part),
+                part.labels,
+                self.temperature[group.where][call.its],
+            )
+        return term
+
+    def _calls_of(self, group: Group) -> list[_Call]:
+        """Arms with the same objective are one call: fifty temperatures do not cost fifty calls a step."""
+        calls = []
+        for objective in dict.fromkeys(arm.objective for arm in self.arms):
+            if objective is None:
+                continue
+            arms = [i for i, arm in enumerate(self.arms) if arm.objective == objective]
+            places = torch.arange(group.where.start, group.where.start + group.size)
+            its = torch.isin(places % len(self.arms), torch.tensor(arms)).nonzero().squeeze(1)
+            if len(its):
+                # A slice is a view; numbers of students would copy what is read of them at every step.
+                steps = its.diff()
+                even = len(its) == 1 or bool((steps == steps[0]).all())
+                stride = int(steps[0]) if len(its) > 1 else len(self.arms)
+                chosen = slice(int(its[0]), int(its[-1]) + 1, stride) if even else its.to(self.device)
+                seen = slice(self.task.labelled) if objective.needs == "nothing" else slice(None)
+                calls.append(_Call(objective, chosen, seen, self.signals[objective.access]))
+        return calls
 
     def point_steps(self) -> frozenset[int]:
         """Steps after which a point is due: 12 to 60 of them, so that measuring stays a small part.
 
         An update costs about three forward passes over its batch, a point one over the test set.
         """
-        passes = 3 * self.total_steps * self.batches.shape[-1] / len(self.y_test)
-        count = min(self.total_steps, max(12, min(60, round(0.2 * passes))))
-        return frozenset(np.linspace(0, self.total_steps, count + 1).round().astype(int).tolist()[1:])
-
-    def step(self) -> None:
-        """One update of every student."""
-        for group, where in zip(self.cohort.groups, self.cohort.slices, strict=True):
-            supervised, distillation = self._terms(group, where, self.batches[self.step_number])
-            w = self.kd_weight[where]
-            group.step(((1 - w) * supervised + w * distillation).sum())
-            self._sums[0, where] += supervised.detach()
-            self._sums[1, where] += distillation.detach()
-        self._summed += 1
-        self.step_number += 1
-
-    def _terms(self, group: Group, where: slice, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Each student's two terms, unweighted, (n,). Labels only has no second term: it is 0."""
-        rows = rows[where]  # (n, B)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            student_logits = group.logits(self.x[rows])
-        student_logits, known = student_logits.float(), self.labelled
-        labels = torch.cat([self.y[rows[:, :known]], self.answers[rows[:, known:]]], dim=1)
-        supervised = supervised_term(student_logits[:, :known], labels[:, :known])
-        distillation = torch.zeros_like(supervised)
-        for i, arm in enumerate(self.arms):
-            if arm.objective is None:
-                continue
-            # Student s is of arm s % arms: this arm's students in the group are every arms-th from its first.
-            its = slice((i - where.start) % len(self.arms), None, len(self.arms))
-            seen = slice(known) if arm.objective.needs == "nothing" else slice(None)
-            chosen = rows[its, seen]
-            if not len(chosen):
-                continue
-            signal = tuple(part[chosen] for part in self.signals[i])
-            distillation[its] = distillation_term(
-                arm.objective,
-                student_logits[its, seen],
-                signal,
-                labels[its, seen],
-                self.temperature[where][its],
-            )
-        return supervised, distillation
+        passes = 3 * self.budget.steps * self.task.examples_a_step / self.task.examples_a_point
+        count = min(self.budget.steps, max(12, min(60, round(0.2 * passes))))
+        return frozenset(np.linspace(0, self.budget.steps, count + 1).round().astype(int).tolist()[1:])
 
     def steer(self, steering: dict[str, float]) -> None:
         """Moves temperature and KD weight of the arms that obey, from the next step on."""
@@ -194,13 +161,18 @@ class Trainer:
             self.temperature[i :: len(self.arms)] = arm.temperature
             self.kd_weight[i :: len(self.arms)] = arm.kd_weight
 
+    @property
+    def epoch(self) -> float:
+        """How many passes have been made."""
+        return self.budget.epochs * self.step_number / self.budget.steps
+
     # ----------------------------------------------------------------- checkpoints
 
     def state(self) -> dict[str, Tensor]:
         """All that the steps to come depend on, by name: a trainer of the same run that restores it goes on to the bit."""
         done = torch.tensor([self.step_number, self._summed])
         spent = torch.tensor(time.perf_counter() - self._started - self.waited, dtype=torch.float64)
-        own = {"done": done, "seconds": spent, "sums": self._sums}
+        own = {"done": done, "seconds": spent, "sums": self._sums, "diverged": self.diverged}
         groups = {f"group {g}/{name}": t for g, group in enumerate(self.cohort.groups) for name, t in group.state().items()}
         return {name: tensor.contiguous().clone().cpu() for name, tensor in {**own, **groups}.items()}
 
@@ -210,7 +182,7 @@ class Trainer:
         if any(name not in state or state[name].shape != shape for name, shape in mine.items()):
             return False
         self.step_number, self._summed = state["done"].tolist()
-        self._sums = state["sums"].to(self.device)
+        self._sums, self.diverged = (state[name].to(self.device) for name in ("sums", "diverged"))
         for g, group in enumerate(self.cohort.groups):
             start = f"group {g}/"
             group.restore({name.removeprefix(start): t for name, t in state.items() if name.startswith(start)})
@@ -223,63 +195,53 @@ class Trainer:
 
     def measure(self) -> Point:
         """Scores on the whole test set, the terms since the last point, and their gradients now."""
-        scores = self.scores()
+        scores = self._scores()
         sums = self._sums / max(self._summed, 1) if self._summed else self._first_terms()
-        gradients = self._gradient_budget()
-        values = {
-            "accuracy": scores.accuracy,
-            "agreement": scores.agreement,
-            "kl": scores.kl,
-            "supervised": sums[0],
-            "distillation": sums[1],
-            **gradients,
-        }
+        self.diverged |= ~sums.isfinite().all(dim=0)
+        values = {name: score for name, score in scores.items() if name in metrics_of(self.task.name)}
+        values |= {"supervised": sums[0], "distillation": sums[1], **self._gradient_budget()}
         self._sums.zero_()
         self._summed = 0
         return Point(
             step=self.step_number,
-            epoch=self.epochs * self.step_number / self.total_steps,
+            epoch=self.epoch,
             seconds=time.perf_counter() - self._started - self.waited,
             arms=tuple(arm.key for arm in self.arms),
-            values={name: self.by_arm(tensor) for name, tensor in values.items()},
+            values={name: self.by_arm(self._of_the_sound(tensor)) for name, tensor in values.items()},
         )
 
-    def scores(self) -> Scores:
+    def _of_the_sound(self, values: Tensor) -> Tensor:
+        """NaN where a student has diverged. values (students, …)"""
+        marked = self.diverged.reshape(-1, *[1] * (values.ndim - 1))
+        return values.masked_fill(marked, torch.nan) if self.diverged.any() else values
+
+    def _scores(self) -> dict[str, Tensor]:
         """Every student on the whole test set."""
-        with torch.inference_mode():
-            return concatenate(
-                [
-                    score(self._test_logits(group), self.teacher_log_p, self.y_test)
-                    for group in self.cohort.groups
-                ]
-            )
+        for group in self.cohort.groups:
+            group.train(False)
+        parts = [self.task.scores(group) for group in self.cohort.groups]
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
-    def _test_logits(self, group: Group) -> Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            # In pieces that fit the processor's cache.
-            pieces = [group.shared_logits(x).float() for x in self.x_test.split(_TEST_ROWS)]
-        return torch.cat(pieces, dim=1)
-
-    def _each_group(self, of: Callable[[Group, slice, Tensor], Tensor]) -> Tensor:
-        rows = self.batches[min(self.step_number, self.total_steps - 1)]
-        parts = [of(g, w, rows) for g, w in zip(self.cohort.groups, self.cohort.slices, strict=True)]
+    def _each_group(self, of: Callable[[Group, Tensor, Tensor], Tensor]) -> Tensor:
+        """What is made of each group's two terms on the batch of the step to come, last dimension students."""
+        parts = []
+        for group in self.cohort.groups:
+            batch = self.task.batch(min(self.step_number, self.budget.steps - 1), group)
+            student = self.task.output(group, batch)
+            supervised = self.task.supervised_term(student, batch)
+            parts.append(of(group, supervised, self.distillation_term(group, student, batch)))
         return torch.cat(parts, dim=-1)
 
     def _first_terms(self) -> Tensor:
         """(2, students): the terms before any update."""
-
-        def terms(group: Group, where: slice, rows: Tensor) -> Tensor:
-            with torch.no_grad():
-                return torch.stack(self._terms(group, where, rows))
-
-        return self._each_group(terms)
+        with torch.no_grad():
+            return self._each_group(lambda _, *terms: torch.stack(terms))
 
     def _gradient_budget(self) -> dict[str, Tensor]:
         """The two weighted terms' gradients in each student's weights: norms, cosine, the share of their sum."""
 
-        def budget(group: Group, where: slice, rows: Tensor) -> Tensor:
-            supervised, distillation = self._terms(group, where, rows)
-            w = self.kd_weight[where]
+        def budget(group: Group, supervised: Tensor, distillation: Tensor) -> Tensor:
+            w = self.kd_weight[group.where]
             g_s = group.gradients(((1 - w) * supervised).sum())
             g_d = group.gradients((w * distillation).sum())
             total = g_s + g_d
@@ -297,17 +259,11 @@ class Trainer:
         return nested.cpu().tolist()
 
     def outcome(self) -> dict[str, Any]:
-        """The end of a run: per arm and seed accuracy, agreement, KL and per-class accuracy; the teacher's own."""
-        scores = self.scores()
-        teacher_answers = self.teacher_log_p.argmax(-1)
-        return {
-            "accuracy": self.by_arm(scores.accuracy),
-            "agreement": self.by_arm(scores.agreement),
-            "kl": self.by_arm(scores.kl),
-            "per_class": self.by_arm(per_class_accuracy(scores.answers, self.y_test, self.classes)),
-            "answers": self.by_arm(scores.answers),
-            "teacher_accuracy": (teacher_answers == self.y_test).float().mean().item(),
-            "teacher_per_class": per_class_accuracy(teacher_answers[None], self.y_test, self.classes)[
-                0
-            ].tolist(),
+        """The end of a run: per arm and seed the scores and what the task adds; the teacher's own."""
+        scores = self._scores()
+        found = {name: score for name, score in scores.items() if name != "answers"} | self.task.outcome(scores)
+        by_arm = {
+            name: self.by_arm(self._of_the_sound(value)) if isinstance(value, Tensor) else value
+            for name, value in found.items()
         }
+        return by_arm | {"answers": self.by_arm(scores["answers"])}

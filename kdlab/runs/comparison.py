@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from kdlab.core.intervals import Interval, mean_interval, paired_difference
 from kdlab.distill.metrics import metrics_of
 from kdlab.runs.contrasts import Contrast
@@ -48,15 +50,30 @@ def compare(spec: RunSpec, result: dict[str, Any]) -> Comparison:
     """The comparison that a run's result holds. An arm's metric that an older lab did not keep gives no contrast."""
     arms = {arm["key"]: arm for arm in result["arms"]}
     found = [
-        Found(contrast, paired_difference(arms[contrast.minuend][contrast.metric], arms[contrast.subtrahend][contrast.metric]))
+        Found(contrast, _paired(arms[contrast.minuend][contrast.metric], arms[contrast.subtrahend][contrast.metric]))
         for contrast in spec.contrasts
         if contrast.metric in arms[contrast.minuend] and contrast.metric in arms[contrast.subtrahend]
     ]
     return Comparison(
         found=tuple(found),
-        accuracy={key: mean_interval(arm["accuracy"]) for key, arm in arms.items()},
+        accuracy={key: over_seeds(arm["accuracy"]) for key, arm in arms.items()},
         teacher_accuracy=result["teacher_accuracy"],
     )
+
+
+_NONE = Interval(np.float64("nan"), np.float64("nan"), np.float64("nan"), 0)
+
+
+def over_seeds(values: list[float | None]) -> Interval:
+    """The mean over the seeds that have a number, with its interval; NaN, with n = 0, where all students diverged."""
+    found = [value for value in values if value is not None]
+    return mean_interval(found) if found else _NONE
+
+
+def _paired(minuend: list[float | None], subtrahend: list[float | None]) -> Interval:
+    """The mean difference over the seeds that have a number on both sides."""
+    both = [(a, b) for a, b in zip(minuend, subtrahend, strict=True) if a is not None and b is not None]
+    return paired_difference(*zip(*both, strict=True)) if both else _NONE
 
 
 def best_supported(spec: RunSpec, found: Comparison) -> str | None:
@@ -100,7 +117,7 @@ def between_runs(first: Run, second: Run) -> dict[str, Interval]:
     before, after = (
         {arm["key"]: arm["accuracy"] for arm in (run.result or {})["arms"]} for run in (first, second)
     )
-    return {key: paired_difference(after[key], before[key]) for key in before if key in after}
+    return {key: _paired(after[key], before[key]) for key in before if key in after}
 
 
 def unpaired_because(first: Run, second: Run) -> str | None:
@@ -134,6 +151,8 @@ def _seeds(count: int) -> str:
 def in_words(difference: Interval, metric: str = "accuracy") -> str:
     """A difference with its interval: "+2.8 points, 95 % 1.1 to 4.4", of a metric with a unit "+0.12 nats, …"."""
     kind = metrics_of("classification")[metric]
+    if difference.n == 0:
+        return "no difference shown; no seed has a student on both sides whose training did not diverge"
     said = f"{in_points(difference.mean)} points" if not kind.unit and kind.range[1] == 1 else _amount(difference.mean, kind.unit)
     if difference.n < 2:
         return f"{said}; one seed shows no difference, run at least two"

@@ -28,8 +28,18 @@ class Mark:
         return {"temperature": self.temperature, "kd_weight": self.kd_weight}
 
 
+@dataclass(frozen=True)
+class Diverged:
+    """A student whose loss was no number at a step: it has no numbers from there on."""
+
+    arm: str
+    seed: int
+    step: int
+
+
 _WHERE = ("step", "epoch", "seconds")
 _MARK = tuple(field.name for field in fields(Mark))
+_DIVERGED = tuple(field.name for field in fields(Diverged))
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,7 @@ class Curves:
     mean: dict[str, np.ndarray]
     half: dict[str, np.ndarray]
     marks: tuple[Mark, ...]
+    diverged: tuple[Diverged, ...] = ()
 
     def __len__(self) -> int:
         return len(self.step)
@@ -78,6 +89,7 @@ class Curves:
             mean={name: values[:n] for name, values in self.mean.items()},
             half={name: values[:n] for name, values in self.half.items()},
             marks=tuple(mark for mark in self.marks if mark.epoch <= self.epoch[n - 1]),
+            diverged=tuple(one for one in self.diverged if one.step <= self.step[n - 1]),
         )
 
 
@@ -97,6 +109,7 @@ def curves(rows: Iterable[Row], spec: RunSpec) -> Curves | None:
         mean={name: mean[:, m] for m, name in enumerate(read.metrics)},
         half={name: half[:, m] for m, name in enumerate(read.metrics)},
         marks=tuple(read.marks),
+        diverged=tuple(read.diverged),
     )
 
 
@@ -139,6 +152,7 @@ class _Read:
         self.metrics = tuple(metrics_of(spec.task))
         self.seeds = spec.seeds
         self.marks: list[Mark] = []
+        self.diverged: list[Diverged] = []
 
     def point(self, row: Row) -> tuple[list[float], np.ndarray, np.ndarray] | None:
         """Step, epoch and seconds; mean and half width, (metrics, arms) both. None for another kind of row."""
@@ -171,6 +185,8 @@ class _Read:
             if self.marks and self.marks[-1].step == payload["step"]:
                 self.marks.pop()  # moved again before the next step: only the last has acted
             self.marks.append(Mark(**{name: payload[name] for name in _MARK}))
+        elif its_kind == "diverged" and payload.keys() >= set(_DIVERGED):
+            self.diverged.append(Diverged(**{name: payload[name] for name in _DIVERGED}))
         return its_kind != kind or not payload.keys() >= set(_WHERE)
 
     def _columns(self, payload: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Callable
@@ -20,11 +21,12 @@ from kdlab.models.kept_files import measured_once
 from kdlab.models.networks import build_student
 from kdlab.models.profile import Profile, profile
 from kdlab.runs import artifacts, endings
+from kdlab.runs.build import make_trainer
 from kdlab.runs.claims import Claim, ClaimLostError
 from kdlab.runs.home import home
 from kdlab.runs.patience import patiently
 from kdlab.runs.reporter import Cancelled, Diverged, LeftPaused, Reporter, heartbeat
-from kdlab.runs.spec import RunSpec, Setting
+from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store, StoreError
 
 
@@ -73,12 +75,6 @@ def _finish(claim: Claim, reporter: Reporter, trainer: Trainer | None, **ending:
     return ending["state"] == "done"
 
 
-def make_trainer(spec: RunSpec) -> Trainer:
-    """The trainer of a spec. Raises DeviceError or CheckpointError."""
-    settings = {name: getattr(spec, name) for name in Setting.model_fields}
-    return Trainer(**settings, arms=spec.arms, total_steps=spec.total_steps, cache=home() / "cache")
-
-
 def _ending(error: Exception, trainer: Trainer | None) -> tuple[str, str]:
     """The state and the message that a run ends with."""
     match error:
@@ -87,7 +83,7 @@ def _ending(error: Exception, trainer: Trainer | None) -> tuple[str, str]:
         case Diverged():
             step = trainer.step_number if trainer else 0
             return "failed", (
-                f"Training diverged: after {step} steps a loss is no longer a number. "
+                f"Training diverged: after {step} steps no student's loss is a number any more. "
                 "Lower the learning rate or the temperature and launch it again."
             )
         case DeviceError() | CheckpointError() | StoreError():
@@ -109,7 +105,7 @@ def _result(run_id: str, spec: RunSpec, trainer: Trainer, seconds: float) -> dic
     artifacts.save_answers(run_id, outcome["answers"])
     _save_students(run_id, spec, trainer)
     arms = [
-        {**arm.model_dump(), **{key: outcome[key][i] for key in _PER_ARM}}
+        {**arm.model_dump(), **{key: _known(outcome[key][i]) for key in _PER_ARM}}
         for i, arm in enumerate(trainer.arms)
     ]
     return {
@@ -122,6 +118,13 @@ def _result(run_id: str, spec: RunSpec, trainer: Trainer, seconds: float) -> dic
         "group_size": trainer.cohort.groups[0].size,
         "seconds": seconds,
     }
+
+
+def _known(values: Any) -> Any:
+    """Nested lists with None for what is no number, as JSON can say it: a student that diverged has none."""
+    if isinstance(values, list):
+        return [_known(value) for value in values]
+    return values if math.isfinite(values) else None
 
 
 def profiles(spec: RunSpec, device: torch.device) -> dict[str, dict[str, float]]:

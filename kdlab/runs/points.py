@@ -2,6 +2,7 @@
 
 A ``columns`` row comes first. Each point is a ``point`` row, small enough for a tab to watch many arms, and a ``seeds``
 row that holds every student's numbers for the table that one takes away. Arrays are packed, not finite numbers too.
+A ``mark`` is a change that the visitor made, ``diverged`` a student whose loss is a number no more.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from kdlab.core.intervals import mean_interval
 
-LIVE = ("columns", "point", "mark")
+LIVE = ("columns", "point", "mark", "diverged")
 """The kinds of rows that the pictures need; ``seeds`` is the other."""
 
 Row = tuple[int, str, dict[str, Any]]

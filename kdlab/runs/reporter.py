@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import threading
 import time
 from collections.abc import Iterator
@@ -33,7 +32,7 @@ class Cancelled(Exception):
 
 
 class Diverged(Exception):
-    """A loss is no longer a number."""
+    """No student's loss is a number any more."""
 
 
 class LeftPaused(Exception):
@@ -51,6 +50,7 @@ class Reporter:
         self.steering: dict[str, float] = {}  # what has acted
         self._seen_steering: dict[str, float] = {}
         self._seen_at = 0.0
+        self._diverged: set[tuple[str, int]] = set()
         self._paused = False
         self._rests_since = self._tried_to_save = 0.0
         self._saved: tuple[int, dict[str, float]] | None = None
@@ -71,11 +71,10 @@ class Reporter:
         self.steering = self._seen_steering = steering
 
     def point(self, point: Point) -> None:
-        if not all(math.isfinite(loss) for arm in point.values["supervised"] for loss in arm):
-            raise Diverged
         values = np.array(list(point.values.values()))  # (metrics, arms, seeds)
         if not self._number:
             self._add("columns", columns_row(list(point.arms), list(point.values), values.shape[-1]))
+        self._say_who_diverged(point)
         where = {"step": point.step, "epoch": round(point.epoch, 6), "seconds": round(point.seconds, 6)}
         live, seeds = point_rows(where, values)
         self._add("point", live)
@@ -84,6 +83,17 @@ class Reporter:
         if now - self._flushed >= _FLUSH_EVERY:
             with self._fault:
                 self.flush(point.step)
+
+    def _say_who_diverged(self, point: Point) -> None:
+        """Notes each student whose loss is a number no more, once. Raises Diverged where none is left."""
+        gone = ~np.isfinite(np.array(point.values["supervised"], dtype=float))  # (arms, seeds)
+        if gone.all():
+            raise Diverged
+        for arm, seed in np.argwhere(gone).tolist():
+            who = (point.arms[arm], seed)
+            if who not in self._diverged:
+                self._diverged.add(who)
+                self._add("diverged", {"arm": who[0], "seed": seed, "step": point.step})
 
     def before_step(self, trainer: Trainer) -> bool:
         now = time.monotonic()
@@ -112,8 +122,7 @@ class Reporter:
         if settled and steering != self.steering:
             self.steering = steering
             trainer.steer(steering)
-            epoch = trainer.epochs * trainer.step_number / trainer.total_steps
-            self._add("mark", {"step": trainer.step_number, "epoch": epoch, **steering})
+            self._add("mark", {"step": trainer.step_number, "epoch": trainer.epoch, **steering})
         if command == "cancel":
             raise Cancelled
         if command in ("pause", "step"):

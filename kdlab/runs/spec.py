@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from kdlab.data.registry import DATASETS
 from kdlab.distill.arms import Arm
+from kdlab.distill.budget import Schedule
 from kdlab.distill.metrics import metrics_of
 from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for, teachers_for
@@ -86,6 +87,25 @@ class Setting(BaseModel):
         le=512,
         description="Labelled examples in a step; as many again come from the transfer set.",
         json_schema_extra=control("Batch size", "examples", 8),
+    )
+    schedule: Schedule = Field(
+        "constant",
+        description="How the step size goes on: constant, or along half a cosine down to 0.",
+        json_schema_extra=control("Schedule"),
+    )
+    warm_up: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="Share of the steps over which the step size rises to its full height.",
+        json_schema_extra=control("Warm-up", "", 0.01),
+    )
+    clip_norm: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="A student's gradient that is longer is shortened to this length; 0 leaves it as it is.",
+        json_schema_extra=control("Clip gradients at", "", 0.1),
     )
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
         "auto",

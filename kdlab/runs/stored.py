@@ -20,8 +20,8 @@ State = Literal["queued", "running", "paused", "done", "failed", "cancelled", "l
 class _ArmResult(TypedDict):
     key: str
     label: str
-    accuracy: Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
-    per_class: list[list[float]]
+    accuracy: Annotated[list[Annotated[float, Field(allow_inf_nan=False)] | None], Field(min_length=1)]
+    per_class: list[list[float | None]]
 
 
 class _Result(TypedDict):

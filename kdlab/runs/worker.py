@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -18,7 +19,8 @@ from kdlab.distill.device import describe_device, resolve_device
 from kdlab.distill.trainer import Point, Trainer
 from kdlab.models.kept_files import write_whole
 from kdlab.runs.backends import slots
-from kdlab.runs.execute import execute, make_trainer, profiles
+from kdlab.runs.build import make_trainer
+from kdlab.runs.execute import execute, profiles
 from kdlab.runs.home import home
 from kdlab.runs.patience import MAY_PASS, patiently
 from kdlab.runs.recipes import three_arms
@@ -44,7 +46,7 @@ def warm_up() -> None:
         write_whole(home() / "device.json", json.dumps(about).encode())
     spec = three_arms()
     trainer = make_trainer(spec)
-    trainer.total_steps = 3
+    trainer.budget = replace(trainer.budget, steps=3)
     trainer.train(_Silent())
     profiles(spec, device)
 

@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 import torch
 
+from kdlab.data.registry import get_dataset
 from kdlab.distill import trainer as trainer_module
 from kdlab.distill.arms import Arm
-from kdlab.distill.cohort import Group, fresh_student
+from kdlab.distill.budget import Budget
+from kdlab.distill.cohort import Cohort, Group, fresh_student
 from kdlab.distill.device import DeviceError, resolve_device
+from kdlab.distill.grouping import group_size
 from kdlab.distill.objective_catalogue import OBJECTIVES, ForwardKL, HardLabels, Objective
+from kdlab.distill.signals import load_logits, reveal
+from kdlab.distill.tasks.classification import Classification
 from kdlab.distill.trainer import Point, Trainer
 
 SETTINGS: dict[str, Any] = {
@@ -61,9 +66,37 @@ def make(
     temperature: float = 4.0,
     kd_weight: float = 0.9,
     objective: Objective | None = None,
+    size: int | None = None,
     **changes: Any,
 ) -> Trainer:
-    return Trainer(**SETTINGS | changes, arms=three_arms(temperature, kd_weight, objective), cache=cache)
+    """size: of the groups; measured where it is not given."""
+    settings, arms = SETTINGS | changes, three_arms(temperature, kd_weight, objective)
+    device, data = resolve_device(settings["device"]), get_dataset("digits")
+    task = Classification(
+        data.load(),
+        len(data.classes),
+        load_logits("digits", cache),
+        labels=settings["labels"],
+        transfer=settings["transfer"],
+        batch_size=settings["batch_size"],
+        steps=settings["total_steps"],
+        seeds=settings["seeds"],
+        device=device,
+    )
+    count = len(arms) * settings["seeds"]
+    cohort = Cohort(
+        settings["student"],
+        "digits",
+        arms=len(arms),
+        seeds=settings["seeds"],
+        group_size=size or group_size("mlp-16", "digits", count, task.examples_a_step, device, cache),
+        learning_rate=settings["learning_rate"],
+        device=device,
+    )
+    signals = {arm.access: reveal(arm.access, task.teacher_logits) for arm in arms}
+    given = {name: settings[name] for name in ("schedule", "warm_up", "clip_norm") if name in settings}
+    budget = Budget(settings["total_steps"], settings["epochs"], settings["learning_rate"], **given)
+    return Trainer(task, arms, cohort, signals, budget)
 
 
 def values(points: list[Point]) -> list[dict[str, Any]]:
@@ -108,13 +141,11 @@ def test_distillation_on_unlabelled_digits_brings_the_students_nearer_to_the_tea
 
 @pytest.mark.parametrize("size", [1, 2, 3, 6])
 def test_students_learn_the_same_in_whatever_groups_they_are_stacked(
-    cache: Path, monkeypatch: pytest.MonkeyPatch, size: int
+    cache: Path, size: int
 ) -> None:
-    monkeypatch.setattr(trainer_module, "group_size", lambda *_: size)
-    trainer = make(cache)
+    trainer = make(cache, size=size)
     train(trainer)
-    monkeypatch.setattr(trainer_module, "group_size", lambda *_: 1)
-    alone = make(cache)
+    alone = make(cache, size=1)
     train(alone)
     for stacked, single in zip(trainer.cohort.weights(), alone.cohort.weights(), strict=True):
         for name, tensor in single.items():
@@ -135,10 +166,10 @@ def test_gradient_norms_are_those_of_autograd_for_one_student(cache: Path) -> No
     trainer = make(cache, seeds=1)
     point = trainer.measure()
     arm = trainer.arms[2]
-    rows = trainer.batches[0][2]
+    rows = trainer.task.batches[0][0]
     student = fresh_student("mlp-16", "digits", 0)
-    logits = student(trainer.x[rows])
-    teacher = trainer.signals[2][0][rows]
+    logits = student(trainer.task.x[rows])
+    teacher = trainer.signals[arm.access][0][rows]
     kl = torch.nn.functional.kl_div(
         torch.log_softmax(logits / arm.temperature, -1),
         torch.softmax(teacher / arm.temperature, -1),
@@ -189,9 +220,9 @@ def test_every_objective_trains_a_student_and_leaves_the_controls_alone(cache: P
 def test_an_objective_without_a_teacher_reads_only_the_labelled_examples(cache: Path) -> None:
     objective = OBJECTIVES["label_smoothing"]()
     with_pool, without = (make(cache, objective=objective, transfer=n) for n in (200, 0))
-    assert with_pool.labelled == without.labelled == 32
+    assert with_pool.task.labelled == without.task.labelled == 32
     for trainer in (with_pool, without):
-        trainer.answers.fill_(0)  # what the teacher answers must not matter
+        trainer.task.answers.fill_(0)  # what the teacher answers must not matter
     changed = train(with_pool).points[-1].values["accuracy"][2]
     assert changed == train(make(cache, objective=objective)).points[-1].values["accuracy"][2]
 
@@ -206,7 +237,7 @@ def test_points_begin_at_zero_and_end_with_the_last_step(cache: Path) -> None:
 def test_a_group_of_one_is_the_module_itself() -> None:
     student = fresh_student("mlp-16", "digits", 3)
     x = torch.rand(1, 7, 8, 8)
-    torch.testing.assert_close(Group([student], 1e-3, torch.device("cpu")).logits(x)[0], student(x[0]))
+    torch.testing.assert_close(Group([student], 1e-3, torch.device("cpu"), slice(0, 1), arms=1).logits(x)[0], student(x[0]))
 
 
 def test_fresh_students_leave_the_global_generator_alone() -> None:
@@ -228,8 +259,76 @@ def test_a_missing_device_is_an_error_and_no_silent_fall_back() -> None:
 @pytest.mark.gpu
 def test_on_a_card_everything_lives_there_and_learns_as_on_the_cpu(cache: Path) -> None:
     card, cpu = make(cache, device="cuda", total_steps=200), make(cache, total_steps=200)
-    signals = [part for signal in card.signals for part in signal]
-    assert {t.device.type for t in (card.x, *signals, card.batches, card.kd_weight)} == {"cuda"}
+    signals = [part for signal in card.signals.values() for part in signal]
+    assert {t.device.type for t in (card.task.x, *signals, card.task.batches, card.kd_weight)} == {"cuda"}
     ends = [train(trainer).points[-1].values["accuracy"] for trainer in (card, cpu)]
     for on_card, on_cpu in zip(*ends, strict=True):
         assert sum(on_card) / 2 == pytest.approx(sum(on_cpu) / 2, abs=0.05)
+
+
+def test_arms_of_one_objective_are_one_call_and_learn_as_they_would_alone(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Temperatures 1, 2 and 4 of one objective, between them an arm of another."""
+    first = make(cache)
+    soft = first.arms[2]
+    temperatures = [soft.model_copy(update={"key": f"t{t}", "temperature": float(t)}) for t in (1, 2, 4)]
+    arms = (first.arms[0], temperatures[0], first.arms[1], *temperatures[1:])
+
+    def of(arms: tuple[Arm, ...]) -> Trainer:
+        cohort = Cohort("mlp-16", "digits", arms=len(arms), seeds=2, group_size=7, learning_rate=5e-3, device=first.device)
+        return Trainer(first.task, arms, cohort, first.signals, first.budget)
+
+    calls: list[object] = []
+    term = trainer_module.distillation_term
+    monkeypatch.setattr(
+        trainer_module, "distillation_term", lambda objective, *given: calls.append(objective) or term(objective, *given)
+    )
+    together = of(arms)
+    together.step()
+    assert len(calls) == 4  # two objectives in each of two groups: not one a softened arm
+    monkeypatch.undo()
+    ends = train(of(arms)).points[-1].values["kl"]
+    alone = [train(of((first.arms[0], arm))).points[-1].values["kl"][1] for arm in temperatures]
+    for place, expected in zip((1, 3, 4), alone, strict=True):
+        np.testing.assert_allclose(ends[place], expected, rtol=2e-3)
+
+
+def test_a_student_that_diverges_is_marked_and_the_others_go_on(cache: Path) -> None:
+    plain, hurt = make(cache), make(cache)
+    with torch.no_grad():
+        for parameter in hurt.cohort.groups[0].parameters.values():
+            parameter[2] = torch.inf  # the soft arm of the first seed
+    before, after = train(plain).points[-1].values, train(hurt).points[-1].values
+    assert hurt.diverged.tolist() == [False, False, True, False, False, False]
+    for name, values in after.items():
+        assert np.isnan(values[2][0]), name
+        np.testing.assert_equal([values[0], values[1], values[2][1]], [before[name][0], before[name][1], before[name][2][1]])
+    outcome = hurt.outcome()
+    assert np.isnan(outcome["accuracy"][2][0])
+    assert np.isnan(outcome["per_class"][2][0]).all()
+    assert np.isfinite(outcome["accuracy"][2][1])
+
+
+def test_the_step_size_warms_up_and_falls_along_a_cosine() -> None:
+    constant = Budget(100, 1, 0.1)
+    assert {constant.learning_rate_at(step) for step in range(100)} == {0.1}
+    shaped = Budget(100, 1, 0.1, "cosine", warm_up=0.1)
+    rates = [shaped.learning_rate_at(step) for step in range(100)]
+    np.testing.assert_allclose(rates[:10], 0.1 * np.arange(1, 11) / 10)
+    np.testing.assert_allclose(rates[10:], 0.05 * (1 + np.cos(np.pi * np.arange(90) / 90)))
+
+
+def test_clipping_shortens_each_student_s_own_gradient(cache: Path) -> None:
+    """Against PyTorch's own clipping of a student alone."""
+    group = Group([fresh_student("mlp-16", "digits", seed) for seed in range(3)], 1e-3, torch.device("cpu"), slice(0, 3), 1)
+    x = torch.rand(3, 5, 8, 8, generator=torch.Generator().manual_seed(0))
+    scale = torch.tensor([0.01, 10.0, 100.0])
+    group.step((scale * group.logits(x).square().sum((1, 2))).sum(), 0.0, clip_norm=1.0)
+    for seed in range(3):
+        student = fresh_student("mlp-16", "digits", seed)
+        (scale[seed] * student(x[seed]).square().sum()).backward()
+        torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        for name, parameter in student.named_parameters():
+            torch.testing.assert_close(group.parameters[name].grad[seed], parameter.grad)
+    assert make(cache, clip_norm=1e-6).budget.clip_norm == 1e-6

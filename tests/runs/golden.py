@@ -18,9 +18,8 @@ from unittest import mock
 import numpy as np
 import torch
 
-from kdlab.distill import trainer as trainer_module
 from kdlab.distill.trainer import Point, Trainer
-from kdlab.runs.execute import make_trainer
+from kdlab.runs import build
 from kdlab.runs.recipes import three_arms
 
 FILE = Path(__file__).with_name("golden_numbers.npz")
@@ -72,7 +71,7 @@ def numbers(name: str) -> dict[str, np.ndarray]:
     """Every point's numbers (points, arms, seeds) and the outcome's (arms, seeds, …) of one of the specs, now."""
     settings, group_size = SPECS[name]
     with _held(group_size):
-        trainer = make_trainer(three_arms(**{"device": "cpu", **settings}))
+        trainer = build.make_trainer(three_arms(**{"device": "cpu", **settings}))
         kept = _Kept(STEERED_AT.get(name, {}))
         trainer.train(kept)
         outcome = trainer.outcome()
@@ -114,7 +113,7 @@ def _held(group_size: int) -> Iterator[None]:
         with (
             tempfile.TemporaryDirectory() as home,
             mock.patch.dict(os.environ, {"KDLAB_HOME": home}),
-            mock.patch.object(trainer_module, "group_size", return_value=group_size),
+            mock.patch.object(build, "group_size", return_value=group_size),
         ):
             yield
     finally:

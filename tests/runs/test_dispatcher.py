@@ -97,11 +97,11 @@ def test_a_run_is_paused_stepped_steered_resumed_and_stopped(store: Store, dispa
     wait(store, run_id, at_work)
     store.command(run_id, "ann", "pause")
     paused = wait(store, run_id, lambda r: r.state == "paused")
-    points = store.points(run_id)
+    points = store.points(run_id, kinds=("point",))
     store.command(run_id, "ann", "step")
     stepped = wait(store, run_id, lambda r: r.step == paused.step + 1)
     assert stepped.state == "paused"
-    assert len(store.points(run_id)) == len(points) + 1
+    assert len(store.points(run_id, kinds=("point",))) == len(points) + 1
     store.steer(run_id, "ann", {"temperature": 8.0, "kd_weight": 0.3})
     store.command(run_id, "ann", "resume")
     wait(store, run_id, lambda r: r.state == "running" and r.step > stepped.step + 1)

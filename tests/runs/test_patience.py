@@ -9,8 +9,8 @@ import pytest
 
 from kdlab.runs import patience, reporter
 from kdlab.runs.patience import patiently
+from kdlab.runs.recipes import three_arms
 from kdlab.runs.schema import StoreError
-from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store
 
 
@@ -52,7 +52,7 @@ def test_the_heart_of_a_run_that_is_anothers_now_stops_without_a_word(
 ) -> None:
     monkeypatch.setattr(reporter, "_BEAT_EVERY", 0.001)
     store = Store(f"sqlite:///{tmp_path / 'lab.sqlite'}")
-    claim = store.begin(RunSpec(), "ann")
+    claim = store.begin(three_arms(), "ann")
     store.finish(claim.run_id, "cancelled")
     with reporter.heartbeat(claim):
         (thread,) = [each for each in threading.enumerate() if each.name == f"heart of {claim.run_id}"] or [None]

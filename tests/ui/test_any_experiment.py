@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import re
@@ -176,3 +177,34 @@ def test_what_is_watched_of_fifty_arms_is_small_and_every_seed_is_kept(store: St
     np.testing.assert_allclose(table["accuracy"], values[:, metrics.index("accuracy")].ravel(), atol=1e-6)
     assert len(charts.race(found, arms, 6, 0.9)["data"]) == 1 + 2 * 50
     assert "Arm 49" in spec_title(spec)
+
+
+@pytest.mark.parametrize("gone", [1, 2])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_students_that_diverged_are_named_and_left_out(store: Store, recipe: str, gone: int) -> None:
+    """Of the last arm the first seed, or every seed."""
+    spec = RECIPES[recipe]()
+    run = store.get(trained(store, spec))
+    assert run is not None
+    result, key = copy.deepcopy(run.result), spec.arms[-1].key
+    assert result is not None
+    for seed in range(gone):
+        for metric in ("accuracy", "agreement", "kl"):
+            result["arms"][-1][metric][seed] = None
+        result["arms"][-1]["per_class"][seed] = [None] * 10
+    claim, rows = store.begin(spec, ME), store.points(run.id)
+    rows += [(rows[-1][0] + 1 + seed, "diverged", {"arm": key, "seed": seed, "step": 1}) for seed in range(gone)]
+    claim.finish("done", result=result, points=rows, step=spec.total_steps)
+    for tab in ("By class", "What it costs", "Where they differ"):
+        app = open_page("distill", run=claim.run_id, result=tab)
+        assert not app.exception
+    said = " ".join(warning.value for warning in app.warning)
+    assert f"diverged for {gone} of {2 * len(spec.arms)} students" in said
+    assert f"{gone} of {spec.arms[-1].label}" in said
+    if gone == 2 and recipe == "two arms":
+        assert "**No verdict.**" in words(app)
+    assert "nan" not in words(app)
+    app = open_page("runs", compare=f"{run.id},{claim.run_id}")
+    assert not app.exception
+    assert "nan" not in words(app)
+    store.delete(claim.run_id, ME)

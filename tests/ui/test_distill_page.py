@@ -113,7 +113,7 @@ def test_an_objective_and_its_settings_come_from_the_link_and_are_launched(fresh
     assert not app.exception
     app.button(key="launch").click().run()
     (run,) = Store().list_runs()
-    objective = run.spec.objective.model_dump()
+    objective = run.spec.arms[-1].objective.model_dump()
     assert (objective["name"], objective["target_weight"], objective["t_squared"]) == ("dkd", 2.0, False)
 
 

@@ -55,6 +55,9 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "seeds": st.integers(1, 10),
     "learning_rate": number(1e-5, 0.1),
     "batch_size": st.integers(8, 512),
+    "schedule": st.sampled_from(["constant", "cosine"]),
+    "warm_up": number(0, 0.5),
+    "clip_norm": number(0, 100),
     "device": st.sampled_from(["auto", "cpu", "mps", "cuda", "cuda:0", "cuda:1", "cuda:00"]),
 }
 

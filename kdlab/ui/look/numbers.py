@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 def number(value: float) -> str:
     """A loss or a length with about three digits, of steady width."""
@@ -14,6 +16,11 @@ def number(value: float) -> str:
     if value >= 0.0995:
         return f"{value:.2f}"
     return f"{value:.3f}" if value >= 0.0005 else "0.000"
+
+
+def share(mean: float) -> str:
+    """A share as a percentage, or that there is none."""
+    return f"{mean:.1%}" if math.isfinite(mean) else "no number"
 
 
 def direction(cosine: float) -> str:

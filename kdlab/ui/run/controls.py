@@ -136,7 +136,7 @@ def _extra(info: FieldInfo) -> dict[str, Any]:
     return dict(info.json_schema_extra or {})  # type: ignore[arg-type]
 
 
-_TRAINING = ("epochs", "seeds", "learning_rate", "batch_size")
+_TRAINING = ("epochs", "seeds", "learning_rate", "batch_size", "warm_up", "clip_norm")
 
 
 def run_controls(*, steers: bool) -> tuple[dict[str, Any], DeltaGenerator]:
@@ -161,9 +161,10 @@ def run_controls(*, steers: bool) -> tuple[dict[str, Any], DeltaGenerator]:
     values["transfer"] = spec_slider("transfer", max_value=data.train_size - values["labels"])
     with folded("Objective", key="objective-settings", opened_by=("objective",)):
         values["objective"] = objective_controls()
-    with folded("Training", key="training-settings", opened_by=(*_TRAINING, "device")):
+    with folded("Training", key="training-settings", opened_by=(*_TRAINING, "schedule", "device")):
         for field in _TRAINING:
             values[field] = spec_slider(field)
+        values["schedule"] = spec_choice("schedule", {"constant": "Constant", "cosine": "Cosine"})
         values["device"] = spec_choice(
             "device", {"auto": "auto", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}
         )

@@ -15,7 +15,7 @@ def reach(differences: Mapping[str, Interval]) -> float:
 
     Far enough for the means and for intervals of their size; one from two seeds may be twelve times as wide.
     """
-    means = max(abs(float(found.mean)) for found in differences.values())
+    means = max((abs(float(found.mean)) for found in differences.values() if found.n), default=0.0)
     ends = [
         abs(float(end)) for found in differences.values() if found.n > 1 for end in (found.low, found.high)
     ]

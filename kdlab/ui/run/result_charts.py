@@ -161,10 +161,10 @@ def per_class(spec: RunSpec, result: dict[str, Any], classes: tuple[str, ...]) -
     """Accuracy of each true class, a row a class: every arm's mean over seeds and the teacher."""
     shown = [(ROLES["teacher"], np.array(result["teacher_per_class"]))]
     for place, (arm, kept) in enumerate(zip(spec.arms, result["arms"], strict=True)):
-        shown.append((arm_role(arm.hue, arm.label, place), np.array(kept["per_class"]).mean(0)))
+        shown.append((arm_role(arm.hue, arm.label, place), class_means(kept["per_class"])))
     traces = [
         {
-            "x": values.tolist(),
+            "x": [float(value) if np.isfinite(value) else None for value in values],
             "y": list(classes),
             "mode": "markers",
             "name": role.name,
@@ -177,8 +177,8 @@ def per_class(spec: RunSpec, result: dict[str, Any], classes: tuple[str, ...]) -
     rails = [
         {
             "type": "line",
-            "x0": float(every[:, k].min()),
-            "x1": float(every[:, k].max()),
+            "x0": float(np.nanmin(every[:, k])),
+            "x1": float(np.nanmax(every[:, k])),
             "y0": k,
             "y1": k,
             "line": {"color": "@grid", "width": 6},
@@ -196,6 +196,13 @@ def per_class(spec: RunSpec, result: dict[str, Any], classes: tuple[str, ...]) -
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         },
     }
+
+
+def class_means(per_class: list[list[float | None]]) -> np.ndarray:
+    """(seeds, K) → (K,): means over the students that have numbers; NaN where none has."""
+    values = np.array(per_class, dtype=float)
+    sound = np.isfinite(values).all(axis=1)
+    return values[sound].mean(0) if sound.any() else np.full(values.shape[1], np.nan)
 
 
 # key, title, unit, format, and the words for less and for more of it

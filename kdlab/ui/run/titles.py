@@ -123,5 +123,8 @@ _SETTINGS: dict[str, Callable[[Any], str]] = {
     "seeds": lambda count: _counted(count, "seed", "seeds"),
     "learning_rate": lambda value: f"learning rate {_number(value)}",
     "batch_size": lambda count: f"batches of {count}",
+    "schedule": lambda name: f"{name} schedule",
+    "warm_up": lambda share: f"warm-up {_number(share)}",
+    "clip_norm": lambda norm: f"gradients clipped at {_number(norm)}" if norm else "gradients not clipped",
     "device": lambda name: f"on {name}" if name.startswith("cuda") else f"on {name.upper()}",
 }

@@ -24,9 +24,11 @@ from kdlab.runs.comparison import (
 from kdlab.runs.recorded import OWNER
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Run
+from kdlab.ui.look.numbers import share
 from kdlab.ui.look.style import arm_role
 from kdlab.ui.run import result_charts
 from kdlab.ui.run.differences import paired_differences
+from kdlab.ui.run.result_charts import class_means
 from kdlab.ui.widgets.live_plot import live_plot
 
 _EXAMPLES = 8
@@ -45,7 +47,11 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
     nothing = no_verdict(run.spec, run.steering)
     if nothing:
         st.info(nothing, icon=":material/block:")
-    shown = [one for one in found.found if void_because(run.spec, one.contrast, run.steering) is None]
+    shown = [
+        one
+        for one in found.found
+        if one.difference.n and void_because(run.spec, one.contrast, run.steering) is None
+    ]
     if not nothing and shown:
         left, right = st.columns([3, 2], vertical_alignment="center")
         with left:
@@ -109,6 +115,8 @@ def headline(run: Run) -> str:
         return _accuracies(run, found)
     question = found.found[0]
     minuend, subtrahend = spec.arm(question.contrast.minuend), spec.arm(question.contrast.subtrahend)
+    if question.difference.n == 0:
+        return f"**No verdict.** {question.contrast.words}: {in_words(question.difference)}."
     if question.difference.n < 2:
         return (
             f"**No difference shown.** The {minuend.its_student} ended {in_points(question.difference.mean)} points "
@@ -176,7 +184,7 @@ def _beside(difference: Interval | None, other: str, metric: str = "accuracy") -
 
 def _sentences(run: Run, found: Comparison, shown: list[Found]) -> str:
     best = best_supported(run.spec, found) or run.spec.contrasts[0].minuend
-    student, kept, mean = run.spec.arm(best).its_student, f"{found.kept(best):.1%}", f"{found.accuracy[best].mean:.1%}"
+    student, kept, mean = run.spec.arm(best).its_student, share(found.kept(best)), share(found.accuracy[best].mean)
     return "\n\n".join(
         [
             *map(_contrast_sentence, shown),
@@ -214,17 +222,17 @@ def _paired(seeds: int) -> str:
 
 
 def _accuracies(run: Run, found: Comparison) -> str:
-    said = ", ".join(f"{arm.label} {found.accuracy[arm.key].mean:.1%}" for arm in run.spec.arms)
+    said = ", ".join(f"{arm.label} {share(found.accuracy[arm.key].mean)}" for arm in run.spec.arms)
     return f"Test accuracy: {said}, the teacher {found.teacher_accuracy:.1%}."
 
 
 def _by_class(run: Run, data: Dataset) -> str:
     """Each class's accuracies, for those who do not see the picture."""
     result: dict[str, Any] = run.result or {}
-    shown = [(arm["label"], np.array(arm["per_class"]).mean(0)) for arm in result["arms"]]
+    shown = [(arm["label"], class_means(arm["per_class"])) for arm in result["arms"]]
     shown += [("the teacher", np.array(result["teacher_per_class"]))]
     return " ".join(
-        f"{label}: {', '.join(f'{name} {values[k]:.0%}' for name, values in shown)}."
+        f"{label}: {', '.join(f'{name} {share(values[k])}' for name, values in shown)}."
         for k, label in enumerate(data.classes)
     )
 
@@ -244,7 +252,7 @@ def _price(run: Run, found: Comparison) -> None:
     st.markdown(
         f"{when} on {result['device']['name']}: a student answers {student['throughput']:,.0f} examples a second in "
         f"batches of 256, the teacher {teacher['throughput']:,.0f}. All arms' students cost the same; "
-        f"the {run.spec.arm(asked).its_student} keeps {found.kept(asked):.1%} of the teacher's accuracy."
+        f"the {run.spec.arm(asked).its_student} keeps {share(found.kept(asked))} of the teacher's accuracy."
     )
 
 

@@ -8,6 +8,7 @@ from kdlab.data.registry import DATASETS
 from kdlab.distill.arms import Arm
 from kdlab.distill.metrics import metrics_of
 from kdlab.models.catalogue import TEACHERS, teacher_card
+from kdlab.runs.curves import Curves
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store, StoreError
 from kdlab.ui.run import charts
@@ -87,6 +88,8 @@ def _picture(shown: Shown) -> None:
         f"At epoch {curves.epoch[-1]:.0f}: {means_words(curves, arms)}; the teacher {teacher:.1%}. "
         f"{_lines_are(run.spec.seeds)}"
     )
+    if curves.diverged:
+        st.warning(_who_diverged(curves, run.spec), icon=":material/trending_down:")
     _details(shown)
 
 
@@ -170,6 +173,18 @@ def _looked_into(spec: RunSpec, where: str) -> tuple[Arm, Arm | None]:
         key = st.selectbox("Arm", list(taught), start, format_func=taught.__getitem__, key=f"arm-of-{where}")
         arm = spec.arm(key)
     return arm, spec.arm(arm.control) if arm.control else None
+
+
+def _who_diverged(curves: Curves, spec: RunSpec) -> str:
+    """Which students' training diverged, in words."""
+    by_arm = {arm.label: [one for one in curves.diverged if one.arm == arm.key] for arm in spec.arms}
+    said = ", ".join(f"{len(gone)} of {label}" for label, gone in by_arm.items() if gone)
+    first = min(one.step for one in curves.diverged)
+    return (
+        f"Training diverged for {len(curves.diverged)} of {len(spec.arms) * spec.seeds} students, the first after "
+        f"{first:,} steps ({said}): their losses are no numbers any more. The arm's line ends there, and what is said "
+        "of it leaves them out. Lower the learning rate, or clip the gradients."
+    )
 
 
 def _lines_are(seeds: int) -> str:

@@ -6,13 +6,14 @@ from typing import Any
 
 import streamlit as st
 
-from kdlab.core.intervals import Interval, mean_interval
+from kdlab.core.intervals import Interval
 from kdlab.lessons.path import DISTILL, RUNS
 from kdlab.models.catalogue import TEACHERS
-from kdlab.runs.comparison import between_runs, in_words, no_verdict, unpaired_because
+from kdlab.runs.comparison import between_runs, in_words, no_verdict, over_seeds, unpaired_because
 from kdlab.runs.curves import curves
 from kdlab.runs.points import LIVE
 from kdlab.runs.store import Run, Store
+from kdlab.ui.look.numbers import share
 from kdlab.ui.look.style import Role, arm_role
 from kdlab.ui.run.differences import clipped, paired_differences
 from kdlab.ui.run.titles import differing_settings, run_title
@@ -118,7 +119,7 @@ def _paired(first: Run, second: Run) -> None:
         how += f" An arrow at the edge: the interval goes on outside the picture ({', '.join(wide)})."
     live_plot(
         paired_differences(
-            differences,
+            {key: found for key, found in differences.items() if found.n},
             roles,
             axis="B − A, percentage points of test accuracy",
             sides=("← A is better", "B is better →"),
@@ -165,7 +166,7 @@ def _numbers(first: Run, second: Run) -> None:
         st.columns(2), (("Accuracy", "accuracy"), ("Agreement with the teacher", "agreement")), strict=True
     ):
         ours, theirs = (
-            {arm["key"]: mean_interval(arm[metric]) for arm in (run.result or {})["arms"] if metric in arm}
+            {arm["key"]: over_seeds(arm[metric]) for arm in (run.result or {})["arms"] if metric in arm}
             for run in (first, second)
         )
         if not set(roles) <= ours.keys() & theirs.keys():
@@ -182,7 +183,7 @@ def _numbers(first: Run, second: Run) -> None:
 
 
 def _with_interval(found: Interval) -> str:
-    mean = f"{found.mean:.1%}"
+    mean = share(found.mean)
     if found.n < 2:
         return mean
     low, high = max(0.0, float(found.low)), min(1.0, float(found.high))
@@ -205,7 +206,7 @@ def _curves(store: Store, first: Run, second: Run) -> None:
     places = [place for _ in range(0, len(roles), 3) for place in st.columns(3)]
     for (key, role), column in zip(roles.items(), places, strict=False):
         figure = charts_compare.arm_in_both(key, role, drawn, epochs, teacher, axis)
-        ends = ", ".join(f"{run} {found.line('accuracy', key).mean[-1]:.1%}" for run, found in drawn.items())
+        ends = ", ".join(f"{run} {share(found.line('accuracy', key).mean[-1])}" for run, found in drawn.items())
         figures[key] = figure
         with column:
             live_plot(

@@ -16,6 +16,7 @@ from kdlab.runs.listing import Which
 from kdlab.runs.store import UNDO_FOR, NotYoursError, Run, Store, StoreError
 from kdlab.runs.stored import UnreadableRun
 from kdlab.server.identity import visitor_id
+from kdlab.ui.look.numbers import share
 from kdlab.ui.run.titles import run_title, state_words
 from kdlab.ui.run.verdict import headline
 from kdlab.ui.runs.compare_runs import open_comparison
@@ -257,5 +258,5 @@ def _result(run: Run) -> str:
     if run.result is None:
         return f":small[{run.message or f'step {run.step:,} of {run.steps:,}'}]"
     found = compare(run.spec, run.result)
-    means = ", ".join(f"{arm.label} {found.accuracy[arm.key].mean:.1%}" for arm in run.spec.arms)
+    means = ", ".join(f"{arm.label} {share(found.accuracy[arm.key].mean)}" for arm in run.spec.arms)
     return f"{headline(run)}  \n:small[{means}]"

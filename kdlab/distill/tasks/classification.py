@@ -1,0 +1,99 @@
+"""Classification: each example has one of K classes, and a student gives K logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kdlab.data.registry import Arrays
+from kdlab.distill.batches import draw_examples, shuffled_batches
+from kdlab.distill.cohort import Group
+from kdlab.distill.evaluation import per_class_accuracy, score
+from kdlab.distill.loss import supervised_term
+from kdlab.distill.signals import Signal
+from kdlab.distill.tasks.task import Batch, StudentOutput
+
+_TEST_ROWS = 500
+
+
+class Classification:
+    """A data set and its teacher's answers on one device, with every seed's batches drawn.
+
+    A step shows each seed's students the same ``batch_size`` labelled and ``batch_size`` unlabelled examples.
+    """
+
+    name = "classification"
+
+    def __init__(
+        self,
+        data: Arrays,
+        classes: int,
+        teacher_logits: tuple[np.ndarray, np.ndarray],
+        *,
+        labels: int,
+        transfer: int,
+        batch_size: int,
+        steps: int,
+        seeds: int,
+        device: torch.device,
+    ) -> None:
+        """teacher_logits: on the training examples (N, K) and on the test set (M, K)."""
+        self.device, self.classes = device, classes
+        self.x, self.y = self._put(data.x_train), self._put(data.y_train)
+        self.x_test, self.y_test = self._put(data.x_test), self._put(data.y_test)
+        self.teacher_logits = self._put(teacher_logits[0])
+        self.answers = self.teacher_logits.argmax(-1)
+        self.teacher_log_p = torch.log_softmax(self._put(teacher_logits[1]), dim=-1)
+        drawn = [draw_examples(data.y_train, labels, transfer, seed) for seed in range(seeds)]
+        labelled, unlabelled = (
+            np.stack([shuffled_batches(rows[part], batch_size, steps, seed) for seed, rows in enumerate(drawn)])
+            for part in (0, 1)
+        )
+        self.labelled = labelled.shape[-1]
+        self.batches = self._put(np.concatenate([labelled, unlabelled], axis=-1).swapaxes(0, 1))  # (steps, seeds, B)
+
+    def _put(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.array(array)).to(self.device)
+
+    def batch(self, step: int, group: Group) -> Batch:
+        rows, known = self.batches[step][group.seed_of], self.labelled
+        labels = torch.cat([self.y[rows[:, :known]], self.answers[rows[:, known:]]], dim=1)
+        return Batch(rows, known, labels)
+
+    def output(self, group: Group, batch: Batch) -> StudentOutput:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            logits = group.logits(self.x[batch.rows])
+        return StudentOutput(logits.float())
+
+    def supervised_term(self, output: StudentOutput, batch: Batch) -> Tensor:
+        known = slice(batch.labelled)
+        return supervised_term(output.logits[:, known], batch.labels[:, known])
+
+    def reveal(self, signal: Signal, batch: Batch) -> Signal:
+        return tuple(part[batch.rows] for part in signal)
+
+    def scores(self, group: Group) -> dict[str, Tensor]:
+        with torch.inference_mode():
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+                # In pieces that fit the processor's cache.
+                pieces = [group.shared_logits(x).float() for x in self.x_test.split(_TEST_ROWS)]
+            return score(torch.cat(pieces, dim=1), self.teacher_log_p, self.y_test)
+
+    def outcome(self, scores: dict[str, Tensor]) -> dict[str, Any]:
+        teacher_answers = self.teacher_log_p.argmax(-1)
+        return {
+            "per_class": per_class_accuracy(scores["answers"], self.y_test, self.classes),
+            "teacher_accuracy": (teacher_answers == self.y_test).float().mean().item(),
+            "teacher_per_class": per_class_accuracy(teacher_answers[None], self.y_test, self.classes)[0].tolist(),
+        }
+
+    @property
+    def examples_a_step(self) -> int:
+        return self.batches.shape[-1]
+
+    @property
+    def examples_a_point(self) -> int:
+        return len(self.y_test)

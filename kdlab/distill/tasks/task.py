@@ -1,0 +1,82 @@
+"""What a trainer asks of a task. `kdlab.distill.tasks.classification` is the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from kdlab.distill.cohort import Group
+from kdlab.distill.signals import Signal
+
+
+@dataclass(frozen=True)
+class StudentOutput:
+    """What n students say of their batches: logits (n, B, …, K), float32; more where a task gives more."""
+
+    logits: Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's examples: row numbers (n, B), a student's own each, the first ``labelled`` of them with a label.
+
+    ``labels`` (n, B) are the true classes, and the teacher's answers where no label is known; ``mask`` (n, B, …) is
+    true where an item counts, None where all do.
+    """
+
+    rows: Tensor
+    labelled: int
+    labels: Tensor
+    mask: Tensor | None = None
+
+    def of(self, its: slice | Tensor, seen: slice) -> Batch:
+        """The part of some of the students, and of the examples that they see."""
+        mask = None if self.mask is None else self.mask[its, seen]
+        return Batch(self.rows[its, seen], self.labelled, self.labels[its, seen], mask)
+
+
+class Task(Protocol):
+    """Owns examples and batches, the students' forward pass, the supervised term and the scores."""
+
+    name: str
+
+    def batch(self, step: int, group: Group) -> Batch:
+        """What the group's students see at a step: the same for all arms of a seed."""
+        ...
+
+    def output(self, group: Group, batch: Batch) -> StudentOutput:
+        """The students' forward pass over their batches."""
+        ...
+
+    def supervised_term(self, output: StudentOutput, batch: Batch) -> Tensor:
+        """The term of the labels, mean over labelled examples: (n,) nats."""
+        ...
+
+    def reveal(self, signal: Signal, batch: Batch) -> Signal:
+        """What a signal holds of the batch's examples, each part (n, B, …)."""
+        ...
+
+    def scores(self, group: Group) -> dict[str, Tensor]:
+        """Each of the task's scores, (n,), by its metric's name, and the students' ``answers`` (n, N)."""
+        ...
+
+    def outcome(self, scores: dict[str, Tensor]) -> dict[str, Any]:
+        """What a result says beside the scores: per student as tensors (n, …), of the teacher as plain numbers."""
+        ...
+
+    @property
+    def labelled(self) -> int:
+        """How many examples of a batch have a label; they come first."""
+        ...
+
+    @property
+    def examples_a_step(self) -> int:
+        """How many examples a student sees at a step."""
+        ...
+
+    @property
+    def examples_a_point(self) -> int:
+        """How many examples a student is scored on at a point."""
+        ...

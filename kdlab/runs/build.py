@@ -1,0 +1,51 @@
+"""A trainer of a spec: names become data, signals and students here, and nowhere below."""
+
+from __future__ import annotations
+
+from kdlab.data.registry import get_dataset
+from kdlab.distill.budget import Budget
+from kdlab.distill.cohort import Cohort
+from kdlab.distill.device import resolve_device
+from kdlab.distill.grouping import group_size
+from kdlab.distill.signals import load_logits, reveal
+from kdlab.distill.tasks.classification import Classification
+from kdlab.distill.trainer import Trainer
+from kdlab.runs.home import home
+from kdlab.runs.spec import RunSpec
+
+
+def make_trainer(spec: RunSpec) -> Trainer:
+    """The trainer of a spec. Raises DeviceError or CheckpointError."""
+    cache, device = home() / "cache", resolve_device(spec.device)
+    data = get_dataset(spec.dataset)
+    task = Classification(
+        data.load(),
+        len(data.classes),
+        load_logits(spec.teacher, cache / "signals"),
+        labels=spec.labels,
+        transfer=spec.transfer,
+        batch_size=spec.batch_size,
+        steps=spec.total_steps,
+        seeds=spec.seeds,
+        device=device,
+    )
+    count = len(spec.arms) * spec.seeds
+    cohort = Cohort(
+        spec.student,
+        spec.dataset,
+        arms=len(spec.arms),
+        seeds=spec.seeds,
+        group_size=group_size(spec.student, spec.dataset, count, task.examples_a_step, device, cache),
+        learning_rate=spec.learning_rate,
+        device=device,
+    )
+    signals = {arm.access: reveal(arm.access, task.teacher_logits) for arm in spec.arms}
+    budget = Budget(
+        steps=spec.total_steps,
+        epochs=spec.epochs,
+        learning_rate=spec.learning_rate,
+        schedule=spec.schedule,
+        warm_up=spec.warm_up,
+        clip_norm=spec.clip_norm,
+    )
+    return Trainer(task, spec.arms, cohort, signals, budget)
