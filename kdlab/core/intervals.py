@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,3 +62,35 @@ def paired_difference(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> I
             f"a has shape {first.shape} and b {second.shape}; every row of a needs its row of b."
         )
     return mean_interval(first - second, confidence)
+
+
+def holm_differences(
+    pairs: Sequence[tuple[ArrayLike, ArrayLike]], confidence: float = 0.95
+) -> list[Interval]:
+    """Paired differences that are looked at together: all intervals hold at once with at least this confidence.
+
+    pairs: (a, b) each as for `paired_difference`, one number a seed, (n,). Holm's steps: the difference of smallest p
+    is judged at 1 − (1 − confidence)/m, the next at m − 1 in place of m, and so on to the first that holds zero;
+    those after it are judged as that one is. So an interval leaves zero out just where Holm's test rejects.
+    Holm 1979, Scandinavian Journal of Statistics 6, 65–70. Raises ValueError as `paired_difference`.
+    """
+    plain = [paired_difference(a, b, confidence) for a, b in pairs]
+    order = sorted(range(len(pairs)), key=lambda i: _p_of_zero(plain[i], confidence))
+    found: dict[int, Interval] = {}
+    left = len(pairs)
+    for i in order:
+        found[i] = paired_difference(*pairs[i], 1 - (1 - confidence) / left)
+        if not found[i].holds_zero:
+            left -= 1
+    return [found[i] for i in range(len(pairs))]
+
+
+def _p_of_zero(difference: Interval, confidence: float) -> float:
+    """The two-sided p of Student's t for a mean of zero; 1 where there is no spread to judge by."""
+    if difference.n < 2:
+        return 1.0
+    half = float(difference.high - difference.mean)
+    if half == 0:
+        return 0.0 if difference.mean else 1.0
+    quantile = special.stdtrit(difference.n - 1, (1 + confidence) / 2)
+    return float(2 * special.stdtr(difference.n - 1, -abs(float(difference.mean)) * quantile / half))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kdlab.core.intervals import Interval, mean_interval, paired_difference
+from kdlab.core.intervals import Interval, holm_differences, mean_interval, paired_difference
 from kdlab.distill.metrics import metrics_of
 from kdlab.runs.contrasts import Contrast
 from kdlab.runs.spec import RunSpec
@@ -35,9 +35,16 @@ class Comparison:
         """The difference of the contrast with this key."""
         return next(one.difference for one in self.found if one.contrast.key == key)
 
-    def kept(self, arm: str) -> float:
-        """The arm's accuracy over the teacher's."""
-        return float(self.accuracy[arm].mean) / self.teacher_accuracy
+    def kept(self, arm: str) -> Interval:
+        """The arm's accuracy over the teacher's, which is one number on the same test set."""
+        found = self.accuracy[arm]
+        return Interval(*(end / self.teacher_accuracy for end in (found.mean, found.low, found.high)), found.n)
+
+    @property
+    def together(self) -> int:
+        """How many contrasts are judged together: those that are part of no other."""
+        parts = {part for one in self.found for part in one.contrast.parts}
+        return sum(one.contrast.key not in parts for one in self.found)
 
     def between(self, minuend: str, subtrahend: str) -> Interval | None:
         """The difference in accuracy between two arms, where the run declares that contrast."""
@@ -47,15 +54,18 @@ class Comparison:
 
 
 def compare(spec: RunSpec, result: dict[str, Any]) -> Comparison:
-    """The comparison that a run's result holds. An arm's metric that an older lab did not keep gives no contrast."""
+    """The comparison that a run's result holds. An arm's metric that an older lab did not keep gives no contrast.
+
+    Contrasts that are part of no other are a run's questions: of several, the intervals hold together (Holm).
+    """
     arms = {arm["key"]: arm for arm in result["arms"]}
-    found = [
-        Found(contrast, _paired(arms[contrast.minuend][contrast.metric], arms[contrast.subtrahend][contrast.metric]))
-        for contrast in spec.contrasts
-        if contrast.metric in arms[contrast.minuend] and contrast.metric in arms[contrast.subtrahend]
-    ]
+    kept = [c for c in spec.contrasts if c.metric in arms[c.minuend] and c.metric in arms[c.subtrahend]]
+    pairs = {c.key: _both(arms[c.minuend][c.metric], arms[c.subtrahend][c.metric]) for c in kept}
+    parts = {part for contrast in kept for part in contrast.parts}
+    questions = [key for key, (first, _) in pairs.items() if first and key not in parts]
+    corrected = dict(zip(questions, holm_differences([pairs[key] for key in questions]), strict=True))
     return Comparison(
-        found=tuple(found),
+        found=tuple(Found(c, corrected.get(c.key) or _difference(*pairs[c.key])) for c in kept),
         accuracy={key: over_seeds(arm["accuracy"]) for key, arm in arms.items()},
         teacher_accuracy=result["teacher_accuracy"],
     )
@@ -70,10 +80,24 @@ def over_seeds(values: list[float | None]) -> Interval:
     return mean_interval(found) if found else _NONE
 
 
-def _paired(minuend: list[float | None], subtrahend: list[float | None]) -> Interval:
-    """The mean difference over the seeds that have a number on both sides."""
+def _both(minuend: list[float | None], subtrahend: list[float | None]) -> tuple[list[float], list[float]]:
+    """The numbers of the seeds that have one on both sides."""
     both = [(a, b) for a, b in zip(minuend, subtrahend, strict=True) if a is not None and b is not None]
-    return paired_difference(*zip(*both, strict=True)) if both else _NONE
+    return [a for a, _ in both], [b for _, b in both]
+
+
+def _difference(minuend: list[float], subtrahend: list[float]) -> Interval:
+    return paired_difference(minuend, subtrahend) if minuend else _NONE
+
+
+def sampling_error(answers: np.ndarray, other: np.ndarray, labels: np.ndarray) -> float:
+    """How far other test examples would move the difference of two arms' accuracies: half a 95 % interval, a share.
+
+    answers, other: (seeds, N) classes that two arms' students give to the same N examples, whose classes are
+    labels (N,). 1.96·s/√N with s the spread over examples of the difference in the share of seeds that are right.
+    """
+    difference = (answers == labels).mean(0) - (other == labels).mean(0)
+    return float(1.96 * difference.std(ddof=1) / np.sqrt(len(labels)))
 
 
 def best_supported(spec: RunSpec, found: Comparison) -> str | None:
@@ -117,7 +141,7 @@ def between_runs(first: Run, second: Run) -> dict[str, Interval]:
     before, after = (
         {arm["key"]: arm["accuracy"] for arm in (run.result or {})["arms"]} for run in (first, second)
     )
-    return {key: _paired(after[key], before[key]) for key in before if key in after}
+    return {key: _difference(*_both(after[key], before[key])) for key in before if key in after}
 
 
 def unpaired_because(first: Run, second: Run) -> str | None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from kdlab.core.intervals import mean_interval, paired_difference
+from kdlab.core.intervals import holm_differences, mean_interval, paired_difference
 
 seeds_by_steps = hnp.arrays(
     np.float64, st.tuples(st.integers(2, 9), st.integers(1, 4)), elements=st.floats(-100, 100)
@@ -75,3 +75,41 @@ def test_a_curve_is_judged_step_by_step():
 def test_bad_input_is_refused_by_name_and_reason(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+def _holm_rejects(p_values: list[float], alpha: float = 0.05) -> list[bool]:
+    """The test as Holm wrote it, from p values."""
+    rejected = [False] * len(p_values)
+    for step, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        if p_values[i] >= alpha / (len(p_values) - step):
+            break
+        rejected[i] = True
+    return rejected
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_intervals_that_hold_together_leave_zero_out_just_where_holms_test_rejects(seed):
+    rng = np.random.default_rng(seed)
+    pairs = []
+    for shift in rng.uniform(0, 3, size=6):
+        a = rng.normal(size=5)
+        pairs.append((a, a + shift + rng.normal(size=5)))
+    p_values = [float(stats.ttest_rel(a, b).pvalue) for a, b in pairs]
+    found = holm_differences(pairs)
+    assert [not one.holds_zero for one in found] == _holm_rejects(p_values)
+    for one, (a, b) in zip(found, pairs, strict=True):
+        alone = paired_difference(a, b)
+        assert one.mean == alone.mean
+        assert one.low <= alone.low
+
+
+def test_one_difference_alone_is_not_corrected_and_none_are_none():
+    a, b = np.arange(4.0), np.array([1.0, 3.0, 2.0, 5.0])
+    assert holm_differences([(a, b)]) == [paired_difference(a, b)]
+    assert holm_differences([]) == []
+
+
+def test_a_difference_of_one_seed_stands_beside_others():
+    (first, second) = holm_differences([([0.5], [0.4]), ([0.5, 0.6, 0.7], [0.1, 0.21, 0.29])])
+    assert np.isnan(first.low)
+    assert not second.holds_zero

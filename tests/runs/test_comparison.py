@@ -9,8 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdlab.core.intervals import paired_difference
-from kdlab.runs.comparison import between_runs, compare, in_words, no_verdict, unpaired_because
+from kdlab.core.intervals import holm_differences, mean_interval, paired_difference
+from kdlab.runs.comparison import (
+    between_runs,
+    compare,
+    in_words,
+    no_verdict,
+    sampling_error,
+    unpaired_because,
+)
 from kdlab.runs.recipes import three_arms
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.store import Run
@@ -28,7 +35,9 @@ def test_the_two_parts_add_up_to_the_whole_gain() -> None:
     found = compare(three_arms(), result())
     assert found["answers"].mean + found["softness"].mean == pytest.approx(found["total"].mean)
     assert found["total"].mean == pytest.approx(np.mean(SOFT) - np.mean(LABELS_ONLY))
-    assert found.kept("soft_targets") == pytest.approx(np.mean(SOFT) / 0.9)
+    kept = found.kept("soft_targets")
+    assert kept.mean == pytest.approx(np.mean(SOFT) / 0.9)
+    assert kept.high - kept.mean == pytest.approx((mean_interval(SOFT).high - np.mean(SOFT)) / 0.9)
 
 
 def test_a_difference_whose_interval_holds_zero_is_called_none() -> None:
@@ -115,3 +124,25 @@ def test_runs_of_other_teachers_do_not_pair() -> None:
     another = finished()
     another = replace(another, spec=another.spec.model_copy(update={"teacher": "another"}))
     assert "teachers" in (unpaired_because(finished(), another) or "")
+
+
+def test_questions_are_judged_together_and_their_parts_are_not() -> None:
+    spec = three_arms()
+    found = compare(spec, result())
+    assert found.together == 1
+    assert found["total"] == paired_difference(SOFT, LABELS_ONLY)
+    apart = spec.model_copy(update={"contrasts": tuple(c.model_copy(update={"parts": ()}) for c in spec.contrasts)})
+    corrected = compare(apart, result())
+    assert corrected.together == 3
+    pairs = [(SOFT, LABELS_ONLY), (ANSWERS, LABELS_ONLY), (SOFT, ANSWERS)]
+    assert [one.difference for one in corrected.found] == holm_differences(pairs)
+    assert corrected["total"].low < found["total"].low
+
+
+def test_the_test_set_s_own_error_is_that_of_a_resampled_test_set() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(10, size=400)
+    one, other = (np.where(rng.random((3, 400)) < right, labels, (labels + 1) % 10) for right in (0.8, 0.7))
+    drawn = rng.integers(400, size=(4000, 400))
+    differences = (one == labels).mean(0)[drawn].mean(1) - (other == labels).mean(0)[drawn].mean(1)
+    assert sampling_error(one, other, labels) == pytest.approx(1.96 * differences.std(), rel=0.05)

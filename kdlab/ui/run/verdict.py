@@ -19,6 +19,7 @@ from kdlab.runs.comparison import (
     in_points,
     in_words,
     no_verdict,
+    sampling_error,
     void_because,
 )
 from kdlab.runs.recorded import OWNER
@@ -57,7 +58,7 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
         with left:
             _differences(run, found, shown)
         with right:
-            st.markdown(_sentences(run, found, shown))
+            st.markdown(_sentences(run, found, shown, _sampled(run, shown[0], answers)))
     elif shown:
         st.markdown("\n\n".join(map(_contrast_sentence, shown)))
     data = DATASETS[run.spec.dataset]
@@ -182,14 +183,15 @@ def _beside(difference: Interval | None, other: str, metric: str = "accuracy") -
     return f"is **worse** than {other} ({words})"
 
 
-def _sentences(run: Run, found: Comparison, shown: list[Found]) -> str:
+def _sentences(run: Run, found: Comparison, shown: list[Found], sampled: str) -> str:
     best = best_supported(run.spec, found) or run.spec.contrasts[0].minuend
-    student, kept, mean = run.spec.arm(best).its_student, share(found.kept(best)), share(found.accuracy[best].mean)
+    student, kept, mean = run.spec.arm(best).its_student, found.kept(best), share(found.accuracy[best].mean)
+    ends = f", 95 % {100 * kept.low:.1f} to {100 * kept.high:.1f}" if kept.n > 1 else ""
     return "\n\n".join(
         [
             *map(_contrast_sentence, shown),
-            f"The {student} keeps **{kept}** of the teacher's accuracy ({mean} of {found.teacher_accuracy:.1%}).",
-            f":small[{_paired(run.spec.seeds)} Each number is rounded by itself. {_payload(run)}]",
+            f"The {student} keeps **{share(kept.mean)}**{ends} of the teacher's accuracy ({mean} of {found.teacher_accuracy:.1%}).",
+            f":small[{_paired(run.spec.seeds)}{_together(found)}{sampled} Each number is rounded by itself. {_payload(run)}]",
         ]
     )
 
@@ -219,6 +221,26 @@ def _paired(seeds: int) -> str:
         f"Paired over {seeds} seeds: other weights, labels and batches each, the same for all arms. Intervals are "
         "Student's t; one that holds zero shows no difference."
     )
+
+
+def _sampled(run: Run, question: Found, answers: np.ndarray | None) -> str:
+    """How far the test set, which is a sample too, leaves the run's question open. answers (arms, seeds, N)."""
+    if answers is None or question.contrast.metric != "accuracy":
+        return ""
+    labels = DATASETS[run.spec.dataset].load().y_test
+    place = {arm.key: i for i, arm in enumerate(run.spec.arms)}
+    minuend, subtrahend = (answers[place[key]] for key in (question.contrast.minuend, question.contrast.subtrahend))
+    error = sampling_error(minuend, subtrahend, labels)
+    return (
+        f" Intervals are over seeds, on these {len(labels):,} test examples; how these happened to be drawn alone "
+        f"leaves {question.contrast.words[0].lower()}{question.contrast.words[1:]} open by ± {100 * error:.1f} points (95 %)."
+    )
+
+
+def _together(found: Comparison) -> str:
+    if found.together < 2:
+        return ""
+    return f" Their 95 % is for all {found.together} contrasts together (Holm's correction)."
 
 
 def _accuracies(run: Run, found: Comparison) -> str:
@@ -252,7 +274,7 @@ def _price(run: Run, found: Comparison) -> None:
     st.markdown(
         f"{when} on {result['device']['name']}: a student answers {student['throughput']:,.0f} examples a second in "
         f"batches of 256, the teacher {teacher['throughput']:,.0f}. All arms' students cost the same; "
-        f"the {run.spec.arm(asked).its_student} keeps {share(found.kept(asked))} of the teacher's accuracy."
+        f"the {run.spec.arm(asked).its_student} keeps {share(found.kept(asked).mean)} of the teacher's accuracy."
     )
 
 
