@@ -233,7 +233,7 @@ def _sampled(run: Run, question: Found, answers: np.ndarray | None) -> str:
     error = sampling_error(minuend, subtrahend, labels)
     return (
         f" Intervals are over seeds, on these {len(labels):,} test examples; how these happened to be drawn alone "
-        f"leaves {question.contrast.words[0].lower()}{question.contrast.words[1:]} open by ± {100 * error:.1f} points (95 %)."
+        f"leaves “{question.contrast.words}” open by ± {100 * error:.1f} points (95 %)."
     )
 
 
