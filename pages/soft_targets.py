@@ -8,8 +8,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from kdlab.core.probability import entropy, softmax
-from kdlab.core.similarity import class_similarity
+from kdlab.core import class_similarity, entropy, softmax
 from kdlab.lessons.path import LOSS
 from kdlab.models.catalogue import teacher_logits
 from kdlab.ui.examples import controls

@@ -14,13 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kdlab.core.divergences import generalized_jsd
-from kdlab.core.hinton import hinton_loss
-from kdlab.core.probability import entropy, log_softmax, softmax
+from kdlab.core.hinton import cross_entropy, forward_kl_from_logits
+from kdlab.core.probability import entropy, softmax
 
 Values = Mapping[str, float]
-TERMS_OF_HINTON = 0.5
-"""hinton_loss at this kd_weight holds half of each term: twice that are the bare CE and KL."""
-
 SMALLEST = 1e-7  # Keras's epsilon: its losses cut probabilities there
 
 
@@ -142,14 +139,14 @@ class Convention:
 def mix(recipe: Recipe, student_logits: ArrayLike, teacher_logits: ArrayLike, label: ArrayLike) -> Terms:
     """The recipe's terms on examples. Shapes and errors as in `hinton_loss`; result in nats, mean over examples."""
     t = recipe.temperature
-    parts = hinton_loss(student_logits, teacher_logits, label, t, TERMS_OF_HINTON, t_squared=False)
-    ce, divergence = 2 * parts.supervised.mean(), 2 * parts.distillation.mean()
+    ce = cross_entropy(student_logits, label).mean()
     p, q = softmax(teacher_logits, t), softmax(student_logits, t)
-    if recipe.beta == 1:
-        # From logarithms: a probability that underflows to 0 would make it infinite.
-        log_p, log_q = log_softmax(teacher_logits, t), log_softmax(student_logits, t)
-        divergence = (q * (log_q - log_p)).sum(axis=-1).mean()
-    elif recipe.beta > 0:
+    # The two ends from logits: a probability that underflows to 0 would make a KL infinite.
+    if recipe.beta == 0:
+        divergence = forward_kl_from_logits(teacher_logits, student_logits, t).mean()
+    elif recipe.beta == 1:
+        divergence = forward_kl_from_logits(student_logits, teacher_logits, t).mean()
+    else:
         divergence = generalized_jsd(p, q, recipe.beta).mean()
     other = recipe.other
     if recipe.entropy_too:

@@ -42,6 +42,31 @@ class LogitGradients:
     total: Floats
 
 
+def cross_entropy(logits: ArrayLike, label: ArrayLike) -> Floats:
+    """The supervised term before its weight: CE(q, y) = −log q_y with q = softmax(z), of each example.
+
+    logits z: (..., K). label y: class numbers (...,), or one for all. Result (...,) in nats, never negative;
+    finite for every finite logit, for it works on logarithms.
+    Raises ValueError for NaN, infinity, labels that are no class, unlike shapes.
+    """
+    z = checks.logits("logits", logits)
+    return _cross_entropy(z, _labels(label, z))
+
+
+def forward_kl_from_logits(
+    teacher_logits: ArrayLike, student_logits: ArrayLike, temperature: float = 1.0
+) -> Floats:
+    """The distillation term before its weight: KL(p_T‖q_T) = Σ_k p_k·(log p_k − log q_k), of each example.
+
+    p_T = softmax(z_t/T), q_T = softmax(z_s/T); the reverse KL has the two logits exchanged. Logits: (..., K).
+    Result (...,) in nats, never negative. It is `divergences.forward_kl` of both softmaxes, but finite where
+    their probabilities underflow to 0. Raises ValueError for NaN, infinity, T ≤ 0, unlike shapes.
+    Hinton et al. 2015, arXiv 1503.02531.
+    """
+    z_s, z_t = _both_logits(student_logits, teacher_logits, temperature)
+    return _forward_kl(z_t, z_s, temperature)
+
+
 def hinton_loss(
     student_logits: ArrayLike,
     teacher_logits: ArrayLike,
@@ -58,12 +83,8 @@ def hinton_loss(
     """
     z_s, z_t, y = _checked(student_logits, teacher_logits, label, temperature)
     w = checks.fraction("kd_weight", kd_weight)
-    log_p, log_q = log_softmax(z_t, temperature), log_softmax(z_s, temperature)
-    kl = (np.exp(log_p) * (log_p - log_q)).sum(axis=-1)
-    kl = np.maximum(kl, 0.0)  # rounding can leave −1e-17 where the two agree
-    ce = -np.take_along_axis(log_softmax(z_s), y[..., None], axis=-1)[..., 0]
-    supervised = (1 - w) * ce
-    distillation = w * _scale(temperature, t_squared) * kl
+    supervised = (1 - w) * _cross_entropy(z_s, y)
+    distillation = w * _scale(temperature, t_squared) * _forward_kl(z_t, z_s, temperature)
     return HintonTerms(supervised, distillation, supervised + distillation)
 
 
@@ -96,9 +117,26 @@ def _scale(temperature: float, t_squared: bool) -> float:
     return float(temperature) ** 2 if t_squared else 1.0
 
 
+def _cross_entropy(z: Floats, y: NDArray[np.int64]) -> Floats:
+    return -np.take_along_axis(log_softmax(z), y[..., None], axis=-1)[..., 0]
+
+
+def _forward_kl(z_t: Floats, z_s: Floats, temperature: float) -> Floats:
+    log_p, log_q = log_softmax(z_t, temperature), log_softmax(z_s, temperature)
+    kl = (np.exp(log_p) * (log_p - log_q)).sum(axis=-1)
+    return np.maximum(kl, 0.0)  # rounding can leave −1e-17 where the two agree
+
+
 def _checked(
     student_logits: ArrayLike, teacher_logits: ArrayLike, label: ArrayLike, temperature: float
 ) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    z_s, z_t = _both_logits(student_logits, teacher_logits, temperature)
+    return z_s, z_t, _labels(label, z_s)
+
+
+def _both_logits(
+    student_logits: ArrayLike, teacher_logits: ArrayLike, temperature: float
+) -> tuple[Floats, Floats]:
     z_s = checks.logits("student_logits", student_logits)
     z_t = checks.logits("teacher_logits", teacher_logits)
     if z_s.shape != z_t.shape:
@@ -106,9 +144,13 @@ def _checked(
             f"student_logits has shape {z_s.shape} and teacher_logits {z_t.shape}; "
             "student and teacher must score the same examples over the same classes."
         )
-    y = checks.class_labels("label", label, z_s.shape[-1])
-    if y.ndim and y.shape != z_s.shape[:-1]:
-        raise ValueError(f"label has shape {y.shape}; there must be one label for each of {z_s.shape[:-1]}.")
     if checks.temperature(temperature).ndim:
         raise ValueError("temperature must be one number here, the same for every example.")
-    return z_s, z_t, np.broadcast_to(y, z_s.shape[:-1])
+    return z_s, z_t
+
+
+def _labels(label: ArrayLike, z: Floats) -> NDArray[np.int64]:
+    y = checks.class_labels("label", label, z.shape[-1])
+    if y.ndim and y.shape != z.shape[:-1]:
+        raise ValueError(f"label has shape {y.shape}; there must be one label for each of {z.shape[:-1]}.")
+    return np.broadcast_to(y, z.shape[:-1])

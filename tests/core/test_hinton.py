@@ -8,9 +8,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import special
 
-from kdlab.core.hinton import hinton_loss, logit_gradients
-from kdlab.core.probability import entropy, log_softmax, softmax
+from kdlab.core import (
+    cross_entropy,
+    entropy,
+    forward_kl,
+    forward_kl_from_logits,
+    hinton_loss,
+    log_softmax,
+    logit_gradients,
+    softmax,
+)
 
 
 @st.composite
@@ -127,6 +136,54 @@ def test_scaled_gradient_norm_keeps_its_size_as_the_temperature_moves():
     plain = [np.linalg.norm(logit_gradients(student, teacher, 0, t, 1.0, False).total) for t in (1, 20)]
     assert max(norms) / min(norms) < 2
     assert plain[0] / plain[1] > 100
+
+
+@given(examples())
+def test_cross_entropy_is_the_logarithm_of_the_sum_of_exponentials_less_the_label_s_logit(example):
+    z, _, y = example
+    expected = special.logsumexp(z, axis=-1) - [row[k] for row, k in zip(z, y, strict=True)]
+    np.testing.assert_allclose(cross_entropy(z, y), expected, rtol=1e-9, atol=1e-9)
+    assert (cross_entropy(z, y) >= 0).all()
+
+
+@given(examples(spread=5), temperatures)
+def test_kl_from_logits_is_the_kl_of_the_softened_answers_either_way_round(example, temperature):
+    z_s, z_t, _ = example
+    p, q = softmax(z_t, temperature), softmax(z_s, temperature)
+    for teacher, student, expected in ((z_t, z_s, forward_kl(p, q)), (z_s, z_t, forward_kl(q, p))):
+        ours = forward_kl_from_logits(teacher, student, temperature)
+        np.testing.assert_allclose(ours, expected, rtol=1e-7, atol=1e-10)
+
+
+def test_kl_from_logits_is_exact_where_the_student_s_probability_underflows():
+    # p is certain of class 0, which q gives e^{-2000}: the KL is 2000 nats, not infinity.
+    assert forward_kl_from_logits([1000.0, 0.0], [0.0, 2000.0]) == pytest.approx(2000)
+    assert forward_kl(softmax([1000.0, 0.0]), softmax([0.0, 2000.0])) == np.inf
+
+
+@given(examples(), temperatures, weights, st.booleans())
+def test_the_loss_is_its_two_terms_weighed(example, temperature, kd_weight, t_squared):
+    z_s, z_t, y = example
+    loss = hinton_loss(z_s, z_t, y, temperature, kd_weight, t_squared)
+    kl = (temperature**2 if t_squared else 1.0) * forward_kl_from_logits(z_t, z_s, temperature)
+    np.testing.assert_allclose(loss.supervised, (1 - kd_weight) * cross_entropy(z_s, y), rtol=1e-12)
+    np.testing.assert_allclose(loss.distillation, kd_weight * kl, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: cross_entropy([np.nan, 0.0], 0), "logits holds NaN"),
+        (lambda: cross_entropy([1.0, 0.0], 2), "label holds 2"),
+        (lambda: cross_entropy([1.0, 0.0], [0, 1]), "one label for each"),
+        (lambda: forward_kl_from_logits([1.0, 0.0], [1.0, 0.0, 2.0]), "over the same classes"),
+        (lambda: forward_kl_from_logits([1.0, 0.0], [np.inf, 0.0]), "student_logits holds infinity"),
+        (lambda: forward_kl_from_logits([1.0, 0.0], [1.0, 0.0], 0), "temperature is 0"),
+    ],
+)
+def test_a_bare_term_refuses_bad_input_by_name_and_reason(call, says):
+    with pytest.raises(ValueError, match=says):
+        call()
 
 
 def test_one_label_serves_one_example_without_a_batch():

@@ -8,8 +8,7 @@ from functools import lru_cache
 import numpy as np
 import streamlit as st
 
-from kdlab.core.hinton import logit_gradients
-from kdlab.core.probability import softmax
+from kdlab.core import logit_gradients, softmax
 from kdlab.models.catalogue import teacher_logits
 from kdlab.ui.examples.subjects import Subject, dataset_of
 from kdlab.ui.url_state import arriving, forget, publish, url_choice

@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from kdlab.core.hinton import hinton_loss, logit_gradients
+from kdlab.core import cross_entropy, forward_kl_from_logits, hinton_loss, logit_gradients
 from kdlab.ui.examples.words import called, percent
 from kdlab.ui.look.numbers import direction, number
 from kdlab.ui.look.tokens import ROLE_COLOURS, ROLE_INKS
@@ -66,8 +66,8 @@ def loss_at(
         temperature=temperature,
         kd_weight=kd_weight,
         t_squared=t_squared,
-        cross_entropy=float(hinton_loss(*setting, 0.0).total),
-        kl=float(hinton_loss(*setting, 1.0, t_squared=False).total),
+        cross_entropy=float(cross_entropy(student, label)),
+        kl=float(forward_kl_from_logits(teacher, student, temperature)),
         supervised=float(terms.supervised),
         distillation=float(terms.distillation),
         supervised_gradient=gradients.supervised,
