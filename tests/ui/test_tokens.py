@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kdlab.ui.look.style import ROLES, arm_role
 from kdlab.ui.look.tokens import ROLE_COLOURS, ROLE_INKS
 
 THEME = tomllib.loads(Path(__file__).parents[2].joinpath(".streamlit/config.toml").read_text("utf-8"))[
@@ -49,3 +50,21 @@ def test_a_roles_words_stand_out_from_every_ground_also_tinted_with_the_role(the
 def test_the_themes_words_stand_out_from_its_grounds(theme: str, words: str):
     for name in ("backgroundColor", "secondaryBackgroundColor"):
         assert _contrast(_channels(THEME[theme][words]), _channels(THEME[theme][name])) >= 4.5
+
+
+@pytest.mark.parametrize("theme", ROLE_INKS)
+def test_the_ordered_scale_stands_out_from_every_ground_all_the_way(theme: str):
+    for place in range(101):
+        stroke = _channels(arm_role(str(place / 100), "an arm").colour)
+        assert _contrast(stroke, _channels(THEME[theme]["backgroundColor"])) >= 3, place
+
+
+def test_an_arm_looks_like_the_role_that_its_hue_names_and_neighbours_on_the_scale_differ():
+    assert arm_role("hard_labels", "Answers").colour == ROLES["hard_labels"].colour
+    assert arm_role("hard_labels", "Answers").name == "Answers"
+    places = [arm_role(str(place / 49), f"arm {place}", place) for place in range(50)]
+    for one, other in zip(places, places[1:], strict=False):
+        assert one.dash != other.dash
+        assert one.marker != other.marker
+    assert len({one.colour for one in places}) == 50
+    assert arm_role("a_role_of_another_lab", "An arm").name == "An arm"

@@ -43,9 +43,9 @@ def _role(key: str, name: str, dash: str, marker: str) -> Role:
     return Role(name=name, colour=ROLE_COLOURS[key], dash=dash, marker=marker, ink=f"@{key}")
 
 
-# Arms beyond the roles stand on one ordered scale, from dark to light and readable to those who see few colours:
-# Nuñez, Anderton and Renslow 2018, cividis, at even steps.
-_SCALE = ("#00224E", "#2A3F6D", "#575C6D", "#7D7C78", "#A59C74", "#D2C060", "#FEE838")
+# Arms beyond the roles stand on one ordered scale from blue to orange, which those who see few colours tell apart too.
+# Its strokes stand out from a light and from a dark ground, at least 3 to 1.
+_SCALE = ("#2E6FC0", "#3F86A0", "#6E8A4E", "#A07F2C", "#C4632F")
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _MARKERS = ("circle", "square", "diamond", "triangle-up", "cross")
 
