@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_an_arm_looks_like_the_role_that_its_hue_names_and_neighbours_on_the_sca
     assert arm_role("hard_labels", "Answers").colour == ROLES["hard_labels"].colour
     assert arm_role("hard_labels", "Answers").name == "Answers"
     places = [arm_role(str(place / 49), f"arm {place}", place) for place in range(50)]
-    for one, other in zip(places, places[1:], strict=False):
+    for one, other in pairwise(places):
         assert one.dash != other.dash
         assert one.marker != other.marker
     assert len({one.colour for one in places}) == 50
