@@ -7,12 +7,17 @@ import io
 import json
 import sys
 import time
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, get_args
 
+from annotated_types import Ge, Le
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from kdlab.data.registry import DATASETS
+from kdlab.distill.objective_catalogue import OBJECTIVES
+from kdlab.models.catalogue import TEACHERS, students_for
 from kdlab.runs.home import HomeError, home
 from kdlab.runs.housekeeping import Holding, holdings, take_away
 from kdlab.runs.recipes import ThreeArms, three_arms
@@ -52,13 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="train one cohort and print its result")
     for name, field in ThreeArms.model_fields.items():
+        default = _by_dataset(name) or getattr(field.default, "name", field.default)
         run.add_argument(
             f"--{name.replace('_', '-')}",
             default=argparse.SUPPRESS,
             metavar=name.upper(),
-            help=f"{field.description} (default: {getattr(field.default, 'name', field.default)})".replace(
-                "%", "%%"
-            ),
+            help=f"{field.description} {_values(name, field)} (default: {default})".replace("%", "%%"),
         )
     run.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
     run.set_defaults(action=_run)
@@ -74,6 +78,40 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.set_defaults(action=_doctor)
     return parser
+
+
+def _by_dataset(name: str) -> str:
+    """The default in words where it goes by the dataset, else nothing."""
+    if name not in ("teacher", "student"):
+        return ""
+    fitting = {data: getattr(ThreeArms(dataset=data), name) for data in DATASETS}
+    return ", ".join(f"{fits} with {data}" for data, fits in fitting.items())
+
+
+def _values(name: str, field: FieldInfo) -> str:
+    """What the setting may be, in a sentence: names or a range."""
+    match name:
+        case "dataset":
+            return _one_of(DATASETS)
+        case "teacher":
+            return _one_of(TEACHERS)
+        case "student":
+            kinds = {data.kind: name for name, data in DATASETS.items()}
+            return " ".join(f"For {kind}s: {_one_of(s.name for s in students_for(of))}" for kind, of in kinds.items())
+        case "objective":
+            named = ", ".join(OBJECTIVES)
+            return f'One of {named}, or with its settings as JSON: {{"name": "dkd", "target_weight": 2}}.'
+        case "device":
+            return _one_of(("auto", "cpu", "mps", "cuda", "cuda:1 (another card's number)"))
+        case "schedule":
+            return _one_of(get_args(field.annotation))
+    low = next(bound.ge for bound in field.metadata if isinstance(bound, Ge))
+    high = next(bound.le for bound in field.metadata if isinstance(bound, Le))
+    return f"From {low} to {high}."
+
+
+def _one_of(names: Iterable[str]) -> str:
+    return f"One of {', '.join(names)}."
 
 
 def _run(options: argparse.Namespace) -> int:

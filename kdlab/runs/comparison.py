@@ -173,7 +173,7 @@ def _seeds(count: int) -> str:
 
 
 def in_words(difference: Interval, metric: str = "accuracy") -> str:
-    """A difference with its interval: "+2.8 points, 95 % 1.1 to 4.4", of a metric with a unit "+0.12 nats, …"."""
+    """A difference with its interval: "+2.8 points, 95 % interval 1.1 to 4.4", of a metric with a unit "+0.12 nats, …"."""
     kind = metrics_of("classification")[metric]
     if difference.n == 0:
         return "no difference shown; no seed has a student on both sides whose training did not diverge"
@@ -182,7 +182,7 @@ def in_words(difference: Interval, metric: str = "accuracy") -> str:
         return f"{said}; one seed shows no difference, run at least two"
     scale = 1 if kind.unit else 100
     form = ".2f" if kind.unit else ".1f"
-    interval = f"95 % {scale * difference.low:{form}} to {scale * difference.high:{form}}".replace("-", "−")
+    interval = f"95 % interval {scale * difference.low:{form}} to {scale * difference.high:{form}}".replace("-", "−")
     return f"no difference shown ({said}, {interval})" if difference.holds_zero else f"{said}, {interval}"
 
 

@@ -128,8 +128,8 @@ class Setting(BaseModel):
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         _known("dataset", self.dataset, DATASETS)
-        _known("teacher", self.teacher, TEACHERS)
-        _known("student", self.student, STUDENTS)
+        _known("teacher", self.teacher, TEACHERS, [entry.name for entry in teachers_for(self.dataset)])
+        _known("student", self.student, STUDENTS, [shape.name for shape in students_for(self.dataset)])
         data = DATASETS[self.dataset]
         if TEACHERS[self.teacher].dataset != self.dataset:
             raise ValueError(
@@ -204,9 +204,10 @@ class RunSpec(Setting):
         return next(arm for arm in self.arms if arm.key == key)
 
 
-def _known(field: str, value: str, names: dict[str, Any]) -> None:
+def _known(field: str, value: str, names: dict[str, Any], fitting: list[str] | None = None) -> None:
+    """fitting: those of the names that a fault offers, where that is not all of them."""
     if value not in names:
-        raise ValueError(f"there is no {field} called {value[:40]!r}; choose one of {', '.join(names)}")
+        raise ValueError(f"there is no {field} called {value[:40]!r}; choose one of {', '.join(fitting or names)}")
 
 
 def explain(error: ValidationError) -> list[str]:

@@ -129,7 +129,7 @@ def test_a_finished_run_says_what_it_shows_and_can_be_taken_away(browser_page: P
     row.get_by_text("you").wait_for()
     row.get_by_role("button", name="More").click()
     taken: dict[str, bytes] = {}
-    for name in ("Points (CSV)", "Spec (JSON)", "Student (safetensors)"):
+    for name in ("Points (CSV)", "Spec (JSON)", "Soft-targets student (safetensors)"):
         with page.expect_download() as download:
             page.get_by_role("button", name=name).click()
         taken[name] = download.value.path().read_bytes()
@@ -138,7 +138,7 @@ def test_a_finished_run_says_what_it_shows_and_can_be_taken_away(browser_page: P
     from safetensors.torch import load
 
     assert (
-        sum(tensor.numel() for tensor in load(taken["Student (safetensors)"]).values())
+        sum(tensor.numel() for tensor in load(taken["Soft-targets student (safetensors)"]).values())
         == 64 * 16 + 16 + 160 + 10
     )
     page.get_by_role("button", name="Delete").click()

@@ -41,7 +41,9 @@ def test_the_two_parts_add_up_to_the_whole_gain() -> None:
 
 
 def test_a_difference_whose_interval_holds_zero_is_called_none() -> None:
-    assert in_words(paired_difference([0.5, 0.6], [0.6, 0.5])).startswith("no difference shown (0.0 points, 95 % −")
+    assert in_words(paired_difference([0.5, 0.6], [0.6, 0.5])).startswith(
+        "no difference shown (0.0 points, 95 % interval −"
+    )
 
 
 def test_a_shown_difference_is_said_in_points_with_its_interval() -> None:
@@ -50,7 +52,7 @@ def test_a_shown_difference_is_said_in_points_with_its_interval() -> None:
     difference = 100 * (np.array(ANSWERS) - np.array(LABELS_ONLY))
     half = 4.3026527 * difference.std(ddof=1) / np.sqrt(3)
     mean = difference.mean()
-    assert words == f"+{mean:.1f} points, 95 % {mean - half:.1f} to {mean + half:.1f}"
+    assert words == f"+{mean:.1f} points, 95 % interval {mean - half:.1f} to {mean + half:.1f}"
 
 
 def test_one_seed_shows_nothing() -> None:

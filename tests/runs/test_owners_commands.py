@@ -1,4 +1,4 @@
-"""`python -m kdlab runs` and `stop`: the lab's owner sees every visitor's runs and can stop any."""
+"""`python -m kdlab runs` and `stop`: the lab's owner sees every visitor's runs and can stop any; the help."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ import pytest
 
 import kdlab.__main__ as command_line
 from kdlab.__main__ import main
+from kdlab.data.registry import DATASETS
+from kdlab.distill.objective_catalogue import OBJECTIVES
+from kdlab.models.catalogue import STUDENTS, TEACHERS
 from kdlab.runs.recipes import three_arms
 from kdlab.runs.store import Store
 
@@ -126,3 +129,14 @@ def test_neither_torch_nor_streamlit_is_loaded_for_the_table(store: Store) -> No
     )
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_help_names_what_every_setting_may_be(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"One of {', '.join(DATASETS)}. (default: fashion)" in said
+    assert all(name in said for name in (*STUDENTS, *TEACHERS, *OBJECTIVES, "cosine", "cuda", "mps"))
+    assert "languages with languages)" in said
+    assert "ngram-linear with languages)" in said
+    assert "From 1 to 400. (default: 100)" in said

@@ -31,7 +31,12 @@ def faults(**values: Any) -> str:
         ({"kd_weight": "much"}, "kd_weight: 'much' does not fit"),
         ({"labels": 12.5}, "labels: 12.5 does not fit"),
         ({"dataset": "imagenet"}, "no dataset called 'imagenet'; choose one of digits, fashion, languages"),
-        ({"student": "gpt-4"}, "no student called 'gpt-4'"),
+        ({"student": "gpt-4"}, "no student called 'gpt-4'; choose one of linear, mlp-16, mlp-64, cnn-small."),
+        (
+            {"student": "gpt-4", "dataset": "languages"},
+            "no student called 'gpt-4'; choose one of ngram-linear, char-cnn-small.",
+        ),
+        ({"teacher": "gpt-4"}, "no teacher called 'gpt-4'; choose one of fashion."),
         ({"teacher": "digits"}, "knows 'digits', not 'fashion'"),
         ({"student": "ngram-linear"}, "does not read images; choose one of"),
         ({"labels": 9}, "Fashion-MNIST has 10 classes; give at least 10 labels"),

@@ -6,6 +6,7 @@ import json
 from copy import deepcopy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import streamlit as st
 from streamlit.runtime.scriptrunner import RerunData, RerunException, get_script_run_ctx
@@ -314,6 +315,44 @@ def test_the_verdict_stands_at_the_race_and_names_the_arm_to_take(fresh_store: P
     assert said.index("**Take the student") < said.index("At epoch")
     assert said.index("At epoch") < said.index("on top of the answers")
     assert "Payload, what the teacher sends for one example" in said
+
+
+def finished(accuracies: tuple[float, float, float]) -> str:
+    """A finished run whose arms have these accuracies; its id."""
+    store, result = Store(), deepcopy(recorded_run()[0].result)
+    assert result is not None
+    noise = np.array([-0.02, 0.02, 0.0, 0.01, -0.01])
+    for place, (arm, accuracy) in enumerate(zip(result["arms"], accuracies, strict=True)):
+        arm["accuracy"] = (accuracy + (noise if place == 0 else -noise)).tolist()
+    claim = store.begin(three_arms(), "someone")
+    claim.finish("done", result=result, points=recorded_run()[1][:3], step=10)
+    return claim.run_id
+
+
+def test_a_verdict_of_no_difference_names_what_was_compared_and_what_is_shown_beside_it(fresh_store: Path) -> None:
+    said = words(open_page("distill", run=finished((0.70, 0.715, 0.69))))
+    assert "**Soft targets: no difference from labels only shown** (−1.0 points, 95 % interval" in said
+    assert "Take labels only, which needs no teacher. But the soft-targets student is **worse** than the teacher's" in said
+    assert "answers (−2.5 points" in said
+    said = words(open_page("distill", run=finished((0.70, 0.70, 0.70))))
+    assert "no difference from labels only shown**" in said
+    assert "which needs no teacher. But" not in said
+
+
+def test_a_student_that_is_not_shown_to_be_better_is_said_to_cost_more_of_the_teacher(fresh_store: Path) -> None:
+    said = words(open_page("distill", run=finished((0.60, 0.70, 0.70))))
+    assert "**Take the student of the teacher's answers.**" in said
+    assert "though the teacher sends it more for each example." in said
+
+
+def test_a_stopped_run_says_why_it_has_no_verdict(fresh_store: Path) -> None:
+    store = Store()
+    run_id = store.enqueue(SPEC, "someone")
+    claim = store.claim(run_id)
+    assert claim is not None
+    assert "no verdict" not in words(open_page("distill", run=run_id))
+    claim.finish("cancelled")
+    assert "Stopped before its end: there is no verdict. **Run again**" in words(open_page("distill", run=run_id))
 
 
 @pytest.mark.parametrize("asked", ["queue", "unreadable"])

@@ -13,6 +13,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from kdlab.data.registry import DATASETS
+from kdlab.runs import artifacts
 from kdlab.runs.listing import PAGE
 from kdlab.runs.recipes import three_arms
 from kdlab.runs.recorded import recorded_run
@@ -64,6 +65,29 @@ def test_a_comparison_says_what_differs_and_each_arms_paired_difference(store: S
     assert "| Temperature | T 2 | T 8 |" in words(app)
     assert "Epochs |" not in words(app)
     assert "No paired difference" not in words(app)
+
+
+@pytest.mark.parametrize(
+    ("gain", "first"),
+    [(0.0, "Soft-targets student"), (-0.05, "Student of the teacher's answers"), (-0.5, "Student of the teacher's answers")],
+)
+def test_every_student_can_be_taken_the_one_that_the_verdict_names_first(
+    store: Store, gain: float, first: str
+) -> None:
+    run_id = finished(store, gain=gain)
+    for arm in three_arms().arms:
+        path = artifacts.student_path(run_id, arm.key, 0)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    app = open_runs()
+    offered = [button.label for button in app.get("download_button") if "safetensors" in button.label]
+    assert offered[0] == f"{first} (safetensors)"
+    assert f"**Take the {first[0].lower()}{first[1:]}" in words(app)
+    assert sorted(offered) == [
+        "Labels-only student (safetensors)",
+        "Soft-targets student (safetensors)",
+        "Student of the teacher's answers (safetensors)",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,15 @@ def test_the_map_speaks_of_the_framed_cell_and_of_a_closer_pair():
     assert said.endswith("B, seen as A, 30 %.")
 
 
+def test_a_closer_pair_that_is_rounded_to_the_same_number_is_not_called_closer():
+    similarity = np.array([[0.7, 0.0131, 0.01], [0.0129, 0.6, 0.01], [0.001, 0.01, 0.8]])
+    said = cell_words("ABC", similarity, (1, 0), 0.5)
+    assert said == (
+        "When the truth is **B**, the teacher gives **A** 1.3 % on average at T = 0.5. "
+        "Rounded, A, seen as B, has as much: no pair is closer."
+    )
+
+
 def test_what_is_told_of_test_snippets_inside_training_text_is_counted():
     arrays = dataset_of("languages").load()
     train, test = arrays.text_train or (), arrays.text_test or ()

@@ -79,6 +79,31 @@ def test_own_numbers_that_are_none_are_refused_in_words(soft_targets, text):
     assert len(soft_targets.warning) == 1
 
 
+def test_numbers_that_are_none_leave_the_last_ones_on_show_and_in_the_address(soft_targets):
+    for key, value in {"data": "own", "p": "2 7 10", "numbers": "logits"}.items():
+        soft_targets.query_params[key] = value
+    soft_targets.run()
+    assert not soft_targets.warning
+
+    def on_show() -> tuple[list[str], str]:
+        table = next(shown.value for shown in soft_targets.markdown if shown.value.startswith("| T |"))
+        return [soft_targets.query_params[key] for key in ("p", "numbers")], table
+
+    before = on_show()
+    for none in ("hello", "-200 3", ""):
+        soft_targets.text_input(key="p").set_value(none).run()
+        assert "Here is still `2 7 10`." in soft_targets.warning[0].value
+        assert on_show() == before
+
+
+def test_a_link_to_numbers_that_are_none_gives_the_default_and_an_address_that_says_so(soft_targets):
+    for key, value in {"data": "own", "p": "hello"}.items():
+        soft_targets.query_params[key] = value
+    soft_targets.run()
+    assert "Here is `0.7, 0.2, 0.1`." in soft_targets.warning[0].value
+    assert "p" not in soft_targets.query_params
+
+
 def test_a_damaged_teacher_is_told_in_words(soft_targets, monkeypatch):
     def damaged(name: str) -> None:
         raise ValueError(f"The stored answers of the teacher {name!r} are damaged.")

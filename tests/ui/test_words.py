@@ -131,3 +131,20 @@ def test_ratios_are_said_with_the_digits_they_deserve(ratio, said):
 )
 def test_shares_are_said_with_the_digits_they_deserve(share, said):
     assert percent(share) == said
+
+
+@pytest.mark.parametrize("p", [[0.6, 0.4], [0.52, 0.48], [0.505, 0.495], [0.44, 0.28, 0.28], [0.35, 0.325, 0.325]])
+@pytest.mark.parametrize("temperature", [1, 2, 4, 20])
+def test_classes_of_which_one_is_called_likelier_are_not_called_alike(p, temperature):
+    said = hint("ABC"[: len(p)], soften(p, temperature), at_one=np.array(p))
+    first_over_second = (p[0] / p[1]) ** (1 / temperature)
+    assert ("finds all classes alike" not in said) or first_over_second < 1.05
+    assert not ("times likelier" in said and "finds all classes alike" in said)
+
+
+def test_two_classes_that_heat_brings_near_each_other_still_hint():
+    p = np.array([0.6, 0.4])
+    assert hint(("cat", "dog"), soften(p, 4), at_one=p) == (
+        "**cat**, 1.1 times likelier than dog. The other class has 47 %, where a hard label gives it 0 %."
+    )
+    assert "nearly lost" in hint(("cat", "dog"), soften(p, 20), at_one=p)

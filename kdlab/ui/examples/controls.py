@@ -48,6 +48,7 @@ OVERLAP = {
 }
 _OF_THE_DATA = ("teacher", "example", "text", "of", "as")
 """What belongs to one data set and means nothing, or another thing, with the next."""
+_VECTOR_ON_SHOW = "own-numbers-on-show"  # as they were typed, whether they are logits, and what the address says of that
 PROBABILITIES, LOGITS = "probabilities", "logits"
 READINGS = {PROBABILITIES: "Probabilities", LOGITS: "Logits"}
 LONGEST_TEXT = 200
@@ -214,12 +215,22 @@ def _own_vector() -> Subject:
         with asked:
             as_logits = _are_logits(numbers)
         subject = vector_subject(numbers, as_logits)
-    except ValueError as problem:
-        notes.warning(f"{problem} Here is {DEFAULT_VECTOR}.", icon=":material/edit_off:")
-        return vector_subject(read_numbers(DEFAULT_VECTOR))
+    except ValueError as problem:  # what was shown last stays on show, and in the address
+        kept, as_logits, reading = st.session_state.get(_VECTOR_ON_SHOW, (DEFAULT_VECTOR, False, None))
+        still = "still " if _VECTOR_ON_SHOW in st.session_state else ""
+        notes.warning(f"{problem} Here is {still}{literal(shortened(kept))}.", icon=":material/edit_off:")
+        _publish_vector(kept, reading)
+        return vector_subject(read_numbers(kept), as_logits)
     notes.caption(read_as(numbers.classes, numbers.values, as_logits))
-    publish("p", None if given == DEFAULT_VECTOR else given)
+    reading = st.query_params.get("numbers")
+    st.session_state[_VECTOR_ON_SHOW] = given, as_logits, reading
+    _publish_vector(given, reading)
     return subject
+
+
+def _publish_vector(given: str, reading: str | None) -> None:
+    publish("p", None if given == DEFAULT_VECTOR else given)
+    publish("numbers", reading)
 
 
 def _are_logits(numbers: OwnNumbers) -> bool:

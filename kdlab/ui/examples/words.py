@@ -12,15 +12,18 @@ FAINTEST_TOLD = 0.0005
 FAINT = 0.01
 """Up to this share of all classes but the first, "only" is said of it, and that heat gives them more."""
 EVEN = 0.97
-"""Above this part of the largest possible entropy, and with second and third class alike, the hint is lost."""
+"""Above this part of the largest possible entropy, and with second and third class (or the only two) alike, the
+hint is lost."""
 ALIKE = 1.1
+AS_LIKELY = 1.05
+"""Below this ratio two classes are said to be about as likely as each other."""
 TIE = 0.01
 """The two likeliest classes tie when their probabilities are at most one point apart."""
 
 
 def times_likelier(ratio: float) -> str:
     """A ratio of two probabilities, at least 1, as it is said: "3.1 times likelier than"."""
-    if ratio < 1.05:
+    if ratio < AS_LIKELY:
         return "about as likely as"
     if ratio < 10:
         return f"{ratio:.1f} times likelier than"
@@ -80,10 +83,11 @@ def _sentence(said: str) -> str:
 
 def _beyond_the_label(names: Sequence[str], shares: np.ndarray, at_one: np.ndarray | None) -> str:
     """What the classes but the first have, which is all that a hard label leaves out. shares: falling, (K,)."""
-    if _alike(shares):
-        if at_one is None or _alike(at_one):
+    if _even(shares):
+        if at_one is not None and not _even(at_one):
+            return "So hot, all classes look almost alike: the hint is nearly lost."
+        if shares[0] < AS_LIKELY * shares[-1]:
             return "It finds all classes alike: there is no hint to hear."
-        return "So hot, all classes look alike: the hint is nearly lost."
     rest = float(shares[1:].sum())
     two = len(names) == 2
     others, have, them = (
@@ -94,9 +98,11 @@ def _beyond_the_label(names: Sequence[str], shares: np.ndarray, at_one: np.ndarr
     return f"{said}: a higher T gives {them} more." if only else f"{said}."
 
 
-def _alike(soft_targets: np.ndarray) -> bool:
+def _even(soft_targets: np.ndarray) -> bool:
     positive = soft_targets[soft_targets > 0]
     part = -(positive * np.log(positive)).sum() / np.log(len(soft_targets))
+    if len(soft_targets) == 2:
+        return bool(part > EVEN and positive.max() < ALIKE * positive.min())
     return bool(part > EVEN and (second_to_third(soft_targets) or 1) < ALIKE)
 
 

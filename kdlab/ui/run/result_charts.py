@@ -154,7 +154,7 @@ def _top(y: float, interval: Interval) -> float:
 
 
 def _plain_label(x: float, y: float, text: str, role: Role, **annotation: Any) -> dict[str, Any]:
-    return direct_label(x, y, text, role, **{"xanchor": "center", "xshift": 0, "yshift": 12} | annotation)
+    return direct_label(x, y, text, role, **{"xanchor": "center", "xshift": 0, "yshift": 12, "bgcolor": "@ground"} | annotation)
 
 
 def per_class(spec: RunSpec, result: dict[str, Any], classes: tuple[str, ...]) -> Figure:

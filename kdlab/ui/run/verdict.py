@@ -10,6 +10,7 @@ import streamlit as st
 
 from kdlab.core.intervals import Interval
 from kdlab.data.registry import DATASETS, Dataset
+from kdlab.distill.arms import Arm
 from kdlab.distill.metrics import metrics_of
 from kdlab.runs.comparison import (
     Comparison,
@@ -141,7 +142,8 @@ def _the_one_to_take(spec: RunSpec, found: Comparison, best: str) -> str:
             if one not in simpler:
                 difference = found.between(one.key, best)
                 assert difference is not None
-                less = " and asks more of the teacher" if difference.holds_zero else ""
+                more = _payload_of(one, spec) > _payload_of(arm, spec)
+                less = ", though the teacher sends it more for each example" if difference.holds_zero and more else ""
                 words += f" The {one.its_student} {_beside(difference, arm.in_a_sentence)}{less}."
         return words
     beside = [(one, found.between(one.key, first.key)) for one in reversed(spec.arms[1:])]
@@ -150,11 +152,15 @@ def _the_one_to_take(spec: RunSpec, found: Comparison, best: str) -> str:
         said = ", and ".join(f"the {one.its_student} {_beside(d, first.in_a_sentence)}" for one, d in harms)
         return f"**Take the {first.its_student},** which needs no teacher: {said}."
     question = found.found[0]
-    minuend = spec.arm(question.contrast.minuend)
-    return (
-        f"**No difference shown.** The {minuend.its_student} {_beside(question.difference, first.in_a_sentence)}: "
-        f"take {first.in_a_sentence}, which needs no teacher."
+    minuend, subtrahend = spec.arm(question.contrast.minuend), spec.arm(question.contrast.subtrahend)
+    compared = f"{minuend.label}: no difference from {subtrahend.in_a_sentence} shown"
+    words = (
+        f"**{compared}** ({_numbers(question)}). Take {first.in_a_sentence}, which needs no teacher."
+        if question.difference.holds_zero
+        else f"**Take {first.in_a_sentence},** which needs no teacher: no other student is shown to be more accurate."
     )
+    shown = "; ".join(_shown_sentence(spec, one) for one in found.found if not one.difference.holds_zero)
+    return f"{words} But {shown}." if shown else words
 
 
 def _each_beside_its_control(spec: RunSpec, found: Comparison) -> str:
@@ -162,14 +168,20 @@ def _each_beside_its_control(spec: RunSpec, found: Comparison) -> str:
     shown = [one for one in found.found if not one.difference.holds_zero]
     if not shown:
         return "**No difference shown** by any of this run's contrasts."
-    said = "; ".join(
-        f"the {spec.arm(one.contrast.minuend).its_student} "
-        f"{_beside(one.difference, spec.arm(one.contrast.subtrahend).in_a_sentence, one.contrast.metric)}"
-        for one in shown
-    )
+    said = "; ".join(_shown_sentence(spec, one) for one in shown)
     count = len(found.found)
     how_many = "" if count == 1 else f"**{len(shown)} of {count} contrasts show a difference:** "
     return f"{how_many}{said if how_many else said[0].upper() + said[1:]}."
+
+
+def _shown_sentence(spec: RunSpec, one: Found) -> str:
+    minuend, subtrahend = spec.arm(one.contrast.minuend), spec.arm(one.contrast.subtrahend)
+    return f"the {minuend.its_student} {_beside(one.difference, subtrahend.in_a_sentence, one.contrast.metric)}"
+
+
+def _numbers(one: Found) -> str:
+    """A contrast's difference and interval without a word of what they show."""
+    return in_words(one.difference, one.contrast.metric).removeprefix("no difference shown (").removesuffix(")")
 
 
 def _beside(difference: Interval | None, other: str, metric: str = "accuracy") -> str:
@@ -201,10 +213,14 @@ def _contrast_sentence(one: Found) -> str:
     return f"**{one.contrast.words}:** {words if one.difference.holds_zero else f'**{words}**'}."
 
 
+def _payload_of(arm: Arm, spec: RunSpec) -> float:
+    """Bits that the teacher sends the arm for one example."""
+    return arm.access.bits_per_query(len(DATASETS[spec.dataset].classes))
+
+
 def _payload(run: Run) -> str:
-    classes = len(DATASETS[run.spec.dataset].classes)
     told = ", ".join(
-        f"{arm.access.bits_per_query(classes):.3g} bits to {arm.in_a_sentence}"
+        f"{_payload_of(arm, run.spec):.3g} bits to {arm.in_a_sentence}"
         for arm in run.spec.arms
         if arm.objective is not None
     )

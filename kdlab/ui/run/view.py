@@ -61,6 +61,11 @@ def _progress(shown: Shown, store: Store | None, how_far: str) -> None:
         st.progress(min(1.0, shown.share))
     if run.message:
         st.error(run.message, icon=":material/error:")
+    if run.state == "cancelled" and run.result is None:
+        st.info(
+            "Stopped before its end: there is no verdict. **Run again** starts it anew, with its own settings.",
+            icon=":material/stop_circle:",
+        )
     if silent := silent_because(run, store):
         st.warning(silent, icon=":material/sync_problem:")
     if still_waits(run.id):

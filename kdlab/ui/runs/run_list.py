@@ -8,9 +8,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from kdlab.distill.arms import Arm
 from kdlab.lessons.path import DISTILL
 from kdlab.runs import artifacts
-from kdlab.runs.comparison import compare
+from kdlab.runs.comparison import best_supported, compare
 from kdlab.runs.curves import seed_table
 from kdlab.runs.listing import Which
 from kdlab.runs.store import UNDO_FOR, NotYoursError, Run, Store, StoreError
@@ -227,18 +228,26 @@ def _downloads(run: Run, store: Store) -> None:
         key=f"json-{run.id}",
         on_click="ignore",
     )
-    arm = run.spec.arm(run.spec.contrasts[0].minuend) if run.spec.contrasts else run.spec.arms[-1]
-    student = artifacts.student_path(run.id, arm.key, 0)
-    if student.is_file():
-        st.download_button(
-            "Student (safetensors)",
-            student.read_bytes,
-            f"kdlab-{run.id}-{student.name}",
-            "application/octet-stream",
-            key=f"student-{run.id}",
-            help=f"The {arm.its_student} of the first seed.",
-            on_click="ignore",
-        )
+    for arm in _worth_taking_first(run):
+        student = artifacts.student_path(run.id, arm.key, 0)
+        if student.is_file():
+            st.download_button(
+                f"{arm.its_student[0].upper()}{arm.its_student[1:]} (safetensors)",
+                student.read_bytes,
+                f"kdlab-{run.id}-{student.name}",
+                "application/octet-stream",
+                key=f"student-{run.id}-{arm.key}",
+                help=f"The {arm.its_student} of the first seed.",
+                on_click="ignore",
+            )
+
+
+def _worth_taking_first(run: Run) -> list[Arm]:
+    """All arms: the one that the verdict says to take, or else the one that the run asks about, then the others."""
+    spec = run.spec
+    best = None if run.result is None else best_supported(spec, compare(spec, run.result))
+    first = best or (spec.contrasts[0].minuend if spec.contrasts else spec.arms[-1].key)
+    return sorted(spec.arms, key=lambda arm: arm.key != first)
 
 
 def _owner(run: Run | UnreadableRun) -> str:

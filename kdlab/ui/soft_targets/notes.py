@@ -58,6 +58,9 @@ def cell_words(
     closest = strongest_pair(similarity)
     if cell == closest:
         return f"{said}: no other pair is closer."
+    if percent(similarity[closest]) == percent(similarity[cell]):
+        one, other = closest
+        return f"{said}. Rounded, {called(classes[one])}, seen as {called(classes[other])}, has as much: no pair is closer."
     return f"{said}. The closest pair at this temperature: {_seen_as(classes, similarity, closest)}."
 
 
