@@ -47,6 +47,7 @@ class Objective(BaseModel):
 
     uses_labels: ClassVar[bool] = False
     softens: ClassVar[bool] = False  # whether the temperature does anything
+    is_soft_targets: ClassVar[bool] = False  # whether it is what the lesson means by soft targets
 
     @property
     def access(self) -> Access:
@@ -81,6 +82,8 @@ class Softened(Objective):
 
 
 class ForwardKL(Softened):
+    is_soft_targets: ClassVar[bool] = True
+
     name: Literal["forward_kl"] = "forward_kl"
     title = "Forward KL"
     what = "Cover everything the teacher thinks possible."

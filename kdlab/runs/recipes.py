@@ -68,7 +68,7 @@ class ThreeArms(Setting):
         )
 
     def _arms(self) -> tuple[Arm, ...]:
-        softness = isinstance(self.objective, ForwardKL)
+        softness = self.objective.is_soft_targets
         named = {"label": "Soft targets", "said": "soft targets", "student": "soft-targets student"}
         return (
             Arm(
@@ -100,7 +100,7 @@ class ThreeArms(Setting):
         )
 
     def _contrasts(self) -> tuple[Contrast, ...]:
-        softness = isinstance(self.objective, ForwardKL)
+        softness = self.objective.is_soft_targets
         taught, on_top = ("Soft targets", "Softness") if softness else (self.objective.title, self.objective.title)
         where = "unlabelled data" if self.transfer else "the labelled data"
         return (
