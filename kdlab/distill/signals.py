@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kdlab.data.registry import get_dataset
 from kdlab.distill.access import Access
-from kdlab.models.catalogue import TEACHERS, teacher_logits, weights_sha256
+from kdlab.models.catalogue import TEACHERS, TeacherLogits, teacher_logits, weights_sha256
 from kdlab.models.checkpoints import load_teacher
 from kdlab.models.kept_files import read_arrays, write_arrays
 
@@ -20,18 +20,17 @@ from kdlab.models.kept_files import read_arrays, write_arrays
 Signal = tuple[Tensor, ...]
 
 
-def load_logits(teacher: str, cache: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The teacher's logits on its dataset, train (N, K) and test (M, K), float32.
+def load_logits(teacher: str, cache: Path) -> TeacherLogits:
+    """The teacher's logits on each split of its dataset.
 
     From the file that comes with the teacher; else from ``cache``, keyed by a hash of the teacher's weights and
     the data; else the teacher answers once, now, and the cache keeps it.
     Raises CheckpointError when the teacher itself cannot be loaded.
     """
     try:
-        shipped = teacher_logits(teacher)
+        return teacher_logits(teacher)
     except ValueError:
         return _cached_logits(teacher, cache)
-    return shipped.train, shipped.test
 
 
 def reveal(access: Access, logits: Tensor) -> Signal:
@@ -50,17 +49,16 @@ def reveal(access: Access, logits: Tensor) -> Signal:
     return ()
 
 
-def _cached_logits(teacher: str, cache: Path) -> tuple[np.ndarray, np.ndarray]:
+def _cached_logits(teacher: str, cache: Path) -> TeacherLogits:
     dataset = get_dataset(TEACHERS[teacher].dataset)
     parts = (teacher, weights_sha256(teacher), dataset.fingerprint())
     path = cache / f"{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:32]}.npz"
-    arrays = dataset.load()
+    splits = dataset.load().splits()
     kept = read_arrays(path) or {}
-    if (len(kept.get("train", ())), len(kept.get("test", ()))) == (len(arrays.x_train), len(arrays.x_test)):
-        return kept["train"], kept["test"]
-    train, test = answer(teacher, arrays.x_train), answer(teacher, arrays.x_test)
-    write_arrays(path, train=train, test=test)
-    return train, test
+    if {name: len(logits) for name, logits in kept.items()} != {name: len(x) for name, (x, _) in splits.items()}:
+        kept = {name: answer(teacher, x) for name, (x, _) in splits.items()}
+        write_arrays(path, **kept)
+    return TeacherLogits(**kept)
 
 
 def answer(teacher: str, x: np.ndarray, batch_size: int = 500) -> np.ndarray:

@@ -16,7 +16,7 @@ PRESETS: dict[str, Preset] = {
     "Few labels": Preset("What does a teacher add where labels are few?", {}),
     "All labels": Preset(
         "And where every example has its label?",
-        {"labels": 6000, "transfer": 0, "temperature": 4.0, "epochs": 12},
+        {"labels": 5000, "transfer": 0, "temperature": 4.0, "epochs": 12},
     ),
     "High temperature": Preset("Does a higher temperature help the student learn?", {"temperature": 10.0}),
     "Tiny student": Preset("Can a student with no hidden layer use soft targets?", {"student": "linear"}),

@@ -40,9 +40,10 @@ class TeacherEntry:
 
 @dataclass(frozen=True)
 class TeacherLogits:
-    """A teacher's logits on its data set, in the order of `Dataset.load()`: (N, K) and (M, K) float32."""
+    """A teacher's logits on each split of its data set, in the order of `Dataset.load()`: (N, K) float32."""
 
     train: np.ndarray
+    validation: np.ndarray
     test: np.ndarray
 
 
@@ -78,22 +79,22 @@ TEACHERS: dict[str, TeacherEntry] = {
             "digits",
             "Digits MLP",
             "digits",
-            "Two hidden layers of 256 units, trained on the 1,000 digits, each shifted, turned and scaled a little "
+            "Two hidden layers of 256 units, trained on the students' own 800 digits, each shifted, turned and scaled a little "
             "at every sight.",
         ),
         TeacherEntry(
             "fashion",
             "Fashion CNN",
             "fashion",
-            "Four convolutions up to 128 channels, trained on the full 60,000 pictures, each flipped, shifted or "
-            "partly covered at random.",
+            "Four convolutions up to 128 channels, trained on 54,000 pictures that no student sees, each flipped, "
+            "shifted or partly covered at random.",
         ),
         TeacherEntry(
             "languages",
             "Languages n-gram network",
             "languages",
             "Looks up runs of 1 to 4 characters in a learned table, adds them up and puts a hidden layer on top; trained "
-            "on every snippet of the training paragraphs.",
+            "on every snippet of paragraphs that no student reads.",
         ),
     )
 }
@@ -143,7 +144,8 @@ def _card(name: str) -> str:
 
 
 def teacher_card(name: str) -> dict[str, Any]:
-    """The teacher's card: accuracy, errors, data, seed, training seconds, parameters, epochs, how it was trained.
+    """The teacher's card: what it saw, how it was trained and chosen, how often it is right on what it saw and on what
+    it did not, its calibration, the entropy of its soft targets.
 
     Raises ValueError for an unknown teacher or one whose card is missing.
     """
@@ -162,7 +164,7 @@ def teacher_logits(name: str) -> TeacherLogits:
         raise ValueError(f"The answers of the teacher {name!r} are missing. {again}")
     try:
         with np.load(path, allow_pickle=False) as stored:
-            train, test = stored["train"], stored["test"]
+            answers = TeacherLogits(stored["train"], stored["validation"], stored["test"])
             dataset_fingerprint, weights = str(stored["dataset_fingerprint"]), str(stored["weights_sha256"])
     except (BadZipFile, EOFError, KeyError, ValueError, zlib.error) as error:
         raise ValueError(f"The stored answers of the teacher {name!r} are damaged. {again}") from error
@@ -170,9 +172,9 @@ def teacher_logits(name: str) -> TeacherLogits:
         raise ValueError(f"The stored answers of the teacher {name!r} were computed on other data. {again}")
     if weights != weights_sha256(name):
         raise ValueError(f"The stored answers of the teacher {name!r} come from other weights. {again}")
-    for logits in (train, test):
+    for logits in (answers.train, answers.validation, answers.test):
         logits.setflags(write=False)
-    return TeacherLogits(train, test)
+    return answers
 
 
 def _bytes(path: Path) -> bytes:

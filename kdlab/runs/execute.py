@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from kdlab.data.registry import get_dataset
+from kdlab.distill.batches import overlap_between_seeds
 from kdlab.distill.device import DeviceError, describe_device, peak_memory_mib, speed_depends_on
 from kdlab.distill.trainer import Trainer
 from kdlab.models.catalogue import weights_sha256
@@ -117,6 +118,7 @@ def _result(run_id: str, spec: RunSpec, trainer: Trainer, seconds: float) -> dic
         "peak_memory_mib": peak_memory_mib(trainer.device),
         "group_size": trainer.cohort.groups[0].size,
         "seconds": seconds,
+        "overlap": _overlap(spec),
     }
 
 
@@ -125,6 +127,14 @@ def _known(values: Any) -> Any:
     if isinstance(values, list):
         return [_known(value) for value in values]
     return values if math.isfinite(values) else None
+
+
+def _overlap(spec: RunSpec) -> dict[str, float] | None:
+    """What its seeds have in common, as fields of `Overlap`; None for one seed."""
+    if spec.seeds == 1:
+        return None
+    y = get_dataset(spec.dataset).load().y_train
+    return overlap_between_seeds(y, spec.labels, spec.transfer, spec.seeds)._asdict()
 
 
 def profiles(spec: RunSpec, device: torch.device) -> dict[str, dict[str, float]]:

@@ -171,5 +171,5 @@ def test_the_verdict_is_read_at_the_race_without_scrolling(browser_page: Page):
     browser_page.set_viewport_size({"width": 1280, "height": 720})
     browser_page.goto("/distill?projector=1")
     shown_large(browser_page)
-    verdict = browser_page.get_by_text("Take the soft-targets student").first
+    verdict = browser_page.get_by_text("Take the student of the teacher's answers").first
     expect(verdict).to_be_in_viewport(ratio=1)

@@ -8,8 +8,17 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kdlab.data.registry import DATASETS, LANGUAGE_CLASSES, SNIPPET_WORDS, get_dataset, language_paragraphs
+from kdlab.data.registry import (
+    DATASETS,
+    LANGUAGE_CLASSES,
+    SNIPPET_WORDS,
+    get_dataset,
+    language_paragraphs,
+    validation_rows,
+)
 
 IMAGES = [name for name, dataset in DATASETS.items() if dataset.kind == "image"]
 
@@ -18,9 +27,9 @@ IMAGES = [name for name, dataset in DATASETS.items() if dataset.kind == "image"]
 def test_arrays_are_as_the_entry_describes_them(name: str) -> None:
     dataset = get_dataset(name)
     arrays = dataset.load()
-    assert arrays.x_train.shape == (dataset.train_size, *dataset.input_shape)
-    assert arrays.x_test.shape == (dataset.test_size, *dataset.input_shape)
-    for labels, size in ((arrays.y_train, dataset.train_size), (arrays.y_test, dataset.test_size)):
+    sizes = (dataset.train_size, dataset.validation_size, dataset.test_size)
+    for (x, labels), size in zip(arrays.splits().values(), sizes, strict=True):
+        assert x.shape == (size, *dataset.input_shape)
         assert labels.shape == (size,)
         assert labels.dtype == np.int64
         assert set(labels) == set(range(len(dataset.classes)))
@@ -29,16 +38,17 @@ def test_arrays_are_as_the_entry_describes_them(name: str) -> None:
 
 @pytest.mark.parametrize("name", IMAGES)
 def test_images_span_black_to_white(name: str) -> None:
-    for x in (get_dataset(name).load().x_train, get_dataset(name).load().x_test):
+    for x, _ in get_dataset(name).load().splits().values():
         assert x.dtype == np.float32
         assert x.min() == 0
         assert x.max() == 1
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_no_test_image_is_a_training_image(name: str) -> None:
-    arrays = get_dataset(name).load()
-    assert not {x.tobytes() for x in arrays.x_train} & {x.tobytes() for x in arrays.x_test}
+def test_no_image_is_in_two_splits(name: str) -> None:
+    splits = get_dataset(name).load().splits()
+    images = [image.tobytes() for x, _ in splits.values() for image in x]
+    assert len(set(images)) == len(images)
 
 
 def test_arrays_are_read_once_and_cannot_be_changed() -> None:
@@ -50,25 +60,53 @@ def test_arrays_are_read_once_and_cannot_be_changed() -> None:
 
 def test_classes_are_balanced() -> None:
     fashion, digits = get_dataset("fashion").load(), get_dataset("digits").load()
-    assert set(np.bincount(fashion.y_train)) == {600}
+    assert set(np.bincount(fashion.y_train)) == {500}
+    assert set(np.bincount(fashion.y_validation)) == {100}
     assert set(np.bincount(fashion.y_test)) == {200}
-    assert np.bincount(digits.y_train).min() >= 80  # as they came: a random half of the original
+    assert set(np.bincount(digits.y_validation)) == {20}
+    assert (
+        np.bincount(digits.y_train).min() >= 60
+    )  # as they came: a random half of the original, less 20 a class
+
+
+@given(
+    y=st.lists(st.integers(0, 3), min_size=60, max_size=200).filter(
+        lambda y: min(map(y.count, range(4))) >= 5
+    )
+)
+def test_validation_takes_as_many_of_every_class_evenly_from_the_file(y: list[int]) -> None:
+    labels = np.array(y)
+    kept = validation_rows(labels, 5)
+    assert set(np.bincount(labels[kept])) == {5}
+    assert np.array_equal(kept, np.unique(kept))
+    for k in range(4):
+        members = np.flatnonzero(labels == k)
+        places = np.searchsorted(members, kept[labels[kept] == k])
+        fifths = [len(members) * i / 5 for i in range(6)]
+        assert all(a - 1 < place < b for a, place, b in zip(fifths, places, fifths[1:], strict=False))
 
 
 def test_every_language_has_as_many_snippets_of_every_length() -> None:
     arrays = get_dataset("languages").load()
-    for texts, labels in ((arrays.text_train, arrays.y_train), (arrays.text_test, arrays.y_test)):
+    for texts, labels in (
+        (arrays.text_train, arrays.y_train),
+        (arrays.text_validation, arrays.y_validation),
+        (arrays.text_test, arrays.y_test),
+    ):
         assert texts is not None
         cells = Counter((label, len(text.split())) for text, label in zip(texts, labels, strict=True))
         assert cells.keys() == {(label, words) for label in range(16) for words in SNIPPET_WORDS}
         assert len(set(cells.values())) == 1
 
 
-def test_no_test_snippet_is_a_training_snippet() -> None:
+def test_no_snippet_is_in_two_splits() -> None:
     arrays = get_dataset("languages").load()
-    assert arrays.text_train is not None
-    assert arrays.text_test is not None
-    assert not {text.lower() for text in arrays.text_train} & {text.lower() for text in arrays.text_test}
+    splits = [
+        {text.lower() for text in texts or ()}
+        for texts in (arrays.text_train, arrays.text_validation, arrays.text_test)
+    ]
+    assert all(splits)
+    assert len(set.union(*splits)) == sum(map(len, splits))
 
 
 def test_snippets_come_from_paragraphs_of_their_split_and_language() -> None:
@@ -76,17 +114,23 @@ def test_snippets_come_from_paragraphs_of_their_split_and_language() -> None:
     joined = {key: [" ".join(words) for words in found] for key, found in paragraphs.items()}
     for split, texts, labels in (
         ("train", arrays.text_train, arrays.y_train),
+        ("validation", arrays.text_validation, arrays.y_validation),
         ("test", arrays.text_test, arrays.y_test),
     ):
         for text, label in zip(texts or (), labels, strict=True):
             assert any(text in paragraph for paragraph in joined[split, LANGUAGE_CLASSES[label]])
 
 
-def test_train_and_test_paragraphs_are_disjoint() -> None:
+def test_paragraphs_of_the_teacher_and_of_every_split_are_disjoint() -> None:
     paragraphs = language_paragraphs()
+    assert {split for split, _ in paragraphs} == {"teacher", "train", "validation", "test"}
     for language in LANGUAGE_CLASSES:
-        train = {" ".join(words).lower() for words in paragraphs["train", language]}
-        assert not train & {" ".join(words).lower() for words in paragraphs["test", language]}
+        splits = [
+            {" ".join(words).lower() for words in found}
+            for (_, of), found in paragraphs.items()
+            if of == language
+        ]
+        assert len(set.union(*splits)) == sum(map(len, splits))
 
 
 def test_a_fresh_process_reads_the_same_data_without_torch() -> None:

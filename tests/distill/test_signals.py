@@ -32,16 +32,16 @@ def test_a_teacher_without_stored_answers_is_asked_once_and_gives_the_same(
     monkeypatch.setattr(signals, "teacher_logits", missing)
     monkeypatch.setattr(signals, "answer", counted)
     for _ in range(2):
-        train, test = signals.load_logits("digits", tmp_path)
-        np.testing.assert_allclose(train, shipped.train, atol=1e-4)
-        np.testing.assert_allclose(test, shipped.test, atol=1e-4)
-    assert asked == [1000, 797]
+        found = signals.load_logits("digits", tmp_path)
+        for split in ("train", "validation", "test"):
+            np.testing.assert_allclose(getattr(found, split), getattr(shipped, split), atol=1e-4)
+    assert asked == [800, 200, 797]
     (kept,) = tmp_path.iterdir()
     for damaged in (b"", kept.read_bytes()[:2000]):
         kept.write_bytes(damaged)
-        train, _ = signals.load_logits("digits", tmp_path)
-        np.testing.assert_allclose(train, shipped.train, atol=1e-4)
-    assert asked == 3 * [1000, 797]
+        found = signals.load_logits("digits", tmp_path)
+        np.testing.assert_allclose(found.train, shipped.train, atol=1e-4)
+    assert asked == 3 * [800, 200, 797]
 
 
 def test_an_access_knows_how_much_an_answer_tells() -> None:

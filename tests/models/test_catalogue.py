@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from scipy import special
 
 from kdlab.core.probability import softmax
 from kdlab.core.similarity import class_similarity
+from kdlab.data.build import FASHION_PACKAGE
 from kdlab.data.registry import DATASETS, get_dataset
 from kdlab.models import catalogue
 from kdlab.models.catalogue import (
@@ -21,6 +24,7 @@ from kdlab.models.catalogue import (
     teacher_logits,
     teachers_for,
 )
+from kdlab.models.train_teachers import RECIPES
 
 
 def test_answers_of_every_teacher_are_read_without_torch() -> None:
@@ -56,12 +60,84 @@ def test_unknown_and_unfitting_names_are_refused_with_the_known_ones() -> None:
 def test_answers_cover_the_data_set_and_make_up_the_card(name: str) -> None:
     dataset, logits, card = get_dataset(TEACHERS[name].dataset), teacher_logits(name), teacher_card(name)
     assert logits.train.shape == (dataset.train_size, len(dataset.classes))
+    assert logits.validation.shape == (dataset.validation_size, len(dataset.classes))
     assert logits.test.shape == (dataset.test_size, len(dataset.classes))
     assert logits.train.dtype == logits.test.dtype == np.float32
     right = logits.test.argmax(1) == dataset.load().y_test
     assert card["test_errors"] == np.count_nonzero(~right)
     assert card["test_accuracy"] == pytest.approx(right.mean(), abs=1e-4)
     assert card["weights_sha256"] == catalogue.weights_sha256(name)
+
+
+@pytest.mark.parametrize("name", TEACHERS)
+def test_the_card_tells_calibration_and_doubt_as_counted_one_by_one(name: str) -> None:
+    arrays, logits, card = (
+        get_dataset(TEACHERS[name].dataset).load(),
+        teacher_logits(name),
+        teacher_card(name),
+    )
+    bins: list[list[tuple[float, bool]]] = [[] for _ in range(15)]
+    for z, label in zip(logits.test.astype(np.float64), arrays.y_test, strict=True):
+        p = np.exp(z) / np.exp(z).sum()
+        (place,) = [m for m in range(15) if m / 15 < p.max() <= (m + 1) / 15]
+        bins[place].append((p.max(), p.argmax() == label))
+    error = sum(
+        len(full)
+        / len(logits.test)
+        * abs(np.mean([right for _, right in full]) - np.mean([sure for sure, _ in full]))
+        for full in bins
+        if full
+    )
+    assert card["calibration_error"] == pytest.approx(error, abs=1e-4)
+    doubt = [-sum(p * math.log2(p) for p in special.softmax(z) if p) for z in logits.train.astype(np.float64)]
+    assert card["soft_target_entropy"] == pytest.approx(np.mean(doubt), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name", ["digits", "languages"]
+)  # of fashion the lab holds nothing that the teacher saw
+def test_the_card_tells_how_often_the_teacher_is_right_on_what_it_did_not_see(name: str) -> None:
+    splits, logits, card = (
+        get_dataset(TEACHERS[name].dataset).load().splits(),
+        teacher_logits(name),
+        teacher_card(name),
+    )
+    right = {split: getattr(logits, split).argmax(1) == y for split, (_, y) in splits.items()}
+    for split, found in right.items():
+        assert card[f"{split}_accuracy"] == pytest.approx(found.mean(), abs=1e-4)
+    met = {tuple(example.ravel()) for example in RECIPES[name].examples()[0].numpy()}
+    unseen = []
+    for split, (x, _) in splits.items():
+        new = np.array([tuple(example.ravel()) not in met for example in x])
+        assert card[f"{split}_seen"] == np.sum(~new)
+        unseen.append(right[split][new])
+    assert card["unseen_accuracy"] == pytest.approx(np.concatenate(unseen).mean(), abs=1e-4)
+    assert card["unseen_size"] == sum(map(len, unseen))
+
+
+def test_digits_card_says_that_the_students_digits_were_the_teachers() -> None:
+    card = teacher_card("digits")
+    assert card["train_seen"] == get_dataset("digits").train_size
+    assert card["validation_seen"] == card["test_seen"] == 0
+    assert card["seen_accuracy"] == card["train_accuracy"]
+    assert card["seen_size"] == get_dataset("digits").train_size
+    assert "students learn from too" in card["data"]
+
+
+@pytest.mark.parametrize("name", ["fashion", "languages"])
+def test_teachers_are_trained_apart_from_the_students_where_there_is_enough(name: str) -> None:
+    card = teacher_card(name)
+    assert card["train_seen"] <= 0.1 * get_dataset(name).train_size
+    assert name == "languages" or card["train_seen"] == card["validation_seen"] == card["test_seen"] == 0
+
+
+@pytest.mark.skipif(not FASHION_PACKAGE.exists(), reason="needs the package dataset-fashion-mnist")
+def test_fashion_teacher_sees_54000_pictures_and_none_of_the_labs() -> None:
+    x, _ = RECIPES["fashion"].examples()
+    own = {np.round(picture * 255).astype(np.uint8).tobytes() for picture in x.numpy()}
+    assert len(x) == teacher_card("fashion")["seen_size"] == 54_000
+    for pictures, _ in get_dataset("fashion").load().splits().values():
+        assert not own & {np.round(picture * 255).astype(np.uint8).tobytes() for picture in pictures}
 
 
 def test_digits_teacher_errs_on_at_most_24_of_797() -> None:

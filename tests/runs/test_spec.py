@@ -40,7 +40,7 @@ def faults(**values: Any) -> str:
         ({"teacher": "digits"}, "knows 'digits', not 'fashion'"),
         ({"student": "ngram-linear"}, "does not read images; choose one of"),
         ({"labels": 9}, "Fashion-MNIST has 10 classes; give at least 10 labels"),
-        ({"labels": 6000, "transfer": 1}, "ask for 6,001 examples, but Fashion-MNIST has 6,000"),
+        ({"labels": 5000, "transfer": 1}, "ask for 5,001 examples, but Fashion-MNIST has 5,000"),
         ({"device": "tpu"}, "device must be auto, cpu, cuda"),
         ({"objective": "mse"}, "no such objective; choose one of forward_kl"),
         ({"objective": '{"name": "dkd"'}, "is not JSON; write its name alone"),

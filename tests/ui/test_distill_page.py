@@ -296,7 +296,7 @@ def test_a_run_is_told_aloud_from_the_queue_to_its_verdict(fresh_store: Path) ->
     claim.add_points([(9, "mark", mark)], step=170)
     assert "Steered to temperature 3, KD weight 0.5." in news(app.run())
     claim.finish("done", result=recorded_run()[0].result)
-    assert news(app.run()).startswith("Done. Take the soft-targets student.")
+    assert news(app.run()).startswith("Done. Take the student of the teacher's answers.")
 
 
 def test_the_verdict_stands_at_the_race_and_names_the_arm_to_take(fresh_store: Path) -> None:

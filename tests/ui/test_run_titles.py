@@ -46,7 +46,7 @@ def objectives() -> st.SearchStrategy[dict[str, Any]]:
 
 
 SETTINGS: dict[str, st.SearchStrategy[Any]] = {
-    "labels": st.integers(16, 500),
+    "labels": st.integers(16, 300),
     "transfer": st.integers(0, 500),
     "temperature": number(0.5, 20),
     "kd_weight": number(0, 1),

@@ -58,7 +58,7 @@ def test_a_slider_without_room_is_refused():
 def test_the_notice_names_the_value_that_the_slider_shows(tmp_path, monkeypatch):
     monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
     app = AppTest.from_file(Path(__file__).parents[2] / "kdlab" / "main.py", default_timeout=30)
-    for name, value in {"dataset": "digits", "labels": "1000", "transfer": "500"}.items():
+    for name, value in {"dataset": "digits", "labels": "800", "transfer": "500"}.items():
         app.query_params[name] = value
     app.switch_page("../pages/distill.py").run()
     shown = [json.loads(component.proto.json) for component in app.get("bidi_component") if component.proto.json]

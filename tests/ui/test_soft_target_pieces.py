@@ -194,7 +194,7 @@ def test_what_is_told_of_test_snippets_inside_training_text_is_counted():
     assert f"{sum(text in lines for text in test)} of {len(test):,} test snippets" in OVERLAP["languages"]
     taught = {row.tobytes() for row in language_examples()[0].numpy()}
     met = [text for text, row in zip(test, arrays.x_test, strict=True) if row.tobytes() in taught]
-    assert f"{len(met)} of the test ones among them, mostly one or two words" in OVERLAP["languages"]
+    assert f"{len(met)} of the test snippets stand in the teacher's own paragraphs too, mostly one or two words" in OVERLAP["languages"]
     assert sum(len(text.split()) <= 2 for text in met) > len(met) * 0.7
 
 

@@ -15,6 +15,7 @@ from kdlab.distill.evaluation import per_class_accuracy, score
 from kdlab.distill.loss import supervised_term
 from kdlab.distill.signals import Signal
 from kdlab.distill.tasks.task import Batch, StudentOutput
+from kdlab.models.catalogue import TeacherLogits
 
 _TEST_ROWS = 500
 
@@ -31,7 +32,7 @@ class Classification:
         self,
         data: Arrays,
         classes: int,
-        teacher_logits: tuple[np.ndarray, np.ndarray],
+        teacher_logits: TeacherLogits,
         *,
         labels: int,
         transfer: int,
@@ -40,13 +41,12 @@ class Classification:
         seeds: int,
         device: torch.device,
     ) -> None:
-        """teacher_logits: on the training examples (N, K) and on the test set (M, K)."""
         self.device, self.classes = device, classes
         self.x, self.y = self._put(data.x_train), self._put(data.y_train)
         self.x_test, self.y_test = self._put(data.x_test), self._put(data.y_test)
-        self.teacher_logits = self._put(teacher_logits[0])
+        self.teacher_logits = self._put(teacher_logits.train)
         self.answers = self.teacher_logits.argmax(-1)
-        self.teacher_log_p = torch.log_softmax(self._put(teacher_logits[1]), dim=-1)
+        self.teacher_log_p = torch.log_softmax(self._put(teacher_logits.test), dim=-1)
         drawn = [draw_examples(data.y_train, labels, transfer, seed) for seed in range(seeds)]
         labelled, unlabelled = (
             np.stack([shuffled_batches(rows[part], batch_size, steps, seed) for seed, rows in enumerate(drawn)])

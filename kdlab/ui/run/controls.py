@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from kdlab.data.registry import DATASETS
 from kdlab.distill.objective_catalogue import OBJECTIVES
+from kdlab.lessons.cards import data_words, teacher_words
 from kdlab.lessons.presets import PRESETS
 from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for, teachers_for
 from kdlab.runs.recipes import ThreeArms
@@ -150,6 +151,7 @@ def run_controls(*, steers: bool) -> tuple[dict[str, Any], DeltaGenerator]:
     values["teacher"] = spec_choice(
         "teacher", {t.name: TEACHERS[t.name].title for t in teachers_for(data.name)}
     )
+    st.caption(data_words(data), help=teacher_words(values["teacher"]))
     values["student"] = spec_choice(
         "student", {s.name: STUDENTS[s.name].title for s in students_for(data.name)}
     )

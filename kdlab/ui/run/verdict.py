@@ -203,7 +203,7 @@ def _sentences(run: Run, found: Comparison, shown: list[Found], sampled: str) ->
         [
             *map(_contrast_sentence, shown),
             f"The {student} keeps **{share(kept.mean)}**{ends} of the teacher's accuracy ({mean} of {found.teacher_accuracy:.1%}).",
-            f":small[{_paired(run.spec.seeds)}{_together(found)}{sampled} Each number is rounded by itself. {_payload(run)}]",
+            f":small[{_paired(run)}{_together(found)}{sampled} Each number is rounded by itself. {_payload(run)}]",
         ]
     )
 
@@ -230,12 +230,12 @@ def _payload(run: Run) -> str:
     )
 
 
-def _paired(seeds: int) -> str:
-    if seeds == 1:
+def _paired(run: Run) -> str:
+    if run.spec.seeds == 1:
         return "One seed tells nothing of chance: run at least two for an interval."
     return (
-        f"Paired over {seeds} seeds: other weights, labels and batches each, the same for all arms. Intervals are "
-        "Student's t; one that holds zero shows no difference."
+        f"Paired over {run.spec.seeds} seeds, the same for all arms: each has other weights and batches, "
+        f"{_examples_of_seeds(run.result or {})}. Intervals are Student's t; one that holds zero shows no difference."
     )
 
 
@@ -251,6 +251,19 @@ def _sampled(run: Run, question: Found, answers: np.ndarray | None) -> str:
         f" Intervals are over seeds, on these {len(labels):,} test examples; how these happened to be drawn alone "
         f"leaves “{question.contrast.words}” open by ± {100 * error:.1f} points (95 %)."
     )
+
+
+def _examples_of_seeds(result: dict[str, Any]) -> str:
+    """How far the examples of one seed are another's too. A run whose result does not tell drew each seed's alone."""
+    shared = result.get("overlap")
+    if shared is None:
+        return "and draws its own examples"
+    if shared["examples"] == 0:
+        return "and examples that no other seed has"
+    if shared["examples"] == 1:
+        return "but the same examples"
+    labelled = f"{shared['labelled']:.0%}" if shared["labelled"] else "none"
+    return f"and two share {labelled} of their labelled examples and {shared['examples']:.0%} of all their examples"
 
 
 def _together(found: Comparison) -> str:

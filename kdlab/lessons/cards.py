@@ -1,0 +1,33 @@
+"""What a data set and its teacher say of themselves, in a learner's words."""
+
+from __future__ import annotations
+
+import math
+
+from kdlab.data.registry import Dataset, get_dataset
+from kdlab.models.catalogue import teacher_card
+
+
+def data_words(dataset: Dataset) -> str:
+    """What the examples are for."""
+    return (
+        f"{dataset.train_size:,} examples to train on, {dataset.validation_size:,} to choose settings by, "
+        f"{dataset.test_size:,} for the verdict alone."
+    )
+
+
+def teacher_words(teacher: str) -> str:
+    """What a teacher saw, how often it is right there and elsewhere, whether it is as sure as it is right."""
+    card = teacher_card(teacher)
+    dataset = get_dataset(card["dataset"])
+    seen = f"{card['train_seen']:,}" if card["train_seen"] else "none"
+    most = math.log2(len(dataset.classes))
+    return (
+        f"Trained on: {card['data']} Of the students' {dataset.train_size:,} training examples it saw "
+        f"{seen}.\n\n"
+        f"It is right on {card['seen_accuracy']:.1%} of the {card['seen_size']:,} examples that it was trained on, and "
+        f"on {card['unseen_accuracy']:.1%} of the lab's {card['unseen_size']:,} that it never saw.\n\n"
+        f"Its confidence and its accuracy on the test set stand {100 * card['calibration_error']:.1f} points apart: the "
+        "expected calibration error in 15 bins (Guo et al. 2017, arXiv 1706.04599). At T = 1 its soft targets for the "
+        f"students' examples hold {card['soft_target_entropy']:.2g} bits of doubt on average, of {most:.2f} at most."
+    )
