@@ -21,14 +21,14 @@ from torch import Tensor
 from torch.nn.functional import kl_div, log_softmax
 
 from kdlab.distill.objectives import (
-    dkd,
-    forward_kl,
-    generalized_jsd,
-    label_smoothing,
-    logit_mse,
-    reverse_kl,
-    soft_cross_entropy,
-    top_k_kl,
+    dkd_loss,
+    forward_kl_loss,
+    generalized_jsd_loss,
+    label_smoothing_loss,
+    logit_mse_loss,
+    reverse_kl_loss,
+    soft_cross_entropy_loss,
+    top_k_kl_loss,
 )
 
 TEMPERATURE = 2.0
@@ -53,14 +53,14 @@ def losses(z_s: Tensor, z_t: Tensor) -> dict[str, Loss]:
 
     return {
         YARDSTICK: yardstick,
-        "forward_kl": lambda: forward_kl(z_s, z_t, t),
-        "soft_cross_entropy": lambda: soft_cross_entropy(z_s, z_t, t),
-        "logit_mse": lambda: logit_mse(z_s, z_t, t),
-        "reverse_kl": lambda: reverse_kl(z_s, z_t, t),
-        "generalized_jsd": lambda: generalized_jsd(z_s, z_t, 0.5, t),
-        "label_smoothing": lambda: label_smoothing(z_s, labels),
-        "dkd": lambda: dkd(z_s, z_t, labels, temperature=t),
-        "top_k_kl": lambda: top_k_kl(z_s, *top, t),
+        "forward_kl": lambda: forward_kl_loss(z_s, z_t, t),
+        "soft_cross_entropy": lambda: soft_cross_entropy_loss(z_s, z_t, t),
+        "logit_mse": lambda: logit_mse_loss(z_s, z_t, t),
+        "reverse_kl": lambda: reverse_kl_loss(z_s, z_t, t),
+        "generalized_jsd": lambda: generalized_jsd_loss(z_s, z_t, 0.5, t),
+        "label_smoothing": lambda: label_smoothing_loss(z_s, labels),
+        "dkd": lambda: dkd_loss(z_s, z_t, labels, temperature=t),
+        "top_k_kl": lambda: top_k_kl_loss(z_s, *top, t),
     }
 
 

@@ -1,7 +1,7 @@
 """What a library's loss settings come to: its terms as numbers, and the same loss in the lab's terms.
 
 Nearly every library adds a weighed cross-entropy and a weighed divergence of softened answers, and hides in its
-parameters how. A `Recipe` is what is left once the parameters are read: a·CE(q, y) + b·D(p_T, q_T) + c.
+parameters how. A `WeightedSum` is what is left once the parameters are read: a·CE(q, y) + b·D(p_T, q_T) + c.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class WeightedSum:
     """a·CE + b·D at a temperature, plus c.
 
     cross_entropy: a. soft: b, with T² and the reduction's divisor already in it. beta: how D judges, as TRL
@@ -91,7 +91,7 @@ class Convention:
 
     supervised, distillation, other: its terms as LaTeX, with its own parameter names. citation: repository, file
     and version that was read. alpha: the parameter that one would take for our kd_weight. t_squared: whether its
-    soft term carries T². recipe: (values, classes) → `Recipe`. settings: (T, w, classes) → values that give our
+    soft term carries T². weighted_sum: (values, classes) → `WeightedSum`. settings: (T, w, classes) → values that give our
     loss up to a factor, None where none do. why_not: why it may have no translation.
     """
 
@@ -106,7 +106,7 @@ class Convention:
     t_squared: bool
     reduction: str
     tested_against: str
-    recipe: Callable[[Values, int], Recipe]
+    weighted_sum: Callable[[Values, int], WeightedSum]
     settings: Callable[[float, float, int], dict[str, float] | None]
     other: str = ""
     alpha: str | None = None
@@ -129,44 +129,48 @@ class Convention:
 
         Raises ValueError as `hinton_loss`.
         """
-        return mix(self.recipe(values, np.shape(student_logits)[-1]), student_logits, teacher_logits, label)
+        return mix(
+            self.weighted_sum(values, np.shape(student_logits)[-1]), student_logits, teacher_logits, label
+        )
 
     def translate(self, values: Values, classes: int) -> Translation | None:
         """The temperature, kd_weight and factor that make ours this loss; None where nothing does."""
-        return in_our_terms(self.recipe(values, classes))
+        return in_our_terms(self.weighted_sum(values, classes))
 
 
-def mix(recipe: Recipe, student_logits: ArrayLike, teacher_logits: ArrayLike, label: ArrayLike) -> Terms:
-    """The recipe's terms on examples. Shapes and errors as in `hinton_loss`; result in nats, mean over examples."""
-    t = recipe.temperature
+def mix(
+    weighted: WeightedSum, student_logits: ArrayLike, teacher_logits: ArrayLike, label: ArrayLike
+) -> Terms:
+    """The terms of the sum on examples. Shapes and errors as in `hinton_loss`; result in nats, mean over examples."""
+    t = weighted.temperature
     ce = cross_entropy(student_logits, label).mean()
     p, q = softmax(teacher_logits, t), softmax(student_logits, t)
     # The two ends from logits: a probability that underflows to 0 would make a KL infinite.
-    if recipe.beta == 0:
+    if weighted.beta == 0:
         divergence = forward_kl_from_logits(teacher_logits, student_logits, t).mean()
-    elif recipe.beta == 1:
+    elif weighted.beta == 1:
         divergence = forward_kl_from_logits(student_logits, teacher_logits, t).mean()
     else:
-        divergence = generalized_jsd(p, q, recipe.beta).mean()
-    other = recipe.other
-    if recipe.entropy_too:
-        other += recipe.soft * entropy(p, base=np.e).mean()
-    if recipe.without_softmax:
+        divergence = generalized_jsd(p, q, weighted.beta).mean()
+    other = weighted.other
+    if weighted.entropy_too:
+        other += weighted.soft * entropy(p, base=np.e).mean()
+    if weighted.without_softmax:
         p, q = (np.asarray(z, dtype=np.float64) / t for z in (teacher_logits, student_logits))
-    if recipe.cut:
+    if weighted.cut:
         p, q = np.clip(p, SMALLEST, 1), np.clip(q, SMALLEST, 1)
         divergence = (p * np.log(p / q)).sum(axis=-1).mean()
-    return Terms(float(recipe.cross_entropy * ce), float(recipe.soft * divergence), float(other))
+    return Terms(float(weighted.cross_entropy * ce), float(weighted.soft * divergence), float(other))
 
 
-def in_our_terms(recipe: Recipe) -> Translation | None:
+def in_our_terms(weighted: WeightedSum) -> Translation | None:
     """a·CE + b·KL = (a + b/T²)·[(1−w)·CE + w·T²·KL] with w = (b/T²)/(a + b/T²); None for another divergence.
 
-    Where the recipe cuts probabilities, they are the same only as far as nothing is cut.
+    Where the sum cuts probabilities, they are the same only as far as nothing is cut.
     """
-    soft = recipe.soft / recipe.temperature**2
-    scale = recipe.cross_entropy + soft
-    another = recipe.beta != 0 or recipe.without_softmax
-    if (another and recipe.soft != 0) or scale <= 0:
+    soft = weighted.soft / weighted.temperature**2
+    scale = weighted.cross_entropy + soft
+    another = weighted.beta != 0 or weighted.without_softmax
+    if (another and weighted.soft != 0) or scale <= 0:
         return None
-    return Translation(recipe.temperature, soft / scale, scale)
+    return Translation(weighted.temperature, soft / scale, scale)

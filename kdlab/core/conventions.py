@@ -6,7 +6,7 @@ changed its loss, both versions stand here.
 
 from __future__ import annotations
 
-from kdlab.core.convention_terms import Convention, Parameter, Recipe, Values
+from kdlab.core.convention_terms import Convention, Parameter, Values, WeightedSum
 
 
 def _temperature(name: str, default: float, default_from: str = "", what: str = "") -> Parameter:
@@ -14,23 +14,23 @@ def _temperature(name: str, default: float, default_from: str = "", what: str = 
     return Parameter(name, what, default, 0.5, 20.0, 0.1, "log", default_from)
 
 
-def _weighed(cross_entropy: float, soft: float, temperature: float, **more: float) -> Recipe:
+def _weighed(cross_entropy: float, soft: float, temperature: float, **more: float) -> WeightedSum:
     """The soft term with its T²."""
-    return Recipe(cross_entropy, soft * temperature**2, temperature, **more)  # type: ignore[arg-type]
+    return WeightedSum(cross_entropy, soft * temperature**2, temperature, **more)  # type: ignore[arg-type]
 
 
-def _torchdistill(values: Values, classes: int) -> Recipe:
+def _torchdistill(values: Values, classes: int) -> WeightedSum:
     if values["alpha"] == 0:
-        return Recipe(0.0, 1.0, values["temperature"])
+        return WeightedSum(0.0, 1.0, values["temperature"])
     return _weighed(values["alpha"], 1 - values["alpha"], values["temperature"])
 
 
-def _distillkit(values: Values, classes: int) -> Recipe:
+def _distillkit(values: Values, classes: int) -> WeightedSum:
     ce, kl = values["weight_cross_entropy"], values["weight_kl"]
     return _weighed(ce / (ce + kl), kl / (ce + kl), values["temperature"])
 
 
-def _distilbert(values: Values, classes: int) -> Recipe:
+def _distilbert(values: Values, classes: int) -> WeightedSum:
     on_hidden_states = values["alpha_cos"] * (1 - values["cosine"])
     return _weighed(values["alpha_mlm"], values["alpha_ce"], values["temperature"], other=on_hidden_states)
 
@@ -72,7 +72,7 @@ _ENTRIES = (
         t_squared=True,
         reduction="mean over the batch",
         tested_against="its formula",
-        recipe=lambda v, k: _weighed(v["alpha"], 1 - v["alpha"], v["temperature"], cut=True),
+        weighted_sum=lambda v, k: _weighed(v["alpha"], 1 - v["alpha"], v["temperature"], cut=True),
         settings=lambda t, w, k: {"alpha": 1 - w, "temperature": t},
         alpha="alpha",
     ),
@@ -89,7 +89,7 @@ _ENTRIES = (
         t_squared=False,
         reduction="mean over the batch",
         tested_against="its formula",
-        recipe=lambda v, k: Recipe(v["alpha"], 1 - v["alpha"], v["temperature"], cut=True),
+        weighted_sum=lambda v, k: WeightedSum(v["alpha"], 1 - v["alpha"], v["temperature"], cut=True),
         settings=lambda t, w, k: {"alpha": (1 - w) / (1 - w + w * t**2), "temperature": t},
         alpha="alpha",
     ),
@@ -106,7 +106,7 @@ _ENTRIES = (
         t_squared=True,
         reduction="mean over the batch",
         tested_against="the library where it is installed, its formula elsewhere",
-        recipe=lambda v, k: _weighed(
+        weighted_sum=lambda v, k: _weighed(
             v["student_loss_weight"], 1 - v["student_loss_weight"], v["temperature"], cut=True
         ),
         settings=lambda t, w, k: {"student_loss_weight": 1 - w, "temperature": t},
@@ -125,7 +125,7 @@ _ENTRIES = (
         t_squared=False,
         reduction="mean over the batch",
         tested_against="the library where it is installed, its formula elsewhere",
-        recipe=lambda v, k: Recipe(
+        weighted_sum=lambda v, k: WeightedSum(
             v["student_loss_weight"],
             1 - v["student_loss_weight"],
             v["temperature"],
@@ -153,7 +153,7 @@ _ENTRIES = (
         t_squared=True,
         reduction="batchmean: sum over classes, mean over the batch",
         tested_against="the library where it is installed, its formula elsewhere",
-        recipe=_torchdistill,
+        weighted_sum=_torchdistill,
         settings=lambda t, w, k: {"alpha": 1 - w, "temperature": t},
         alpha="alpha",
     ),
@@ -178,7 +178,7 @@ _ENTRIES = (
         t_squared=True,
         reduction="sum ÷ batch size",
         tested_against="its formula",
-        recipe=lambda v, k: _weighed(v["gamma"], v["alpha"], v["kd_T"]),
+        weighted_sum=lambda v, k: _weighed(v["gamma"], v["alpha"], v["kd_T"]),
         settings=lambda t, w, k: {"gamma": 1 - w, "alpha": w, "kd_T": t},
         alpha="alpha",
     ),
@@ -199,7 +199,7 @@ _ENTRIES = (
         t_squared=True,
         reduction="mean over batch and classes (÷ K)",
         tested_against="torch's KLDivLoss",
-        recipe=lambda v, k: _weighed(1 - v["alpha"], v["alpha"] / k, v["temperature"]),
+        weighted_sum=lambda v, k: _weighed(1 - v["alpha"], v["alpha"] / k, v["temperature"]),
         settings=lambda t, w, k: {"alpha": w * k / (1 - w + w * k), "temperature": t},
         alpha="alpha",
     ),
@@ -215,7 +215,7 @@ _ENTRIES = (
         t_squared=True,
         reduction="sum ÷ batch size",
         tested_against="its formula",
-        recipe=lambda v, k: _weighed(v["ce_loss_weight"], v["soft_target_loss_weight"], v["T"]),
+        weighted_sum=lambda v, k: _weighed(v["ce_loss_weight"], v["soft_target_loss_weight"], v["T"]),
         settings=lambda t, w, k: {"soft_target_loss_weight": w, "ce_loss_weight": 1 - w, "T": t},
         alpha="soft_target_loss_weight",
     ),
@@ -233,7 +233,7 @@ _ENTRIES = (
         t_squared=True,
         reduction="sum ÷ batch size",
         tested_against="its formula",
-        recipe=lambda v, k: _weighed(
+        weighted_sum=lambda v, k: _weighed(
             v["ce_loss_weight"], v["soft_target_loss_weight"], v["T"], entropy_too=True
         ),
         settings=lambda t, w, k: {"soft_target_loss_weight": w, "ce_loss_weight": 1 - w, "T": t},
@@ -282,7 +282,7 @@ _ENTRIES = (
         t_squared=True,
         reduction="mean over words, padding left out",
         tested_against="its formula",
-        recipe=_distilbert,
+        weighted_sum=_distilbert,
         settings=lambda t, w, k: {"alpha_ce": w, "alpha_mlm": 1 - w, "alpha_cos": 0.0, "temperature": t},
         alpha="alpha_ce",
     ),
@@ -303,7 +303,7 @@ _ENTRIES = (
         t_squared=True,
         reduction="sum ÷ number of unmasked tokens",
         tested_against="its formula",
-        recipe=_distillkit,
+        weighted_sum=_distillkit,
         settings=lambda t, w, k: (
             {"weight_cross_entropy": 1 - w, "weight_kl": w, "temperature": t} if 0.01 <= w <= 0.99 else None
         ),
@@ -322,7 +322,7 @@ _ENTRIES = (
         t_squared=True,
         reduction="sum ÷ (batch size × max_length)",
         tested_against="its formula",
-        recipe=lambda v, k: _weighed(1 - v["alpha"], v["alpha"], v["temperature"]),
+        weighted_sum=lambda v, k: _weighed(1 - v["alpha"], v["alpha"], v["temperature"]),
         settings=lambda t, w, k: {"alpha": w, "temperature": t},
         alpha="alpha",
     ),
@@ -344,7 +344,7 @@ _ENTRIES = (
         t_squared=False,
         reduction="sum ÷ number of unmasked tokens",
         tested_against="the library",
-        recipe=lambda v, k: Recipe(0.0, 1.0, 1.0, v["beta"]),
+        weighted_sum=lambda v, k: WeightedSum(0.0, 1.0, 1.0, v["beta"]),
         settings=lambda t, w, k: (
             {"beta": 0.0, "temperature": 0.9, "lmbda": 0.5} if w == 1 and t == 1 else None
         ),
@@ -366,7 +366,7 @@ _ENTRIES = (
         t_squared=False,
         reduction="sum ÷ number of unmasked tokens",
         tested_against="the library",
-        recipe=lambda v, k: Recipe(0.0, 1.0, v["temperature"], v["beta"]),
+        weighted_sum=lambda v, k: WeightedSum(0.0, 1.0, v["temperature"], v["beta"]),
         settings=lambda t, w, k: {"beta": 0.0, "temperature": t} if w == 1 else None,
     ),
 )

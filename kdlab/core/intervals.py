@@ -26,10 +26,10 @@ class Interval:
     n: int
 
     @property
-    def holds_zero(self) -> bool | NDArray[np.bool_]:
+    def contains_zero(self) -> bool | NDArray[np.bool_]:
         """Whether no difference is shown: zero lies in the interval, or there are fewer than two values."""
-        held = ~((self.low > 0) | (self.high < 0))  # NaN compares false, so one value holds zero
-        return bool(held) if np.ndim(held) == 0 else held
+        contains = ~((self.low > 0) | (self.high < 0))  # NaN compares false, so one value contains zero
+        return bool(contains) if np.ndim(contains) == 0 else contains
 
 
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
@@ -80,7 +80,7 @@ def holm_differences(
     left = len(pairs)
     for i in order:
         found[i] = paired_difference(*pairs[i], 1 - (1 - confidence) / left)
-        if not found[i].holds_zero:
+        if not found[i].contains_zero:
             left -= 1
     return [found[i] for i in range(len(pairs))]
 

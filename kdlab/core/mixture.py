@@ -25,7 +25,7 @@ START = np.array([1.5, 0.0])
 
 LONGEST_STEP = 0.12
 Divergence = Callable[[Floats, Floats], tuple[Floats, Floats]]
-"""(log p, log q) -> (the divergence's density over the line, q·∂D/∂q)."""
+"""(log p, log q) -> (the divergence's integrand over the line, q·∂D/∂q)."""
 
 
 def log_normal(mean: float, log_width: float) -> Floats:
@@ -44,19 +44,19 @@ def log_teacher(distance: float) -> Floats:
     )
 
 
-def forward_kl(log_p: Floats, log_q: Floats) -> tuple[Floats, Floats]:
+def forward_kl_integrand(log_p: Floats, log_q: Floats) -> tuple[Floats, Floats]:
     """∫ p·log(p/q): infinite where the student has nothing and the teacher something, so it covers."""
     p = np.exp(log_p)
     return p * (log_p - log_q), -p
 
 
-def reverse_kl(log_p: Floats, log_q: Floats) -> tuple[Floats, Floats]:
-    """∫ q·log(q/p): dear where the teacher has nothing, so it keeps to one hump."""
+def reverse_kl_integrand(log_p: Floats, log_q: Floats) -> tuple[Floats, Floats]:
+    """∫ q·log(q/p): costly where the teacher has nothing, so it keeps to one hump."""
     q = np.exp(log_q)
     return q * (log_q - log_p), q * (log_q - log_p + 1)
 
 
-def jsd(log_p: Floats, log_q: Floats, beta: float) -> tuple[Floats, Floats]:
+def jsd_integrand(log_p: Floats, log_q: Floats, beta: float) -> tuple[Floats, Floats]:
     """β·∫ p·log(p/M) + (1−β)·∫ q·log(q/M), M = β·p + (1−β)·q; beta strictly between 0 and 1."""
     p, q = np.exp(log_p), np.exp(log_q)
     log_m = np.logaddexp(np.log(beta) + log_p, np.log1p(-beta) + log_q)
@@ -64,14 +64,14 @@ def jsd(log_p: Floats, log_q: Floats, beta: float) -> tuple[Floats, Floats]:
     return beta * p * (log_p - log_m) + (1 - beta) * q * away, (1 - beta) * q * away
 
 
-def squared_error(log_p: Floats, log_q: Floats) -> tuple[Floats, Floats]:
+def squared_error_integrand(log_p: Floats, log_q: Floats) -> tuple[Floats, Floats]:
     """∫ (q − p)² of the densities."""
     p, q = np.exp(log_p), np.exp(log_q)
     return (q - p) ** 2, 2 * q * (q - p)
 
 
 def value(divergence: Divergence, log_p: Floats, student: Floats) -> float:
-    """The divergence for a student (mean, log width); nats, for `squared_error` per unit of x."""
+    """The divergence for a student (mean, log width); nats, for `squared_error_integrand` per unit of x."""
     return float(divergence(log_p, log_normal(*student))[0].sum() * DX)
 
 
@@ -83,11 +83,11 @@ def gradient(divergence: Divergence, log_p: Floats, student: Floats) -> Floats:
     return np.array([(pull * away).sum() * np.exp(-log_width), (pull * (away**2 - 1)).sum()])
 
 
-def descent(divergence: Divergence, log_p: Floats, steps: int) -> tuple[Floats, Floats]:
+def normalised_descent(divergence: Divergence, log_p: Floats, steps: int) -> tuple[Floats, Floats]:
     """Students on the way downhill and their divergences: (steps + 1, 2) and (steps + 1,).
 
     Each step goes along the gradient, as far as `LONGEST_STEP` or half of that, and so on, until the
-    divergence falls: divergences of unlike scale can race, and none ever rises.
+    divergence falls: divergences of unlike scale keep one pace, and none ever rises.
     """
     student, length = START, LONGEST_STEP
     reached = value(divergence, log_p, student)
@@ -108,25 +108,28 @@ def descent(divergence: Divergence, log_p: Floats, steps: int) -> tuple[Floats, 
 
 
 @dataclass(frozen=True)
-class Runner:
+class Descent:
     """One divergence's student on its way: (steps + 1, 2) mean and log width; (steps + 1,) what was left."""
 
     students: Floats
     values: Floats
 
 
-def race(distance: float, beta: float, steps: int) -> dict[str, Runner]:
+def descents(distance: float, beta: float, steps: int) -> dict[str, Descent]:
     """All four divergences from the same start. beta: strictly between 0 and 1."""
     if not 0 < checks.fraction("beta", beta) < 1:
         raise ValueError(f"beta is {beta}; at 0 and 1 the JSD is 0 for every student, so none is best.")
     log_p = log_teacher(distance)
-    runners: dict[str, Divergence] = {
-        "forward_kl": forward_kl,
-        "reverse_kl": reverse_kl,
-        "jsd": partial(jsd, beta=beta),
-        "squared_error": squared_error,
+    divergences: dict[str, Divergence] = {
+        "forward_kl": forward_kl_integrand,
+        "reverse_kl": reverse_kl_integrand,
+        "jsd": partial(jsd_integrand, beta=beta),
+        "squared_error": squared_error_integrand,
     }
-    return {name: Runner(*descent(divergence, log_p, steps)) for name, divergence in runners.items()}
+    return {
+        name: Descent(*normalised_descent(divergence, log_p, steps))
+        for name, divergence in divergences.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -170,4 +173,4 @@ def beta_curve(distance: float, student: Floats, betas: Floats) -> Floats:
     """JSD(β) of one student at many β strictly between 0 and 1, nats: the shape of `betas`."""
     log_p, log_q = log_teacher(distance), log_normal(*student)
     rows = np.asarray(betas, dtype=np.float64)[..., None]
-    return jsd(log_p, log_q, rows)[0].sum(axis=-1) * DX
+    return jsd_integrand(log_p, log_q, rows)[0].sum(axis=-1) * DX

@@ -94,7 +94,7 @@ def _curvature(z: Floats, temperature: float, kd_weight: float, t_squared: bool)
     return spread + 1 / len(z) + 1e-12 * np.eye(len(z))
 
 
-def descent(
+def gradient_descent(
     student_logits: ArrayLike,
     teacher_logits: ArrayLike,
     label: int,

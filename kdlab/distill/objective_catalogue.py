@@ -96,9 +96,11 @@ class ForwardKL(Softened):
         return "T² · KL" if self.t_squared else "KL"
 
     def loss(self, given: Given) -> Tensor:
-        from kdlab.distill.objectives import forward_kl
+        from kdlab.distill.objectives import forward_kl_loss
 
-        return forward_kl(given.student_logits, given.teacher, given.temperature, given.mask, self.t_squared)
+        return forward_kl_loss(
+            given.student_logits, given.teacher, given.temperature, given.mask, self.t_squared
+        )
 
 
 class SoftCrossEntropy(Softened):
@@ -110,9 +112,9 @@ class SoftCrossEntropy(Softened):
     needs = "logits"
 
     def loss(self, given: Given) -> Tensor:
-        from kdlab.distill.objectives import soft_cross_entropy
+        from kdlab.distill.objectives import soft_cross_entropy_loss
 
-        return soft_cross_entropy(
+        return soft_cross_entropy_loss(
             given.student_logits, given.teacher, given.temperature, given.mask, self.t_squared
         )
 
@@ -126,9 +128,11 @@ class ReverseKL(Softened):
     needs = "logits"
 
     def loss(self, given: Given) -> Tensor:
-        from kdlab.distill.objectives import reverse_kl
+        from kdlab.distill.objectives import reverse_kl_loss
 
-        return reverse_kl(given.student_logits, given.teacher, given.temperature, given.mask, self.t_squared)
+        return reverse_kl_loss(
+            given.student_logits, given.teacher, given.temperature, given.mask, self.t_squared
+        )
 
 
 class GeneralizedJSD(Softened):
@@ -164,9 +168,9 @@ class GeneralizedJSD(Softened):
         )
 
     def loss(self, given: Given) -> Tensor:
-        from kdlab.distill.objectives import generalized_jsd
+        from kdlab.distill.objectives import generalized_jsd_loss
 
-        return generalized_jsd(
+        return generalized_jsd_loss(
             given.student_logits,
             given.teacher,
             self.beta,
@@ -186,9 +190,9 @@ class LogitMSE(Objective):
     needs = "logits"
 
     def loss(self, given: Given) -> Tensor:
-        from kdlab.distill.objectives import logit_mse
+        from kdlab.distill.objectives import logit_mse_loss
 
-        return logit_mse(given.student_logits, given.teacher, mask=given.mask)
+        return logit_mse_loss(given.student_logits, given.teacher, mask=given.mask)
 
 
 class DKD(Softened):
@@ -226,10 +230,10 @@ class DKD(Softened):
         return "With both weights at 0, Decoupled KD is 0 for every student."
 
     def loss(self, given: Given) -> Tensor:
-        from kdlab.distill.objectives import dkd
+        from kdlab.distill.objectives import dkd_loss
 
         weights = (self.target_weight, self.non_target_weight)
-        return dkd(
+        return dkd_loss(
             given.student_logits,
             given.teacher,
             given.labels,
@@ -261,10 +265,12 @@ class TopKKL(Softened):
         return Access("top_k", self.k)
 
     def loss(self, given: Given) -> Tensor:
-        from kdlab.distill.objectives import top_k_kl
+        from kdlab.distill.objectives import top_k_kl_loss
 
         top_p, top_ids = given.teacher
-        return top_k_kl(given.student_logits, top_p, top_ids, given.temperature, given.mask, self.t_squared)
+        return top_k_kl_loss(
+            given.student_logits, top_p, top_ids, given.temperature, given.mask, self.t_squared
+        )
 
 
 class HardLabels(Objective):
@@ -276,9 +282,9 @@ class HardLabels(Objective):
     needs = "label"
 
     def loss(self, given: Given) -> Tensor:
-        from kdlab.distill.objectives import label_smoothing
+        from kdlab.distill.objectives import label_smoothing_loss
 
-        return label_smoothing(given.student_logits, given.teacher, smoothing=0.0, mask=given.mask)
+        return label_smoothing_loss(given.student_logits, given.teacher, smoothing=0.0, mask=given.mask)
 
 
 class LabelSmoothing(Objective):
@@ -299,9 +305,9 @@ class LabelSmoothing(Objective):
     )
 
     def loss(self, given: Given) -> Tensor:
-        from kdlab.distill.objectives import label_smoothing
+        from kdlab.distill.objectives import label_smoothing_loss
 
-        return label_smoothing(given.student_logits, given.labels, self.smoothing, mask=given.mask)
+        return label_smoothing_loss(given.student_logits, given.labels, self.smoothing, mask=given.mask)
 
 
 def _all(base: type[Objective]) -> list[type[Objective]]:

@@ -20,7 +20,7 @@ RULED_OUT = -1e6
 """Stands for log 0: far below what finite logits give, and 0 times it is 0, which 0 times −∞ is not."""
 
 
-def forward_kl(
+def forward_kl_loss(
     student_logits: Tensor,
     teacher_logits: Tensor,
     temperature: float | Tensor = 1.0,
@@ -44,7 +44,7 @@ def _forward_kl(z_s: Tensor, z_t: Tensor, temperature: float | Tensor) -> Rows:
     return (p * (log_p - log_q)).sum(-1), log_q.exp() - p
 
 
-def reverse_kl(
+def reverse_kl_loss(
     student_logits: Tensor,
     teacher_logits: Tensor,
     temperature: float | Tensor = 1.0,
@@ -54,7 +54,7 @@ def reverse_kl(
     """Reverse KL, the student's own view: T²·Σ_k q_T·(log q_T − log p_T), mean over unmasked items.
 
     Gradient: T·q_T·(log q_T − log p_T − KL) an item. Where the teacher rules out what the student says it would
-    be infinite: log p_T is `RULED_OUT` there. Shapes, mask, errors as in `forward_kl`.
+    be infinite: log p_T is `RULED_OUT` there. Shapes, mask, errors as in `forward_kl_loss`.
     Gu et al. 2024 (MiniLLM), arXiv 2306.08543.
     """
     same_shape(student_logits, teacher_logits)
@@ -72,7 +72,7 @@ def _log_p(z_t: Tensor, temperature: float | Tensor) -> Tensor:
     return log_softmax(z_t / temperature, -1).clamp(min=RULED_OUT)
 
 
-def generalized_jsd(
+def generalized_jsd_loss(
     student_logits: Tensor,
     teacher_logits: Tensor,
     beta: float = 0.5,
@@ -85,7 +85,7 @@ def generalized_jsd(
 
     As defined it is 0 at β = 0 and β = 1. `continuous` divides by β·(1−β): then it becomes the forward KL at
     β = 0 and the reverse KL at β = 1. Gradient: −T·(1−β)·q_T·(u − Σ q_T·u) an item, u = log(M/q_T).
-    Shapes, mask, errors as in `forward_kl`; ValueError for β outside 0 to 1.
+    Shapes, mask, errors as in `forward_kl_loss`; ValueError for β outside 0 to 1.
     Agarwal et al. 2024 (GKD), arXiv 2306.13649.
     """
     same_shape(student_logits, teacher_logits)
@@ -123,7 +123,7 @@ def _generalized_jsd(z_s: Tensor, z_t: Tensor, temperature: float | Tensor, beta
     return losses, (beta - 1) * q * (over_q - from_q)
 
 
-def soft_cross_entropy(
+def soft_cross_entropy_loss(
     student_logits: Tensor,
     teacher_logits: Tensor,
     temperature: float | Tensor = 1.0,
@@ -133,7 +133,7 @@ def soft_cross_entropy(
     """Cross-entropy with soft targets: −T²·Σ_k p_T·log q_T, mean over unmasked items.
 
     It is the forward KL plus T²·H(p_T): the same gradient, and a floor above 0.
-    Shapes, mask, errors as in `forward_kl`. Hinton et al. 2015, arXiv 1503.02531.
+    Shapes, mask, errors as in `forward_kl_loss`. Hinton et al. 2015, arXiv 1503.02531.
     """
     same_shape(student_logits, teacher_logits)
     return mean_over_items(
@@ -146,7 +146,7 @@ def _soft_cross_entropy(z_s: Tensor, z_t: Tensor, temperature: float | Tensor) -
     return -(p * log_q).sum(-1), log_q.exp() - p
 
 
-def logit_mse(
+def logit_mse_loss(
     student_logits: Tensor,
     teacher_logits: Tensor,
     temperature: float | Tensor = 1.0,
@@ -157,7 +157,7 @@ def logit_mse(
 
     With T² the temperature cancels. It sees what the softmax does not: a constant added to all logits. A class that
     the teacher rules out has no score to match: it is left out, and K counts the others.
-    Shapes, mask, errors as in `forward_kl`. Ba and Caruana 2014, arXiv 1312.6184.
+    Shapes, mask, errors as in `forward_kl_loss`. Ba and Caruana 2014, arXiv 1312.6184.
     """
     same_shape(student_logits, teacher_logits)
     return mean_over_items(_logit_mse, student_logits, (teacher_logits,), temperature, mask, t_squared)
@@ -171,7 +171,7 @@ def _logit_mse(z_s: Tensor, z_t: Tensor, temperature: float | Tensor) -> Rows:
     return gap.square().sum(-1) / classes.squeeze(-1), gap * (2 / classes)
 
 
-def label_smoothing(
+def label_smoothing_loss(
     student_logits: Tensor,
     labels: Tensor,
     smoothing: float = 0.1,
@@ -181,7 +181,7 @@ def label_smoothing(
     """Cross-entropy of q_T with (1−ε)·y + ε/K: soft targets from no teacher. Mean over unmasked items.
 
     labels: (...) class numbers; smoothing ε from 0 (hard labels) to 1. No T² here. Shapes, mask, errors as in
-    `forward_kl`; ValueError for ε outside 0 to 1. Szegedy et al. 2016, arXiv 1512.00567.
+    `forward_kl_loss`; ValueError for ε outside 0 to 1. Szegedy et al. 2016, arXiv 1512.00567.
     """
     one_per_item("labels", student_logits, labels)
     if not 0 <= smoothing <= 1:
@@ -197,7 +197,7 @@ def label_smoothing(
     return mean_over_items(rows, student_logits, (labels,), temperature, mask, t_squared=False)
 
 
-def dkd(
+def dkd_loss(
     student_logits: Tensor,
     teacher_logits: Tensor,
     labels: Tensor,
@@ -211,7 +211,7 @@ def dkd(
 
     π = (target, rest) of p_T, p̂ = the other classes renormalised; a = `target_weight`, b = `non_target_weight`.
     With a = 1 and b = 1 − p_T[target] it would be the forward KL. labels: (...) class numbers, the targets.
-    Shapes, mask, errors as in `forward_kl`. Zhao et al. 2022, arXiv 2203.08679.
+    Shapes, mask, errors as in `forward_kl_loss`. Zhao et al. 2022, arXiv 2203.08679.
     """
     same_shape(student_logits, teacher_logits)
     one_per_item("labels", student_logits, labels)
@@ -246,7 +246,7 @@ def _split_target(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return lead.clamp(min=RULED_OUT), (others - total).clamp(min=RULED_OUT)
 
 
-def top_k_kl(
+def top_k_kl_loss(
     student_logits: Tensor,
     top_p: Tensor,
     top_ids: Tensor,
@@ -259,7 +259,7 @@ def top_k_kl(
     Σ_{k in top} p_T·log(p_T/q_T) + p_T[tail]·log(p_T[tail]/q_T[tail]). top_p: (..., k) probabilities at T = 1,
     whose missing mass is the tail's; top_ids: (..., k) their class numbers. At T = 1 it is a lower bound of the
     full KL. At another T both sides' tails are taken to be spread evenly over their classes.
-    Shapes, mask, errors as in `forward_kl`.
+    Shapes, mask, errors as in `forward_kl_loss`.
     """
     if top_p.shape != top_ids.shape or top_p.shape[:-1] != student_logits.shape[:-1]:
         raise ValueError(

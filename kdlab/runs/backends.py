@@ -79,7 +79,7 @@ class LocalBackend:
         for token, worker in list(self._busy.items()):
             if not worker.alive:
                 del self._busy[token]
-                yield Ended(worker.run_id, token, worker.last_words())
+                yield Ended(worker.run_id, token, worker.last_error_line())
         self._keep_warm()
 
     def _keep_warm(self) -> None:
@@ -136,7 +136,7 @@ class _Worker:
         assert self.process.stdin is not None
         self.process.stdin.close()
 
-    def last_words(self) -> str:
+    def last_error_line(self) -> str:
         """The last line of its error output."""
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()

@@ -183,7 +183,7 @@ def in_words(difference: Interval, metric: str = "accuracy") -> str:
     scale = 1 if kind.unit else 100
     form = ".2f" if kind.unit else ".1f"
     interval = f"95 % interval {scale * difference.low:{form}} to {scale * difference.high:{form}}".replace("-", "−")
-    return f"no difference shown ({said}, {interval})" if difference.holds_zero else f"{said}, {interval}"
+    return f"no difference shown ({said}, {interval})" if difference.contains_zero else f"{said}, {interval}"
 
 
 def _amount(value: float, unit: str) -> str:

@@ -114,7 +114,7 @@ def curves(rows: Iterable[Row], spec: RunSpec) -> Curves | None:
 
 
 def seed_table(rows: Iterable[Row], spec: RunSpec) -> pd.DataFrame | None:
-    """One row a point, arm and seed, with the temperature and kd_weight that held then; None where nothing is kept."""
+    """One row a point, arm and seed, with the temperature and kd_weight in force then; None where nothing is kept."""
     read = _Read(spec)
     points = [point for row in rows if (point := read.every_seed(row)) is not None]
     if not points:
@@ -129,19 +129,19 @@ def seed_table(rows: Iterable[Row], spec: RunSpec) -> pd.DataFrame | None:
         "arm": np.array(read.arms)[a],
         "seed": s,
     }
-    held = {name: _held(name, spec, read, step)[p, a] for name in ("temperature", "kd_weight")}
+    in_force = {name: _in_force(name, spec, read, step)[p, a] for name in ("temperature", "kd_weight")}
     scores = {name: values[:, m].ravel() for m, name in enumerate(read.metrics)}
-    return pd.DataFrame(where | held | scores)
+    return pd.DataFrame(where | in_force | scores)
 
 
-def _held(name: str, spec: RunSpec, read: _Read, step: np.ndarray) -> np.ndarray:
+def _in_force(name: str, spec: RunSpec, read: _Read, step: np.ndarray) -> np.ndarray:
     """(points, arms): an arm's setting at each point; a mark moves it for the arms that obey."""
     arms = [spec.arm(key) for key in read.arms]
-    held = np.array([[getattr(arm, name) for arm in arms]] * len(step), dtype=float)
+    in_force = np.array([[getattr(arm, name) for arm in arms]] * len(step), dtype=float)
     for mark in read.marks:
         arms = [arm.steered(mark.steering) for arm in arms]
-        held[step > mark.step] = [getattr(arm, name) for arm in arms]
-    return held
+        in_force[step > mark.step] = [getattr(arm, name) for arm in arms]
+    return in_force
 
 
 class _Read:

@@ -90,7 +90,7 @@ class Dispatcher:
     def _look_after_hearts(self, active: list[Run], now: float) -> None:
         if self._first_look:
             for run in self._store.list_runs(states=("lost",), limit=None):
-                endings.take_up(self._store.held(run))
+                endings.take_up(self._store.claim_of(run))
             self._first_look = False
         under_way = [run for run in active if run.claim is not None or run.state == "running"]
         silent = self._watch.silent(under_way, now)
@@ -122,7 +122,7 @@ class Dispatcher:
         """The worker that holds this run is no more: what it left beside the students is taken up."""
         if run.state not in (*ACTIVE, "lost"):
             return
-        claim = self._store.held(run)
+        claim = self._store.claim_of(run)
         if not endings.take_up(claim):
             claim.give_up(heartbeat)
 
@@ -147,7 +147,7 @@ class Dispatcher:
         longest_first = sorted(resting, key=lambda run: self._resting[run.id])
         for run in longest_first[: max(0, len(resting) - _IDLE_PROCESSES)]:
             if not run.command:
-                self._store.held(run).dismiss()
+                self._store.claim_of(run).dismiss()
 
     def _admit(self, active: list[Run]) -> None:
         """Gives free slots to the next in the queue. A paused run has none; one that resumes waits for one."""
@@ -165,6 +165,6 @@ class Dispatcher:
         for run_id in waiting[:free]:
             run = queued[run_id]
             if run.claim is not None:
-                self._store.held(run).admit()
+                self._store.claim_of(run).admit()
             else:
                 self._submitted[run_id] = self._backend.submit(run_id)

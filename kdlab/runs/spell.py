@@ -12,17 +12,17 @@ class Spell:
     """A context that holds back errors of a kind and logs the first of each spell.
 
     doing: what does not work while it lasts. plain: kinds whose message says enough; others are logged with
-    their traceback. What is no `held` error passes through and changes nothing.
+    their traceback. An error that is not of the kind `caught` passes through and changes nothing.
     """
 
     def __init__(
         self,
         doing: str,
-        held: type[Exception] | tuple[type[Exception], ...],
+        caught: type[Exception] | tuple[type[Exception], ...],
         plain: tuple[type[Exception], ...] | None = None,
     ) -> None:
-        self._doing, self._held = doing, held
-        self._plain = plain or (held if isinstance(held, tuple) else (held,))
+        self._doing, self._caught = doing, caught
+        self._plain = plain or (caught if isinstance(caught, tuple) else (caught,))
         self._lasts = False
 
     def __enter__(self) -> None: ...
@@ -35,7 +35,7 @@ class Spell:
                 _log.warning("%s works again.", self._doing)
             self._lasts = False
             return False
-        if not isinstance(error, self._held):
+        if not isinstance(error, self._caught):
             return False
         if not self._lasts:
             trace = None if isinstance(error, self._plain) else error

@@ -112,7 +112,7 @@ class Store:
         claimed = self._move(run_id, ("queued",), free, state="running", heartbeat=now, claim=token, **first)
         return Claim(self._database, run_id, token) if claimed else None
 
-    def held(self, run: Run) -> Claim:
+    def claim_of(self, run: Run) -> Claim:
         """The claim that this run was under when it was read."""
         return Claim(self._database, run.id, run.claim)
 

@@ -214,7 +214,7 @@ def test_who_wants_less_motion_gets_none(browser: Browser, app_server: Any):
     )
     assert moving == []
     # A replay shows a few still pictures: its twelve seconds hold at most seven that are two apart, and its end.
-    race = page.locator(".st-key-race-area .kdlab-plot").first
+    race = page.locator(".st-key-learning-curves-area .kdlab-plot").first
     before = int(race.get_attribute("data-draws") or 0)
     page.get_by_role("button", name="Replay").click()
     expect(page.get_by_role("progressbar")).to_be_visible()

@@ -22,7 +22,7 @@ SHORT = "/distill?dataset=digits&labels=50&transfer=0&epochs=30&seeds=2"
 LONG = "/distill?dataset=digits&labels=500&transfer=0&epochs=400"
 
 
-def race(page: Page) -> Locator:
+def learning_curves(page: Page) -> Locator:
     return page.locator(".kdlab-plot").first
 
 
@@ -30,7 +30,7 @@ def wait_for_draws(page: Page, more_than: int) -> int:
     page.wait_for_function(
         "n => Number(document.querySelector('.kdlab-plot')?.dataset.draws ?? 0) > n", arg=more_than
     )
-    return int(race(page).get_attribute("data-draws") or 0)
+    return int(learning_curves(page).get_attribute("data-draws") or 0)
 
 
 def launch(page: Page, address: str, clicks: int = 1) -> str:
@@ -75,11 +75,11 @@ def test_open_drag_launch_watch_hold_steer_stop_refresh_reopen(stopped: Page) ->
 
     page.get_by_role("button", name="Launch").click()
     page.get_by_role("button", name="Pause").wait_for()
-    node = race(page).evaluate_handle("e => e")
+    node = learning_curves(page).evaluate_handle("e => e")
     drawn = wait_for_draws(page, 0)
     wait_for_draws(page, drawn + 3)
-    assert race(page).evaluate("(e, first) => e === first", node)
-    alt = race(page).get_attribute("aria-label") or ""
+    assert learning_curves(page).evaluate("(e, first) => e === first", node)
+    alt = learning_curves(page).get_attribute("aria-label") or ""
     assert re.search(r"Labels only from [\d.]+% to [\d.]+%; .* The teacher [\d.]+%", alt)
 
     spoken = page.locator(".news")
@@ -161,7 +161,7 @@ def test_on_a_phone_a_launched_run_comes_into_view_and_its_sliders_stay_beside_i
     for what in (".st-key-run-head", ".kdlab-plot", ".st-key-rudder-hand"):
         page.wait_for_function(on_screen, arg=what)
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width
-    page.get_by_label("Temperature", exact=True).press("ArrowRight")  # without scrolling away from the race
+    page.get_by_label("Temperature", exact=True).press("ArrowRight")  # without scrolling away from the curves
     page.get_by_text(re.compile("steered to T")).first.wait_for()
     assert page.evaluate(on_screen, ".kdlab-plot")
 
@@ -260,7 +260,7 @@ def test_a_run_outlives_its_server_and_the_tab_finds_it(
         page.get_by_role("button", name="Pause").wait_for()
         wait_for_draws(page, 0)
         os.killpg(first.process.pid, signal.SIGKILL)
-        drawn = int(race(page).get_attribute("data-draws") or 0)  # no more come until the tab reconnects
+        drawn = int(learning_curves(page).get_attribute("data-draws") or 0)  # no more come until the tab reconnects
     with start_app():
         # The same tab reconnects by itself; its run goes on.
         wait_for_draws(page, drawn)
@@ -298,7 +298,7 @@ def test_a_stop_at_the_moment_of_reconnection_holds(
 def test_the_names_of_the_lines_have_the_room_that_they_need_and_no_more(browser_page: Page, width: int) -> None:
     browser_page.set_viewport_size({"width": width, "height": 900})
     browser_page.goto("/distill")
-    plot = race(browser_page)
+    plot = learning_curves(browser_page)
     plot.scroll_into_view_if_needed()
     wait_for_draws(browser_page, 0)
     ends = plot.evaluate(

@@ -105,10 +105,10 @@ def test_t_squared_is_there_exactly_where_the_table_says_so():
     for convention in CONVENTIONS.values():
         name = next(p.name for p in convention.parameters if p.name in ("temperature", "T", "kd_T"))
         values = convention.defaults | {name: 4.0}
-        recipe = convention.recipe(values, CLASSES)
-        cold = convention.recipe(values | {name: 1.0}, CLASSES)
-        assert convention.name != "keras_default" or recipe.without_softmax
-        ratio = recipe.soft / cold.soft
+        weighted = convention.weighted_sum(values, CLASSES)
+        cold = convention.weighted_sum(values | {name: 1.0}, CLASSES)
+        assert convention.name != "keras_default" or weighted.without_softmax
+        ratio = weighted.soft / cold.soft
         np.testing.assert_allclose(ratio, 16.0 if convention.t_squared else 1.0, err_msg=convention.name)
 
 

@@ -35,13 +35,13 @@ def test_paired_interval_is_that_of_the_paired_t_test(shift):
     ours = paired_difference(a, b)
     expected = stats.ttest_rel(a, b).confidence_interval()
     np.testing.assert_allclose([ours.low, ours.high], expected)
-    assert ours.holds_zero is bool(stats.ttest_rel(a, b).pvalue >= 0.05)
+    assert ours.contains_zero is bool(stats.ttest_rel(a, b).pvalue >= 0.05)
 
 
 def test_pairing_removes_what_the_seeds_share():
     seeds = np.array([0.0, 5.0, 10.0, 15.0])
     a, b = seeds + 1.0, seeds + np.array([0.1, -0.1, 0.1, -0.1])
-    assert not paired_difference(a, b).holds_zero
+    assert not paired_difference(a, b).contains_zero
     assert mean_interval(a).low < mean_interval(b).high
 
 
@@ -55,12 +55,12 @@ def test_one_seed_shows_nothing():
     interval = paired_difference([0.9], [0.5])
     assert interval.mean == pytest.approx(0.4)
     assert np.isnan([interval.low, interval.high]).all()
-    assert interval.holds_zero is True
+    assert interval.contains_zero is True
 
 
 def test_a_curve_is_judged_step_by_step():
     curve = np.array([[0.0, 1.0], [0.2, 1.1], [-0.1, 0.9]])
-    np.testing.assert_array_equal(mean_interval(curve).holds_zero, [True, False])
+    np.testing.assert_array_equal(mean_interval(curve).contains_zero, [True, False])
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_intervals_that_hold_together_leave_zero_out_just_where_holms_test_rejec
         pairs.append((a, a + shift + rng.normal(size=5)))
     p_values = [float(stats.ttest_rel(a, b).pvalue) for a, b in pairs]
     found = holm_differences(pairs)
-    assert [not one.holds_zero for one in found] == _holm_rejects(p_values)
+    assert [not one.contains_zero for one in found] == _holm_rejects(p_values)
     for one, (a, b) in zip(found, pairs, strict=True):
         alone = paired_difference(a, b)
         assert one.mean == alone.mean
@@ -112,4 +112,4 @@ def test_one_difference_alone_is_not_corrected_and_none_are_none():
 def test_a_difference_of_one_seed_stands_beside_others():
     (first, second) = holm_differences([([0.5], [0.4]), ([0.5, 0.6, 0.7], [0.1, 0.21, 0.29])])
     assert np.isnan(first.low)
-    assert not second.holds_zero
+    assert not second.contains_zero

@@ -10,10 +10,10 @@ import pytest
 from kdlab.core import divergences, mixture
 
 DIVERGENCES = {
-    "forward_kl": mixture.forward_kl,
-    "reverse_kl": mixture.reverse_kl,
-    "jsd": partial(mixture.jsd, beta=0.3),
-    "squared_error": mixture.squared_error,
+    "forward_kl": mixture.forward_kl_integrand,
+    "reverse_kl": mixture.reverse_kl_integrand,
+    "jsd": partial(mixture.jsd_integrand, beta=0.3),
+    "squared_error": mixture.squared_error_integrand,
 }
 
 
@@ -36,10 +36,14 @@ def test_gradients_are_those_of_finite_differences(name, student):
 def test_divergences_are_those_of_distributions_over_the_line_s_cells():
     log_p, student = mixture.log_teacher(3.0), np.array([0.5, 0.3])
     p, q = np.exp(log_p) * mixture.DX, np.exp(mixture.log_normal(*student)) * mixture.DX
-    assert mixture.value(mixture.forward_kl, log_p, student) == pytest.approx(divergences.forward_kl(p, q))
-    assert mixture.value(mixture.reverse_kl, log_p, student) == pytest.approx(divergences.reverse_kl(p, q))
+    assert mixture.value(mixture.forward_kl_integrand, log_p, student) == pytest.approx(
+        divergences.forward_kl(p, q)
+    )
+    assert mixture.value(mixture.reverse_kl_integrand, log_p, student) == pytest.approx(
+        divergences.reverse_kl(p, q)
+    )
     for beta in (0.1, 0.5, 0.9):
-        found = mixture.value(partial(mixture.jsd, beta=beta), log_p, student)
+        found = mixture.value(partial(mixture.jsd_integrand, beta=beta), log_p, student)
         assert found == pytest.approx(divergences.generalized_jsd(p, q, beta))
 
 
@@ -50,7 +54,7 @@ def test_the_teacher_is_a_density():
 
 @pytest.mark.parametrize("distance", [1.0, 3.0, 5.0])
 def test_forward_kl_ends_at_the_teacher_s_mean_and_width(distance):
-    path, _ = mixture.descent(mixture.forward_kl, mixture.log_teacher(distance), 300)
+    path, _ = mixture.normalised_descent(mixture.forward_kl_integrand, mixture.log_teacher(distance), 300)
     a = mixture.LEFT_SHARE
     mean = distance / 2 * (1 - 2 * a)
     variance = mixture.HUMP_WIDTH**2 + a * (1 - a) * distance**2
@@ -58,21 +62,21 @@ def test_forward_kl_ends_at_the_teacher_s_mean_and_width(distance):
 
 
 def test_far_from_the_other_hump_reverse_kl_ends_on_one_hump():
-    path, values = mixture.descent(mixture.reverse_kl, mixture.log_teacher(7.0), 300)
+    path, values = mixture.normalised_descent(mixture.reverse_kl_integrand, mixture.log_teacher(7.0), 300)
     np.testing.assert_allclose(path[-1], [3.5, np.log(mixture.HUMP_WIDTH)], atol=1e-2)
     assert values[-1] == pytest.approx(-np.log(1 - mixture.LEFT_SHARE), abs=1e-3)
 
 
 @pytest.mark.parametrize("distance", [1.0, 5.0])
 def test_no_runner_ever_loses_ground(distance):
-    for runner in mixture.race(distance, 0.5, 60).values():
-        assert (np.diff(runner.values) <= 0).all()
-        assert runner.values[-1] < runner.values[0]
+    for one in mixture.descents(distance, 0.5, 60).values():
+        assert (np.diff(one.values) <= 0).all()
+        assert one.values[-1] < one.values[0]
 
 
 def test_far_humps_are_covered_by_forward_kl_and_not_by_reverse_kl_and_beta_moves_between():
-    ends = {beta: mixture.race(5.0, beta, 80) for beta in (0.05, 0.95)}
-    fits = {name: mixture.fit(5.0, runner.students[-1]) for name, runner in ends[0.05].items()}
+    ends = {beta: mixture.descents(5.0, beta, 80) for beta in (0.05, 0.95)}
+    fits = {name: mixture.fit(5.0, one.students[-1]) for name, one in ends[0.05].items()}
     assert fits["forward_kl"].covers
     assert not fits["reverse_kl"].covers
     assert fits["forward_kl"].astray > 5 * fits["reverse_kl"].astray
@@ -93,14 +97,16 @@ def test_the_jsd_goes_to_zero_at_both_ends_of_beta_and_to_the_kls_when_divided()
     betas = np.array([1e-6, 1 - 1e-6])
     jsd = mixture.beta_curve(3.0, student, betas)
     assert (jsd < 1e-5).all()
-    expected = [mixture.value(d, log_p, student) for d in (mixture.forward_kl, mixture.reverse_kl)]
+    expected = [
+        mixture.value(d, log_p, student) for d in (mixture.forward_kl_integrand, mixture.reverse_kl_integrand)
+    ]
     np.testing.assert_allclose(jsd / (betas * (1 - betas)), expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize("beta", [0.0, 1.0, -0.5, float("nan")])
 def test_a_race_without_a_divergence_is_refused(beta):
     with pytest.raises(ValueError, match="beta"):
-        mixture.race(3.0, beta, 1)
+        mixture.descents(3.0, beta, 1)
 
 
 def test_humps_off_the_line_are_refused():

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 from kdlab.core.hinton import hinton_loss, logit_gradients
 from kdlab.core.probability import softmax
-from kdlab.core.simplex import CORNERS, HEIGHT, descent, from_plane, loss_at, optimum, to_plane
+from kdlab.core.simplex import CORNERS, HEIGHT, from_plane, gradient_descent, loss_at, optimum, to_plane
 
 logits = st.lists(st.floats(-12, 12), min_size=3, max_size=3).map(np.array)
 settings = st.tuples(st.integers(0, 2), st.floats(0.5, 20), st.floats(0.02, 1), st.booleans())
@@ -66,7 +66,7 @@ def test_the_optimum_is_where_a_general_minimiser_ends(temperature, kd_weight, t
 @given(logits, logits, st.integers(0, 2), st.floats(0.5, 20), st.floats(0, 1), st.booleans())
 def test_descent_with_rate_one_never_rises(z_s, z_t, label, temperature, kd_weight, t_squared):
     setting = (label, temperature, kd_weight, t_squared)
-    path = descent(z_s, z_t, *setting, steps=20)
+    path = gradient_descent(z_s, z_t, *setting, steps=20)
     losses = hinton_loss(path, np.broadcast_to(z_t, path.shape), *setting).total
     assert (np.diff(losses) <= 1e-10 * (1 + losses[:-1])).all()
 
@@ -74,7 +74,7 @@ def test_descent_with_rate_one_never_rises(z_s, z_t, label, temperature, kd_weig
 def test_descent_ends_at_the_optimum():
     setting = (0, 2.0, 0.6)
     z_t = np.array([1.0, 0.4, -1.2])
-    path = descent(np.zeros(3), z_t, *setting, steps=400)
+    path = gradient_descent(np.zeros(3), z_t, *setting, steps=400)
     np.testing.assert_allclose(softmax(path[-1]), optimum(z_t, *setting), atol=1e-6)
 
 

@@ -37,23 +37,23 @@ def _given(objective: Objective | type[Objective], temperature: float = 2.0) -> 
 @pytest.mark.parametrize(
     ("stored", "expected"),
     [
-        ({"name": "forward_kl"}, lambda: objectives.forward_kl(Z_S, Z_T, 2.0, MASK)),
+        ({"name": "forward_kl"}, lambda: objectives.forward_kl_loss(Z_S, Z_T, 2.0, MASK)),
         (
             {"name": "forward_kl", "t_squared": False},
-            lambda: objectives.forward_kl(Z_S, Z_T, 2.0, MASK, False),
+            lambda: objectives.forward_kl_loss(Z_S, Z_T, 2.0, MASK, False),
         ),
-        ({"name": "soft_cross_entropy"}, lambda: objectives.soft_cross_entropy(Z_S, Z_T, 2.0, MASK)),
-        ({"name": "reverse_kl"}, lambda: objectives.reverse_kl(Z_S, Z_T, 2.0, MASK)),
+        ({"name": "soft_cross_entropy"}, lambda: objectives.soft_cross_entropy_loss(Z_S, Z_T, 2.0, MASK)),
+        ({"name": "reverse_kl"}, lambda: objectives.reverse_kl_loss(Z_S, Z_T, 2.0, MASK)),
         (
             {"name": "generalized_jsd", "beta": 0.2, "continuous": True},
-            lambda: objectives.generalized_jsd(Z_S, Z_T, 0.2, 2.0, MASK, continuous=True),
+            lambda: objectives.generalized_jsd_loss(Z_S, Z_T, 0.2, 2.0, MASK, continuous=True),
         ),
-        ({"name": "logit_mse"}, lambda: objectives.logit_mse(Z_S, Z_T, mask=MASK)),
+        ({"name": "logit_mse"}, lambda: objectives.logit_mse_loss(Z_S, Z_T, mask=MASK)),
         (
             {"name": "dkd", "target_weight": 2.0, "non_target_weight": 3.0},
-            lambda: objectives.dkd(Z_S, Z_T, LABELS, 2.0, 3.0, 2.0, MASK),
+            lambda: objectives.dkd_loss(Z_S, Z_T, LABELS, 2.0, 3.0, 2.0, MASK),
         ),
-        ({"name": "top_k_kl"}, lambda: objectives.top_k_kl(Z_S, *TOP, 2.0, MASK)),
+        ({"name": "top_k_kl"}, lambda: objectives.top_k_kl_loss(Z_S, *TOP, 2.0, MASK)),
         ({"name": "hard_labels"}, lambda: cross_entropy(Z_S[MASK], Z_T.argmax(-1)[MASK])),
         (
             {"name": "label_smoothing", "smoothing": 0.3},

@@ -16,14 +16,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from kdlab.core.divergences import forward_kl as numpy_forward_kl
 from kdlab.distill import rowwise
 from kdlab.distill.objectives import (
-    dkd,
-    forward_kl,
-    generalized_jsd,
-    label_smoothing,
-    logit_mse,
-    reverse_kl,
-    soft_cross_entropy,
-    top_k_kl,
+    dkd_loss,
+    forward_kl_loss,
+    generalized_jsd_loss,
+    label_smoothing_loss,
+    logit_mse_loss,
+    reverse_kl_loss,
+    soft_cross_entropy_loss,
+    top_k_kl_loss,
 )
 
 # ---------------------------------------------------------------- the same losses, written plainly
@@ -73,32 +73,32 @@ def _top(z_t: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 # name: (ours, the plain losses of the items without T²)
 CASES = {
-    "forward_kl": (forward_kl, lambda s, t, y, T: _plain_kl(_log(t, T), _log(s, T))),
-    "reverse_kl": (reverse_kl, lambda s, t, y, T: _plain_kl(_log(s, T), _log(t, T))),
+    "forward_kl": (forward_kl_loss, lambda s, t, y, T: _plain_kl(_log(t, T), _log(s, T))),
+    "reverse_kl": (reverse_kl_loss, lambda s, t, y, T: _plain_kl(_log(s, T), _log(t, T))),
     "jsd_0.2": (
-        lambda s, t, *rest: generalized_jsd(s, t, 0.2, *rest),
+        lambda s, t, *rest: generalized_jsd_loss(s, t, 0.2, *rest),
         lambda s, t, y, T: _plain_jsd(s, t, 0.2, T),
     ),
     "jsd_0.9_continuous": (
-        lambda s, t, *rest: generalized_jsd(s, t, 0.9, *rest, continuous=True),
+        lambda s, t, *rest: generalized_jsd_loss(s, t, 0.9, *rest, continuous=True),
         lambda s, t, y, T: _plain_jsd(s, t, 0.9, T) / 0.09,
     ),
     "soft_cross_entropy": (
-        soft_cross_entropy,
+        soft_cross_entropy_loss,
         lambda s, t, y, T: -(_log(t, T).exp() * _log(s, T)).sum(-1),
     ),
-    "logit_mse": (logit_mse, lambda s, t, y, T: ((s - t) / T).square().mean(-1)),
+    "logit_mse": (logit_mse_loss, lambda s, t, y, T: ((s - t) / T).square().mean(-1)),
 }
 
 
 def _ours(name: str, z_s: Tensor, z_t: Tensor, y: Tensor, *rest) -> Tensor:
     """Any objective by name, with the same arguments; rest = temperature, mask, t_squared."""
     if name == "dkd":
-        return dkd(z_s, z_t, y, 1.5, 4.0, *rest)
+        return dkd_loss(z_s, z_t, y, 1.5, 4.0, *rest)
     if name == "top_k_kl":
-        return top_k_kl(z_s, *_top(z_t, 2), *rest)
+        return top_k_kl_loss(z_s, *_top(z_t, 2), *rest)
     if name == "label_smoothing":
-        return label_smoothing(z_s, y, 0.2, *rest[:2])
+        return label_smoothing_loss(z_s, y, 0.2, *rest[:2])
     return CASES[name][0](z_s, z_t, *rest)
 
 
@@ -236,8 +236,8 @@ def test_a_class_that_neither_side_gives_anything_may_as_well_be_dropped(name):
     if name == "top_k_kl":
         # Its tail is spread over the classes that are hidden: with all shown there is none.
         top, all_of = z_t[:, kept].softmax(-1).topk(4), z_t.softmax(-1).topk(5)
-        value, gradient = _value_and_gradient(lambda z: top_k_kl(z, *all_of, 2.0), z_s)
-        expected = _value_and_gradient(lambda z: top_k_kl(z, *top, 2.0), z_s[:, kept])
+        value, gradient = _value_and_gradient(lambda z: top_k_kl_loss(z, *all_of, 2.0), z_s)
+        expected = _value_and_gradient(lambda z: top_k_kl_loss(z, *top, 2.0), z_s[:, kept])
     else:
         expected = _value_and_gradient(lambda z: _ours(name, z, z_t[:, kept], fewer, 2.0), z_s[:, kept])
     torch.testing.assert_close((value, gradient[:, kept]), expected)
@@ -250,30 +250,32 @@ def test_forward_kl_and_cross_entropy_sum_over_the_classes_that_the_teacher_leav
     seen = p > 0
     cross = -(p * log_q).sum(-1).mean()
     entropy = -(p[seen] * p[seen].log()).sum() / len(p)
-    torch.testing.assert_close(soft_cross_entropy(z_s, z_t, 2.0, t_squared=False), cross)
-    torch.testing.assert_close(forward_kl(z_s, z_t, 2.0, t_squared=False), cross - entropy)
+    torch.testing.assert_close(soft_cross_entropy_loss(z_s, z_t, 2.0, t_squared=False), cross)
+    torch.testing.assert_close(forward_kl_loss(z_s, z_t, 2.0, t_squared=False), cross - entropy)
 
 
 @pytest.mark.parametrize("beta", [0.2, 0.5, 0.9])
 def test_jsd_of_a_class_ruled_out_is_that_of_one_nearly_ruled_out(beta):
     z_s, z_t, _ = _ruled_out(2)
     nearly = z_t.nan_to_num(neginf=-90.0)
-    exact = _value_and_gradient(lambda z: generalized_jsd(z, z_t, beta), z_s)
-    torch.testing.assert_close(exact, _value_and_gradient(lambda z: generalized_jsd(z, nearly, beta), z_s))
+    exact = _value_and_gradient(lambda z: generalized_jsd_loss(z, z_t, beta), z_s)
+    torch.testing.assert_close(
+        exact, _value_and_gradient(lambda z: generalized_jsd_loss(z, nearly, beta), z_s)
+    )
 
 
 def test_reverse_kl_grows_without_end_as_the_teacher_rules_a_class_out_and_stays_a_number():
     z_s, z_t, _ = _ruled_out(2)
-    at = [reverse_kl(z_s, z_t.nan_to_num(neginf=floor)).item() for floor in (-1e2, -1e3, -1e5)]
+    at = [reverse_kl_loss(z_s, z_t.nan_to_num(neginf=floor)).item() for floor in (-1e2, -1e3, -1e5)]
     assert at == sorted(at)
-    assert reverse_kl(z_s, z_t).item() > at[-1]
+    assert reverse_kl_loss(z_s, z_t).item() > at[-1]
 
 
 def test_logit_mse_leaves_out_a_class_without_a_score():
     z_s, z_t, _ = _ruled_out(2)
     kept = [0, 1, 3, 4]
-    value, gradient = _value_and_gradient(lambda z: logit_mse(z, z_t), z_s)
-    expected = _value_and_gradient(lambda z: logit_mse(z, z_t[:, kept]), z_s[:, kept])
+    value, gradient = _value_and_gradient(lambda z: logit_mse_loss(z, z_t), z_s)
+    expected = _value_and_gradient(lambda z: logit_mse_loss(z, z_t[:, kept]), z_s[:, kept])
     torch.testing.assert_close((value, gradient[:, kept]), expected)
     assert (gradient[:, 2] == 0).all()
 
@@ -368,7 +370,9 @@ def test_no_more_tensors_of_the_logits_size_are_made_than_is_said(name, mask, mo
     mode = _FullSizeTensors(z_s.numel(), z_s, z_t)
     top = _top(z_t, 2)
     with mode:
-        loss = top_k_kl(z_s, *top, 2.0, mask) if name == "top_k_kl" else _ours(name, z_s, z_t, y, 2.0, mask)
+        loss = (
+            top_k_kl_loss(z_s, *top, 2.0, mask) if name == "top_k_kl" else _ours(name, z_s, z_t, y, 2.0, mask)
+        )
         loss.backward()
     assert 1 <= len(mode.made) - 2 <= most
 
@@ -382,7 +386,7 @@ def test_no_more_tensors_of_the_logits_size_are_made_than_is_said(name, mask, mo
 def test_forward_kl_is_torchs_batchmean_times_t_squared_and_shows_its_two_pitfalls(batch, temperature):
     z_s, z_t, _, _ = batch
     log_p, log_q = _log(z_t, temperature), _log(z_s, temperature)
-    ours = forward_kl(z_s, z_t, temperature) / temperature**2
+    ours = forward_kl_loss(z_s, z_t, temperature) / temperature**2
     length = math.prod(z_s.shape[1:-1])
     batchmean = kl_div(log_q, log_p, log_target=True, reduction="batchmean")
     torch.testing.assert_close(batchmean, ours * length)  # ×L on (B, L, K)
@@ -395,7 +399,7 @@ def test_forward_kl_is_torchs_batchmean_times_t_squared_and_shows_its_two_pitfal
 def test_forward_kl_agrees_with_the_lab_s_own_numpy(batch, temperature):
     z_s, z_t, _, _ = batch
     p, q = _log(z_t, temperature).exp().numpy(), _log(z_s, temperature).exp().numpy()
-    ours = forward_kl(z_s, z_t, temperature, t_squared=False).item()
+    ours = forward_kl_loss(z_s, z_t, temperature, t_squared=False).item()
     assert ours == pytest.approx(numpy_forward_kl(p, q).mean(), rel=1e-6, abs=1e-9)
 
 
@@ -403,8 +407,8 @@ def test_forward_kl_agrees_with_the_lab_s_own_numpy(batch, temperature):
 @given(batch=batches(), temperature=temperatures)
 def test_soft_cross_entropy_is_kl_plus_entropy_with_the_same_gradient(batch, temperature):
     z_s, z_t, _, _ = batch
-    kl = _value_and_gradient(lambda z: forward_kl(z, z_t, temperature), z_s)
-    ce = _value_and_gradient(lambda z: soft_cross_entropy(z, z_t, temperature), z_s)
+    kl = _value_and_gradient(lambda z: forward_kl_loss(z, z_t, temperature), z_s)
+    ce = _value_and_gradient(lambda z: soft_cross_entropy_loss(z, z_t, temperature), z_s)
     entropy = torch.special.entr(_log(z_t, temperature).exp()).sum(-1).mean()
     torch.testing.assert_close(ce[0], kl[0] + temperature**2 * entropy)
     torch.testing.assert_close(ce[1], kl[1])
@@ -415,7 +419,7 @@ def test_soft_cross_entropy_is_kl_plus_entropy_with_the_same_gradient(batch, tem
 def test_kl_gradient_tends_to_the_logit_gap_at_high_temperature(batch):
     z_s, z_t, _, _ = batch
     z_s, z_t = z_s - z_s.mean(-1, keepdim=True), z_t - z_t.mean(-1, keepdim=True)
-    _, gradient = _value_and_gradient(lambda z: forward_kl(z, z_t, 1e5), z_s)
+    _, gradient = _value_and_gradient(lambda z: forward_kl_loss(z, z_t, 1e5), z_s)
     items = math.prod(z_s.shape[:-1])
     torch.testing.assert_close(gradient, (z_s - z_t) / z_s.shape[-1] / items, rtol=0, atol=1e-3)
 
@@ -425,22 +429,23 @@ def test_kl_gradient_tends_to_the_logit_gap_at_high_temperature(batch):
 def test_jsd_is_unchanged_when_student_teacher_and_beta_swap(batch, temperature, beta):
     z_s, z_t, _, _ = batch
     torch.testing.assert_close(
-        generalized_jsd(z_s, z_t, beta, temperature), generalized_jsd(z_t, z_s, 1 - beta, temperature)
+        generalized_jsd_loss(z_s, z_t, beta, temperature),
+        generalized_jsd_loss(z_t, z_s, 1 - beta, temperature),
     )
 
 
-@pytest.mark.parametrize(("end", "limit"), [(0.0, forward_kl), (1.0, reverse_kl)])
+@pytest.mark.parametrize(("end", "limit"), [(0.0, forward_kl_loss), (1.0, reverse_kl_loss)])
 def test_jsd_ends_are_zero_as_defined_and_the_two_kls_in_the_continuous_form(end, limit):
     z_s, z_t, _ = _example()
     z_s, z_t = z_s / 3, z_t / 3
-    value, gradient = _value_and_gradient(lambda z: generalized_jsd(z, z_t, end), z_s)
+    value, gradient = _value_and_gradient(lambda z: generalized_jsd_loss(z, z_t, end), z_s)
     assert value == 0
     assert (gradient == 0).all()
     kl = _value_and_gradient(lambda z: limit(z, z_t), z_s)
-    at_end = _value_and_gradient(lambda z: generalized_jsd(z, z_t, end, continuous=True), z_s)
+    at_end = _value_and_gradient(lambda z: generalized_jsd_loss(z, z_t, end, continuous=True), z_s)
     torch.testing.assert_close(at_end, kl)
     near = abs(end - 1e-6)
-    close = _value_and_gradient(lambda z: generalized_jsd(z, z_t, near, continuous=True), z_s)
+    close = _value_and_gradient(lambda z: generalized_jsd_loss(z, z_t, near, continuous=True), z_s)
     torch.testing.assert_close(close, kl, rtol=1e-3, atol=1e-5)
 
 
@@ -457,7 +462,8 @@ def test_jsd_agrees_with_trl(beta, monkeypatch):
     )
     # TRL jumps to the KLs at the ends, as our continuous form arrives there; it has no T².
     ours = _value_and_gradient(
-        lambda z: generalized_jsd(z, z_t, beta, 2.0, mask, t_squared=False, continuous=beta in (0, 1)), z_s
+        lambda z: generalized_jsd_loss(z, z_t, beta, 2.0, mask, t_squared=False, continuous=beta in (0, 1)),
+        z_s,
     )
     torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-9)
 
@@ -470,8 +476,8 @@ def test_kl_is_target_part_plus_non_target_part_weighed_by_the_teachers_doubt(ba
     for i in range(len(y)):
         item = z_s[i : i + 1], z_t[i : i + 1], y[i : i + 1]
         doubt = 1 - _log(item[1], temperature).exp()[0, y[i]].item()
-        decoupled = dkd(*item, 1.0, doubt, temperature)
-        torch.testing.assert_close(decoupled, forward_kl(*item[:2], temperature), rtol=1e-6, atol=1e-9)
+        decoupled = dkd_loss(*item, 1.0, doubt, temperature)
+        torch.testing.assert_close(decoupled, forward_kl_loss(*item[:2], temperature), rtol=1e-6, atol=1e-9)
 
 
 @settings(max_examples=40)
@@ -479,8 +485,8 @@ def test_kl_is_target_part_plus_non_target_part_weighed_by_the_teachers_doubt(ba
 def test_top_k_kl_of_all_classes_is_the_forward_kl(batch, temperature):
     z_s, z_t, _, _ = batch
     top = _top(z_t, z_t.shape[-1])
-    ours = _value_and_gradient(lambda z: top_k_kl(z, *top, temperature), z_s)
-    full = _value_and_gradient(lambda z: forward_kl(z, z_t, temperature), z_s)
+    ours = _value_and_gradient(lambda z: top_k_kl_loss(z, *top, temperature), z_s)
+    full = _value_and_gradient(lambda z: forward_kl_loss(z, z_t, temperature), z_s)
     torch.testing.assert_close(ours, full, rtol=1e-6, atol=1e-9)
 
 
@@ -488,7 +494,7 @@ def test_top_k_kl_of_all_classes_is_the_forward_kl(batch, temperature):
 @given(batch=batches())
 def test_top_k_kl_grows_with_k_towards_the_forward_kl(batch):
     z_s, z_t, _, _ = batch
-    ladder = [top_k_kl(z_s, *_top(z_t, k)).item() for k in range(1, z_t.shape[-1] + 1)]
+    ladder = [top_k_kl_loss(z_s, *_top(z_t, k)).item() for k in range(1, z_t.shape[-1] + 1)]
     assert (np.diff(ladder) >= -1e-9).all()
 
 
@@ -497,7 +503,7 @@ def test_top_k_kl_with_no_mass_left_in_the_tail_matches_the_shown_classes_alone(
     p = torch.tensor([[0.75, 0.25, 0.0]], dtype=torch.float64).expand(5, 3)
     ids = torch.tensor([[2, 0, 3]]).expand(5, 3)
     expected = (p[0, :2] * (p[0, :2].log() - _log(z_s, 1.0)[:, [2, 0]])).sum(-1).mean()
-    value, gradient = _value_and_gradient(lambda z: top_k_kl(z, p, ids), z_s)
+    value, gradient = _value_and_gradient(lambda z: top_k_kl_loss(z, p, ids), z_s)
     torch.testing.assert_close(value, expected)
     assert torch.isfinite(gradient).all()
 
@@ -507,22 +513,22 @@ def test_top_k_kl_with_no_mass_left_in_the_tail_matches_the_shown_classes_alone(
 def test_label_smoothing_agrees_with_torch(batch, smoothing):
     z_s, _, y, _ = batch
     expected = cross_entropy(z_s.flatten(0, -2), y.flatten(), label_smoothing=smoothing)
-    torch.testing.assert_close(label_smoothing(z_s, y, smoothing), expected)
+    torch.testing.assert_close(label_smoothing_loss(z_s, y, smoothing), expected)
 
 
 @settings(max_examples=40)
 @given(batch=batches(), temperature=temperatures)
 def test_logit_mse_is_the_mean_square_and_the_temperature_cancels(batch, temperature):
     z_s, z_t, _, _ = batch
-    torch.testing.assert_close(logit_mse(z_s, z_t, temperature), torch.nn.functional.mse_loss(z_s, z_t))
+    torch.testing.assert_close(logit_mse_loss(z_s, z_t, temperature), torch.nn.functional.mse_loss(z_s, z_t))
 
 
 def test_loss_without_gradient_is_the_same_number():
     z_s, z_t, _ = _example()
     with torch.no_grad():
-        quiet = forward_kl(z_s.requires_grad_(True), z_t, 2.0)
+        quiet = forward_kl_loss(z_s.requires_grad_(True), z_t, 2.0)
     assert not quiet.requires_grad
-    torch.testing.assert_close(quiet, forward_kl(z_s, z_t, 2.0).detach())
+    torch.testing.assert_close(quiet, forward_kl_loss(z_s, z_t, 2.0).detach())
 
 
 # ---------------------------------------------------------------- bad input
@@ -533,15 +539,15 @@ Z, Y = torch.zeros(2, 3), torch.zeros(2, dtype=torch.long)
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda: forward_kl(Z, torch.zeros(2, 4)), r"teacher_logits \(2, 4\)"),
-        (lambda: reverse_kl(Z, Z, 0), "temperature is 0"),
-        (lambda: soft_cross_entropy(Z, Z, math.nan), "temperature is nan"),
-        (lambda: logit_mse(Z, Z, mask=torch.ones(3)), r"mask has shape \(3,\)"),
-        (lambda: generalized_jsd(Z, Z, 1.2), "beta is 1.2"),
-        (lambda: label_smoothing(Z, Y, 1.5), "smoothing is 1.5"),
-        (lambda: label_smoothing(Z, Y[:1]), r"labels has shape \(1,\)"),
-        (lambda: dkd(Z, Z, Y[:1]), r"labels has shape \(1,\)"),
-        (lambda: top_k_kl(Z, torch.ones(2, 1), torch.zeros(2, 2).long()), r"top_p has shape \(2, 1\)"),
+        (lambda: forward_kl_loss(Z, torch.zeros(2, 4)), r"teacher_logits \(2, 4\)"),
+        (lambda: reverse_kl_loss(Z, Z, 0), "temperature is 0"),
+        (lambda: soft_cross_entropy_loss(Z, Z, math.nan), "temperature is nan"),
+        (lambda: logit_mse_loss(Z, Z, mask=torch.ones(3)), r"mask has shape \(3,\)"),
+        (lambda: generalized_jsd_loss(Z, Z, 1.2), "beta is 1.2"),
+        (lambda: label_smoothing_loss(Z, Y, 1.5), "smoothing is 1.5"),
+        (lambda: label_smoothing_loss(Z, Y[:1]), r"labels has shape \(1,\)"),
+        (lambda: dkd_loss(Z, Z, Y[:1]), r"labels has shape \(1,\)"),
+        (lambda: top_k_kl_loss(Z, torch.ones(2, 1), torch.zeros(2, 2).long()), r"top_p has shape \(2, 1\)"),
     ],
 )
 def test_bad_input_is_refused_by_name_and_reason(call, says):

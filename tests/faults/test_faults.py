@@ -153,7 +153,7 @@ def test_a_result_that_waits_is_taken_up_by_the_next_server(
     first.stop()
     workers.close()
     put_back(away)
-    store.held(run).give_up()
+    store.claim_of(run).give_up()
     assert store.get(run_id).state == "lost"  # type: ignore[union-attr]
     start(ForkedWorkers())
     ends_whole(store, run_id)

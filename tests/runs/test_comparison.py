@@ -40,7 +40,7 @@ def test_the_two_parts_add_up_to_the_whole_gain() -> None:
     assert kept.high - kept.mean == pytest.approx((mean_interval(SOFT).high - np.mean(SOFT)) / 0.9)
 
 
-def test_a_difference_whose_interval_holds_zero_is_called_none() -> None:
+def test_a_difference_whose_interval_contains_zero_is_called_none() -> None:
     assert in_words(paired_difference([0.5, 0.6], [0.6, 0.5])).startswith(
         "no difference shown (0.0 points, 95 % interval −"
     )

@@ -175,7 +175,7 @@ def test_what_is_watched_of_fifty_arms_is_small_and_every_seed_is_kept(store: St
     assert table is not None
     np.testing.assert_allclose(found.mean["accuracy"], values[:, metrics.index("accuracy")].mean(-1), atol=1e-6)
     np.testing.assert_allclose(table["accuracy"], values[:, metrics.index("accuracy")].ravel(), atol=1e-6)
-    assert len(charts.race(found, arms, 6, 0.9)["data"]) == 1 + 2 * 50
+    assert len(charts.learning_curves(found, arms, 6, 0.9)["data"]) == 1 + 2 * 50
     assert "Arm 49" in spec_title(spec)
 
 

@@ -214,7 +214,7 @@ def test_a_run_of_another_visitor_is_not_said_to_be_steered(fresh_store: Path) -
 def claim_of(store: Store, run_id: str) -> Claim:
     run = store.get(run_id)
     assert run is not None
-    return store.held(run)
+    return store.claim_of(run)
 
 
 def own_run_at_work(app: AppTest) -> tuple[Store, str]:

@@ -13,9 +13,17 @@ from streamlit.testing.v1 import AppTest
 from kdlab.core import mixture
 from kdlab.core.conventions import CONVENTIONS
 from kdlab.core.hinton import logit_gradients
-from kdlab.core.mixture import HUMP_WIDTH, START, fit, forward_kl, log_teacher, race, reverse_kl
+from kdlab.core.mixture import (
+    HUMP_WIDTH,
+    START,
+    descents,
+    fit,
+    forward_kl_integrand,
+    log_teacher,
+    reverse_kl_integrand,
+)
 from kdlab.core.probability import softmax
-from kdlab.core.simplex import descent, optimum, to_plane
+from kdlab.core.simplex import gradient_descent, optimum, to_plane
 from kdlab.distill.metrics import metrics_of
 from kdlab.models.catalogue import teacher_logits
 from kdlab.runs.curves import Curves
@@ -30,7 +38,7 @@ from kdlab.ui.loss.example import MOST_CLASSES, STARTS, example_of, limit_norm, 
 from kdlab.ui.loss.race import ends_alt, ends_words, humps_merged, race_words, run
 from kdlab.ui.loss.race_charts import beta_ends, race_panels
 from kdlab.ui.loss.sections import TEMPERATURES, swing_words
-from kdlab.ui.loss.words import formula, loss_at, norms_alt, pull, pushes_alt, triangle_alt
+from kdlab.ui.loss.words import formula, loss_and_gradients, norms_alt, pull, pushes_alt, triangle_alt
 from kdlab.ui.run.words import budget_words
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,7 +71,7 @@ def test_the_lesson_s_vector_has_its_own_probabilities_and_a_zero_a_floor():
 def test_starts_are_what_they_say():
     example = example_of(vector_subject(read_numbers("0.7, 0.2, 0.1")))
     at = {
-        start: loss_at(example.student(start), example.teacher, example.label, 2, 0.5, True)
+        start: loss_and_gradients(example.student(start), example.teacher, example.label, 2, 0.5, True)
         for start in STARTS
     }
     assert at["nothing"].cross_entropy == pytest.approx(np.log(3))
@@ -74,7 +82,7 @@ def test_starts_are_what_they_say():
 
 @pytest.mark.parametrize("t_squared", [True, False])
 def test_the_formula_s_factors_multiply_to_its_terms(t_squared):
-    now = loss_at(STUDENT, TEACHER, 0, 3.0, 0.7, t_squared)
+    now = loss_and_gradients(STUDENT, TEACHER, 0, 3.0, 0.7, t_squared)
     assert now.supervised == pytest.approx(0.3 * now.cross_entropy)
     assert now.distillation == pytest.approx(0.7 * (9 if t_squared else 1) * now.kl)
     assert now.total == pytest.approx(now.supervised + now.distillation)
@@ -110,17 +118,17 @@ def test_means_over_the_test_set_are_means_of_single_examples():
 
 
 def test_the_sentence_names_the_term_that_pulls_harder():
-    soft = loss_at(STUDENT, TEACHER, 0, 4.0, 0.95, True)
-    hard = loss_at(STUDENT, TEACHER, 0, 4.0, 0.05, True)
+    soft = loss_and_gradients(STUDENT, TEACHER, 0, 4.0, 0.95, True)
+    hard = loss_and_gradients(STUDENT, TEACHER, 0, 4.0, 0.05, True)
     assert "**soft** term pulls" in pull(soft)
     assert "**supervised** term pulls" in pull(hard)
-    assert "its weight is 0" in pull(loss_at(STUDENT, TEACHER, 0, 4.0, 0.0, True))
-    assert "what the teacher says" in pull(loss_at(TEACHER, TEACHER, 0, 4.0, 0.5, True))
-    assert "against each other" in pull(loss_at(TEACHER, -TEACHER, 0, 4.0, 0.5, True))
+    assert "its weight is 0" in pull(loss_and_gradients(STUDENT, TEACHER, 0, 4.0, 0.0, True))
+    assert "what the teacher says" in pull(loss_and_gradients(TEACHER, TEACHER, 0, 4.0, 0.5, True))
+    assert "against each other" in pull(loss_and_gradients(TEACHER, -TEACHER, 0, 4.0, 0.5, True))
 
 
 def test_arrows_point_down_the_gradient_and_their_sum_is_marked():
-    now = loss_at(STUDENT, TEACHER, 0, 2.0, 0.5, True)
+    now = loss_and_gradients(STUDENT, TEACHER, 0, 2.0, 0.5, True)
     bars, marks, _ = pushes("ABCD", now.supervised_gradient, now.distillation_gradient, 32)["data"]
     down = np.array(bars["x"]).reshape(2, 4)
     np.testing.assert_array_equal(down, [-now.supervised_gradient, -now.distillation_gradient])
@@ -138,7 +146,7 @@ def test_the_surface_is_lowest_where_the_optimum_is_marked():
 
 def test_a_race_is_run_once_and_is_the_core_s():
     assert run(5.0, 0.5, 10) is run(5.0, 0.5, 10)
-    np.testing.assert_array_equal(run(5.0, 0.5, 10)["jsd"].students, race(5.0, 0.5, 10)["jsd"].students)
+    np.testing.assert_array_equal(run(5.0, 0.5, 10)["jsd"].students, descents(5.0, 0.5, 10)["jsd"].students)
 
 
 def test_the_race_gives_no_verdict_where_all_four_start_alike_or_the_humps_have_merged():
@@ -157,16 +165,19 @@ def test_humps_up_to_two_widths_apart_are_one():
 
 
 def test_the_continuous_curve_reaches_both_kls_and_its_words_name_the_student():
-    student = race(7.0, 0.99, 10)["jsd"].students[-1]
+    student = descents(7.0, 0.99, 10)["jsd"].students[-1]
     dashed = beta_ends(7.0, student, 0.99)["data"][0]
-    kls = [mixture.value(divergence, log_teacher(7.0), student) for divergence in (forward_kl, reverse_kl)]
+    kls = [
+        mixture.value(divergence, log_teacher(7.0), student)
+        for divergence in (forward_kl_integrand, reverse_kl_integrand)
+    ]
     assert (dashed["x"][0], dashed["x"][-1]) == (0, 1)
     np.testing.assert_allclose([dashed["y"][0], dashed["y"][-1]], kls, atol=1e-6)
     assert "JSD(0.99), as it stands at step 10" in ends_words(7.0, student, 0.99, 10)
 
 
 def test_a_small_jump_is_told_in_digits_that_count():
-    told = ends_words(1.0, race(1.0, 0.5, 80)["jsd"].students[-1], 0.5, 80)
+    told = ends_words(1.0, descents(1.0, 0.5, 80)["jsd"].students[-1], 0.5, 80)
     assert all(float(number) > 0 for number in re.findall(r"(?:jumps from|to|1 from) (0\.\d+)", told))
 
 
@@ -224,7 +235,7 @@ def test_a_link_that_fits_moves_the_loss_and_is_kept(loss_page):
     example = example_of(subject_of("fashion", hesitant("fashion")))
     student = example.student("copy")
     student[[0, 2]] = 3.5, -2
-    now = loss_at(student, example.teacher, example.label, 2.5, 0.8, False)
+    now = loss_and_gradients(student, example.teacher, example.label, 2.5, 0.8, False)
     assert f"Loss {now.total:.2f} nats" in _formula(loss_page)
 
 
@@ -240,16 +251,18 @@ def test_the_pull_is_said_to_change_as_much_as_it_does_between_the_temperatures_
 
 
 def test_a_silent_term_is_told_the_reason_that_holds():
-    faint = loss_at(STUDENT, TEACHER, 0, 20.0, 1e-3, False)
+    faint = loss_and_gradients(STUDENT, TEACHER, 0, 20.0, 1e-3, False)
     assert faint.lengths[1] < 1e-4
     assert "next to nothing" in pull(faint)
-    assert "its weight is 0" in pull(loss_at(STUDENT, TEACHER, 0, 20.0, 0.0, False))
-    assert "says what the teacher says" in pull(loss_at(TEACHER, TEACHER, 0, 20.0, 0.5, False))
-    assert "sure of the label" in pull(loss_at(np.array([30.0, 0, 0, 0]), TEACHER, 0, 4.0, 0.5, True))
+    assert "its weight is 0" in pull(loss_and_gradients(STUDENT, TEACHER, 0, 20.0, 0.0, False))
+    assert "says what the teacher says" in pull(loss_and_gradients(TEACHER, TEACHER, 0, 20.0, 0.5, False))
+    assert "sure of the label" in pull(
+        loss_and_gradients(np.array([30.0, 0, 0, 0]), TEACHER, 0, 4.0, 0.5, True)
+    )
 
 
 def test_a_large_ratio_is_a_number_that_one_can_read():
-    now = loss_at(np.array([7.0, 0, 0, 0]), TEACHER, 0, 20.0, 0.95, True)
+    now = loss_and_gradients(np.array([7.0, 0, 0, 0]), TEACHER, 0, 20.0, 0.95, True)
     hard, soft = now.lengths
     assert soft / hard > 1000
     assert f"**{soft / hard:,.0f} times**" in pull(now)
@@ -263,10 +276,13 @@ EXTREME = np.array([1e4, -1e4, 0.0])
 @pytest.mark.parametrize("kd_weight", [0.0, 0.5, 1.0])
 def test_every_figure_of_the_page_can_be_sent_however_extreme_the_logits(student, temperature, kd_weight):
     setting = (temperature, kd_weight, True)
-    now = loss_at(student, EXTREME, 2, *setting)
+    now = loss_and_gradients(student, EXTREME, 2, *setting)
     gradients = (now.supervised_gradient, now.distillation_gradient)
     on, off = (soft_norms(student, EXTREME, TEMPERATURES, square) for square in (True, False))
-    best, path = optimum(EXTREME, 2, *setting), softmax(descent(student, EXTREME, 2, *setting, steps=5))
+    best, path = (
+        optimum(EXTREME, 2, *setting),
+        softmax(gradient_descent(student, EXTREME, 2, *setting, steps=5)),
+    )
     figures = [
         pushes("ABC", *gradients, 44),
         why_t_squared(
@@ -296,7 +312,7 @@ def _numbers(text: str) -> set[str]:
 
 
 def test_every_figure_is_told_in_its_numbers_to_those_who_do_not_see_it():
-    now = loss_at(STUDENT, TEACHER, 1, 4.0, 0.5, True)
+    now = loss_and_gradients(STUDENT, TEACHER, 1, 4.0, 0.5, True)
     said = pushes_alt("ABCD", now)
     for name, hard, soft in zip("ABCD", now.supervised_gradient, now.distillation_gradient, strict=True):
         assert f"{name} {-hard:+.2f} and {-soft:+.2f}".replace("-", "−") in said
@@ -313,7 +329,7 @@ def test_every_figure_is_told_in_its_numbers_to_those_who_do_not_see_it():
         assert shares in said
     student = run(5.0, 0.5, 80)["jsd"].students[-1]
     said = ends_alt(5.0, student, 0.5)
-    ends = [mixture.value(d, log_teacher(5.0), student) for d in (forward_kl, reverse_kl)]
+    ends = [mixture.value(d, log_teacher(5.0), student) for d in (forward_kl_integrand, reverse_kl_integrand)]
     assert f"{ends[0]:.2g} forward at 0, {ends[1]:.2g} reverse at 1" in said
 
 

@@ -63,7 +63,7 @@ def drawn(figure: Figure) -> str:
 def test_every_picture_of_a_run_is_drawn_whatever_its_numbers_are(curves: Curves) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        drawn(charts.race(curves, ARMS, 10, 0.9))
+        drawn(charts.learning_curves(curves, ARMS, 10, 0.9))
         for metric in ("agreement", "kl"):
             drawn(charts.fidelity(curves, ARMS, METRICS[metric]))
         for arm, control in ((SOFT, CONTROL), (CONTROL, None)):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from kdlab.core.convention_terms import SMALLEST, Convention, Recipe, Terms, Translation, mix
+from kdlab.core.convention_terms import SMALLEST, Convention, Terms, Translation, WeightedSum, mix
 from kdlab.core.conventions import CONVENTIONS
 from kdlab.ui.look.tokens import ROLE_INKS
 from kdlab.ui.loss.conventions_charts import ROW_PIXELS, loss_bars
@@ -165,11 +165,11 @@ def _ours(
         given.append((f"ours{times}", translation.temperature, translation.kd_weight))
     copied = values[convention.alpha] if convention.alpha else None
     if copied is not None and 0 <= copied <= 1:
-        t = convention.recipe(values, len(student_logits)).temperature
+        t = convention.weighted_sum(values, len(student_logits)).temperature
         given.append(("copied", t, copied))
     rows = []
     for name, t, w in given:
-        terms = mix(Recipe(1 - w, w * t**2, t), student_logits, teacher_logits, label)
+        terms = mix(WeightedSum(1 - w, w * t**2, t), student_logits, teacher_logits, label)
         rows.append((f"{name}: T = {t:g}, kd_weight = {w:.3g}", terms))
     return rows
 

@@ -25,7 +25,7 @@ TITLES = {
     "jsd": "JSD({beta:g})",
     "squared_error": "Squared error",
 }
-run = lru_cache(maxsize=64)(mixture.race)
+run = lru_cache(maxsize=64)(mixture.descents)
 
 
 def race() -> None:
@@ -71,8 +71,8 @@ def _track() -> None:
             help="Near 0 the JSD behaves like the forward KL, near 1 like the reverse KL.",
         )
         step = _step()
-    runners = run(distance, beta, STEPS)
-    students = {name: runner.students[step] for name, runner in runners.items()}
+    found = run(distance, beta, STEPS)
+    students = {name: one.students[step] for name, one in found.items()}
     fits = {name: mixture.fit(distance, student) for name, student in students.items()}
     with shown:
         _panels(distance, beta, step, students, fits)
@@ -183,7 +183,9 @@ def ends_alt(distance: float, student: np.ndarray, beta: float) -> str:
     at = [0.01, beta, 0.99]
     values = mixture.beta_curve(distance, student, np.array(at))
     log_p = mixture.log_teacher(distance)
-    ends = [mixture.value(d, log_p, student) for d in (mixture.forward_kl, mixture.reverse_kl)]
+    ends = [
+        mixture.value(d, log_p, student) for d in (mixture.forward_kl_integrand, mixture.reverse_kl_integrand)
+    ]
     curve = ", ".join(f"{_digits(value)} at β = {b:g}" for b, value in zip(at, values.tolist(), strict=True))
     return (
         f"The JSD of its student against β, in nats: {curve}, and 0 at both ends as it is defined. Divided by β(1−β) it "
@@ -195,7 +197,9 @@ def ends_words(distance: float, student: np.ndarray, beta: float, step: int) -> 
     """What happens at β = 0 and 1, for the JSD's student as it stands."""
     near = [float(value) for value in mixture.beta_curve(distance, student, np.array([0.01, 0.99]))]
     log_p = mixture.log_teacher(distance)
-    ends = [mixture.value(d, log_p, student) for d in (mixture.forward_kl, mixture.reverse_kl)]
+    ends = [
+        mixture.value(d, log_p, student) for d in (mixture.forward_kl_integrand, mixture.reverse_kl_integrand)
+    ]
     return (
         f"The curves are those of **one student**: the one trained with {TITLES['jsd'].format(beta=beta)}, as it "
         f"stands at step {step}. As it is defined, the JSD **goes to 0 at both ends** (open circles): one of the two "

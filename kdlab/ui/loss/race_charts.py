@@ -83,7 +83,9 @@ def race_panels(distance: float, students: Mapping[str, np.ndarray], titles: Map
 def beta_ends(distance: float, student: np.ndarray, beta: float) -> Figure:
     """JSD(β) of one student as defined and divided by β·(1−β), with what libraries put at β = 0 and 1."""
     log_p = mixture.log_teacher(distance)
-    ends = [mixture.value(d, log_p, student) for d in (mixture.forward_kl, mixture.reverse_kl)]
+    ends = [
+        mixture.value(d, log_p, student) for d in (mixture.forward_kl_integrand, mixture.reverse_kl_integrand)
+    ]
     as_defined = mixture.beta_curve(distance, student, BETAS)
     # The limits at 0 and 1 are the two KLs; where the student has almost nothing, even β = 1e-6 is far from them.
     continuous = np.concatenate([ends[:1], as_defined / (BETAS * (1 - BETAS)), ends[1:]])

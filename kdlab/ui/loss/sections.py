@@ -6,14 +6,14 @@ import numpy as np
 import streamlit as st
 
 from kdlab.core.probability import softmax
-from kdlab.core.simplex import descent, optimum
+from kdlab.core.simplex import gradient_descent, optimum
 from kdlab.ui.loss.charts import pushes, pushes_height, triangle, why_t_squared
 from kdlab.ui.loss.example import LossExample, MeanNorms, choose_start, limit_norm, mean_norms, soft_norms
 from kdlab.ui.loss.words import (
     TRIANGLE_WORDS,
-    LossAt,
+    LossAndGradients,
     formula,
-    loss_at,
+    loss_and_gradients,
     norms_alt,
     pull,
     pushes_alt,
@@ -94,7 +94,7 @@ def pitch(example: LossExample) -> int:
     return WIDE_PITCH if len(example.classes) <= FEW else PITCH
 
 
-def show_pushes(example: LossExample, now: LossAt) -> None:
+def show_pushes(example: LossExample, now: LossAndGradients) -> None:
     live_plot(
         pushes(example.classes, now.supervised_gradient, now.distillation_gradient, pitch(example)),
         key="pushes",
@@ -108,7 +108,9 @@ def show_pushes(example: LossExample, now: LossAt) -> None:
     )
 
 
-def show_t_squared(example: LossExample, teacher: np.ndarray, student: np.ndarray, now: LossAt) -> None:
+def show_t_squared(
+    example: LossExample, teacher: np.ndarray, student: np.ndarray, now: LossAndGradients
+) -> None:
     # The present temperature goes along at the end.
     heat = np.append(TEMPERATURES, now.temperature)
     on, off = (soft_norms(student, teacher, heat, t_squared) for t_squared in (True, False))
@@ -127,7 +129,7 @@ def show_t_squared(example: LossExample, teacher: np.ndarray, student: np.ndarra
     )
 
 
-def show_mean_t_squared(teacher_name: str, now: LossAt) -> None:
+def show_mean_t_squared(teacher_name: str, now: LossAndGradients) -> None:
     mean = mean_norms(teacher_name, tuple(TEMPERATURES.tolist()))
     at = tuple(
         float(np.interp(np.log(now.temperature), np.log(TEMPERATURES), line))
@@ -166,13 +168,15 @@ def swing_words(mean: MeanNorms) -> str:
     )
 
 
-def show_triangle(example: LossExample, teacher: np.ndarray, student: np.ndarray, now: LossAt) -> None:
+def show_triangle(
+    example: LossExample, teacher: np.ndarray, student: np.ndarray, now: LossAndGradients
+) -> None:
     corners = example.corners
     names = [example.classes[k] for k in corners]
     z_t, z_s, label = teacher[corners], student[corners], corners.index(example.label)
     setting = (now.temperature, now.kd_weight, now.t_squared)
     best = optimum(z_t, label, *setting)
-    path = softmax(descent(z_s, z_t, label, *setting, steps=DESCENT_STEPS))
+    path = softmax(gradient_descent(z_s, z_t, label, *setting, steps=DESCENT_STEPS))
     live_plot(
         triangle(names, label, z_t, softmax(z_t, now.temperature), best, path, setting),
         key="triangle",
@@ -183,7 +187,9 @@ def show_triangle(example: LossExample, teacher: np.ndarray, student: np.ndarray
     )
 
 
-def show_on_the_triangle(example: LossExample, teacher: np.ndarray, student: np.ndarray, now: LossAt) -> None:
+def show_on_the_triangle(
+    example: LossExample, teacher: np.ndarray, student: np.ndarray, now: LossAndGradients
+) -> None:
     """The triangle and how to read it."""
     picture, words = st.columns([1.7, 1], gap="large", vertical_alignment="center")
     with picture:
@@ -191,7 +197,7 @@ def show_on_the_triangle(example: LossExample, teacher: np.ndarray, student: np.
     words.markdown(TRIANGLE_WORDS)
 
 
-def microscope(example: LossExample) -> tuple[np.ndarray, np.ndarray, LossAt]:
+def microscope(example: LossExample) -> tuple[np.ndarray, np.ndarray, LossAndGradients]:
     """Sliders, formula, bars and arrows. Returns teacher's and student's logits and the loss there."""
     heat, weight, said = st.columns([1, 1, 2.55], gap="medium")
     with heat:
@@ -206,7 +212,7 @@ def microscope(example: LossExample) -> tuple[np.ndarray, np.ndarray, LossAt]:
     bars, arrows = st.columns([1.2, 1], gap="medium")
     with bars:
         teacher, student = choose_logits(example, start)
-    now = loss_at(student, teacher, example.label, temperature, kd_weight, t_squared)
+    now = loss_and_gradients(student, teacher, example.label, temperature, kd_weight, t_squared)
     with arrows:
         show_pushes(example, now)
     said.html(formula(now))

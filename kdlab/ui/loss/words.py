@@ -17,7 +17,7 @@ SILENT = 1e-4
 
 
 @dataclass(frozen=True)
-class LossAt:
+class LossAndGradients:
     """The loss and its gradient at the present setting, all in nats."""
 
     temperature: float
@@ -50,19 +50,19 @@ class LossAt:
         )
 
 
-def loss_at(
+def loss_and_gradients(
     student: np.ndarray,
     teacher: np.ndarray,
     label: int,
     temperature: float,
     kd_weight: float,
     t_squared: bool,
-) -> LossAt:
+) -> LossAndGradients:
     """Everything that the formula and the arrows show. Logits: (K,)."""
     setting = (student, teacher, label, temperature)
     terms = hinton_loss(*setting, kd_weight, t_squared)
     gradients = logit_gradients(*setting, kd_weight, t_squared)
-    return LossAt(
+    return LossAndGradients(
         temperature=temperature,
         kd_weight=kd_weight,
         t_squared=t_squared,
@@ -109,7 +109,7 @@ def _between(sign: str) -> str:
     return _column(sign, sign, "dot")
 
 
-def formula(now: LossAt) -> str:
+def formula(now: LossAndGradients) -> str:
     """The loss in symbols, under each its number, under each term its share. HTML."""
     w, square = now.kd_weight, now.temperature**2
     factor = f"{square:.3g}" if now.t_squared else "1"
@@ -136,7 +136,7 @@ def formula(now: LossAt) -> str:
     )
 
 
-def pull(now: LossAt) -> str:
+def pull(now: LossAndGradients) -> str:
     """Which term pulls harder, and whether they pull the same way."""
     hard, soft = now.lengths
     if max(hard, soft) < SILENT:
@@ -187,7 +187,7 @@ def squared_words(with_square: float, without: float, limit: float, temperature:
     return f"{compared} As T grows, with T² it comes to rest at ‖zₛ − zₜ‖/K of the centred logits, **{number(limit)}**; without, it fades."
 
 
-def triangle_words(names: list[str], best: np.ndarray, now: LossAt) -> str:
+def triangle_words(names: list[str], best: np.ndarray, now: LossAndGradients) -> str:
     """Where the optimum lies."""
     said = ", ".join(f"{called(name)} {percent(float(share))}" for name, share in zip(names, best, strict=True))
     if now.kd_weight == 0:
@@ -208,7 +208,7 @@ T makes the soft target flatter, yet a student that matches it at T also matches
 """
 
 
-def pushes_alt(classes: Sequence[str], now: LossAt) -> str:
+def pushes_alt(classes: Sequence[str], now: LossAndGradients) -> str:
     """The arrows in numbers: what each term adds to each logit for a step along minus its gradient."""
     pushes = zip(classes, -now.supervised_gradient, -now.distillation_gradient, strict=True)
     said = "; ".join(f"{called(name)} {_signed(hard)} and {_signed(soft)}" for name, hard, soft in pushes)

@@ -1,4 +1,4 @@
-"""Figures of a run under way: the race, the terms, their gradients, fidelity to the teacher."""
+"""Figures of a run under way: the learning curves, the terms, their gradients, fidelity to the teacher."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kdlab.ui.look.style import ROLES, Figure, Role, arm_role
 _PERCENT = ".0%"
 
 
-def race(curves: Curves, arms: tuple[Arm, ...], epochs: int, teacher_accuracy: float) -> Figure:
+def learning_curves(curves: Curves, arms: tuple[Arm, ...], epochs: int, teacher_accuracy: float) -> Figure:
     """Test accuracy of every arm over the epochs, 95 % bands over seeds, and the teacher's line."""
     teacher = ROLES["teacher"]
     traces: list[dict[str, Any]] = [

@@ -17,7 +17,7 @@ from kdlab.lessons.presets import PRESETS
 from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for, teachers_for
 from kdlab.runs.recipes import ThreeArms
 from kdlab.ui.look.folded import folded
-from kdlab.ui.run.steering import forget_rudder
+from kdlab.ui.run.steering import forget_slider_positions
 from kdlab.ui.url_state import adopt, publish, url_choice
 from kdlab.ui.widgets.live_slider import live_slider
 
@@ -37,7 +37,7 @@ def set_controls(settings: ThreeArms) -> None:
     for field, info in type(settings.objective).model_fields.items():
         if field != "name":
             _set(f"objective_{field}", getattr(settings.objective, field), info.default)
-    forget_rudder()
+    forget_slider_positions()
 
 
 def _set(key: str, value: Any, default: Any) -> None:

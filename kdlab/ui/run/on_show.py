@@ -7,7 +7,7 @@ import streamlit as st
 from kdlab.runs.recipes import settings_of
 from kdlab.runs.store import Store, StoreError
 from kdlab.ui.run.controls import names_settings, set_controls
-from kdlab.ui.run.steering import held
+from kdlab.ui.run.steering import steered_values
 from kdlab.ui.url_state import arrivals
 
 _PARAMETER = "run"
@@ -51,5 +51,5 @@ def run_on_show(store: Store | None) -> str | None:
         return run_id
     settings = None if run is None else settings_of(run.spec)
     if run is not None and settings is not None and not names_settings(st.query_params):
-        set_controls(settings.model_copy(update=held(run)))
+        set_controls(settings.model_copy(update=steered_values(run)))
     return run_id

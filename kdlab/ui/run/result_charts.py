@@ -113,7 +113,7 @@ def _two_lines(name: str) -> str:
 
 def _block(interval: Interval, role: Role) -> dict[str, Any]:
     """A gain is full, a harm hatched in the ink of words, what is not shown to be either pale."""
-    if interval.holds_zero:
+    if interval.contains_zero:
         return {"color": role.colour, "opacity": 0.3, "line": {"color": role.colour, "width": 1.5}}
     if interval.mean > 0:
         return {"color": role.colour, "opacity": 0.75}
@@ -123,13 +123,13 @@ def _block(interval: Interval, role: Role) -> dict[str, Any]:
 
 def _step_words(interval: Interval) -> str:
     points = in_points(interval.mean)
-    if interval.holds_zero:
+    if interval.contains_zero:
         return f"{points}<br>not shown"
     return f"▲ {points}<br>better" if interval.mean > 0 else f"▼ {points}<br>worse"
 
 
 def _ink(interval: Interval) -> dict[str, Any]:
-    harm = not interval.holds_zero and interval.mean < 0
+    harm = not interval.contains_zero and interval.mean < 0
     return {"yanchor": "bottom", "yshift": 2} | ({"font": {"color": "@ink", "size": 13}} if harm else {})
 
 

@@ -12,7 +12,7 @@ from kdlab.server.identity import visitor_id
 
 _STEERED = ("temperature", "kd_weight")
 _PREFIX = "steered-"  # + run id: where this tab's sliders stood when they were last looked at
-_HELD = "held-"  # + run id: what this tab last knew the run to hold
+_KNOWN = "known-"  # + run id: what this tab last knew the run to be set to
 
 
 def steer(store: Store | None, run_id: str | None, settings: ThreeArms) -> Run | None:
@@ -29,13 +29,13 @@ def steer(store: Store | None, run_id: str | None, settings: ThreeArms) -> Run |
     moved = {name: value for name, value in now.items() if value != known[name]}
     run = store.get(run_id)
     if run is not None and moved and in_hand(run) and not _differs(run, settings):
-        wanted = held(run) | moved
+        wanted = steered_values(run) | moved
         try:
             store.steer(run_id, visitor_id(), wanted)
         except NotYoursError as error:
             st.toast(str(error))
         run = replace(run, asked=wanted)
-        st.session_state[f"{_HELD}{run_id}"] = wanted
+        st.session_state[f"{_KNOWN}{run_id}"] = wanted
     st.session_state[key] = now
     return run
 
@@ -50,7 +50,7 @@ def whom_it_steers(run: Run | None, settings: ThreeArms) -> str:
         return "These two are for your next run: the one on show still waits, with its own settings."
     if differs := _differs(run, settings):
         return f"These two are for your next run: the one at work has another {differs}."
-    now = held(run)
+    now = steered_values(run)
     return f"These two **steer your run at work**: it holds T {now['temperature']:g}, w {now['kd_weight']:g}."
 
 
@@ -59,7 +59,7 @@ def in_hand(run: Run | None) -> bool:
     return run is not None and run.state in AT_WORK and run.owner == visitor_id()
 
 
-def held(run: Run) -> dict[str, float]:
+def steered_values(run: Run) -> dict[str, float]:
     """Temperature and kd_weight as they are now, or were at the run's end; empty for a run that has no such sliders."""
     launched = settings_of(run.spec)
     if launched is None:
@@ -70,7 +70,9 @@ def held(run: Run) -> dict[str, float]:
 
 def drifted(run: Run) -> bool:
     """Whether another tab of this visitor has steered the run since this one last looked."""
-    return in_hand(run) and st.session_state.get(f"{_HELD}{run.id}", held(run)) != held(run)
+    return in_hand(run) and st.session_state.get(f"{_KNOWN}{run.id}", steered_values(run)) != steered_values(
+        run
+    )
 
 
 def follow(run: Run | None) -> None:
@@ -78,13 +80,13 @@ def follow(run: Run | None) -> None:
     if run is None:
         return
     if drifted(run):
-        for name, value in held(run).items():
+        for name, value in steered_values(run).items():
             st.session_state[name] = value
-        st.session_state[f"{_PREFIX}{run.id}"] = held(run)
-    st.session_state[f"{_HELD}{run.id}"] = held(run)
+        st.session_state[f"{_PREFIX}{run.id}"] = steered_values(run)
+    st.session_state[f"{_KNOWN}{run.id}"] = steered_values(run)
 
 
-def forget_rudder() -> None:
+def forget_slider_positions() -> None:
     """The controls were set by something other than a hand on them: where they stand now steers nothing."""
     for key in [key for key in st.session_state if str(key).startswith(_PREFIX)]:
         del st.session_state[key]

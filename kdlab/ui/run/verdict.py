@@ -143,11 +143,11 @@ def _the_one_to_take(spec: RunSpec, found: Comparison, best: str) -> str:
                 difference = found.between(one.key, best)
                 assert difference is not None
                 more = _payload_of(one, spec) > _payload_of(arm, spec)
-                less = ", though the teacher sends it more for each example" if difference.holds_zero and more else ""
+                less = ", though the teacher sends it more for each example" if difference.contains_zero and more else ""
                 words += f" The {one.its_student} {_beside(difference, arm.in_a_sentence)}{less}."
         return words
     beside = [(one, found.between(one.key, first.key)) for one in reversed(spec.arms[1:])]
-    harms = [(one, d) for one, d in beside if d is not None and not d.holds_zero]
+    harms = [(one, d) for one, d in beside if d is not None and not d.contains_zero]
     if harms:
         said = ", and ".join(f"the {one.its_student} {_beside(d, first.in_a_sentence)}" for one, d in harms)
         return f"**Take the {first.its_student},** which needs no teacher: {said}."
@@ -156,16 +156,16 @@ def _the_one_to_take(spec: RunSpec, found: Comparison, best: str) -> str:
     compared = f"{minuend.label}: no difference from {subtrahend.in_a_sentence} shown"
     words = (
         f"**{compared}** ({_numbers(question)}). Take {first.in_a_sentence}, which needs no teacher."
-        if question.difference.holds_zero
+        if question.difference.contains_zero
         else f"**Take {first.in_a_sentence},** which needs no teacher: no other student is shown to be more accurate."
     )
-    shown = "; ".join(_shown_sentence(spec, one) for one in found.found if not one.difference.holds_zero)
+    shown = "; ".join(_shown_sentence(spec, one) for one in found.found if not one.difference.contains_zero)
     return f"{words} But {shown}." if shown else words
 
 
 def _each_beside_its_control(spec: RunSpec, found: Comparison) -> str:
     """Of a run with other contrasts: how many of them show a difference, and which."""
-    shown = [one for one in found.found if not one.difference.holds_zero]
+    shown = [one for one in found.found if not one.difference.contains_zero]
     if not shown:
         return "**No difference shown** by any of this run's contrasts."
     said = "; ".join(_shown_sentence(spec, one) for one in shown)
@@ -188,7 +188,7 @@ def _beside(difference: Interval | None, other: str, metric: str = "accuracy") -
     """How a student stands beside another, of which a difference is taken."""
     assert difference is not None
     words = in_words(difference, metric)
-    if difference.holds_zero:
+    if difference.contains_zero:
         return f"shows no difference from {other} ({words.removeprefix('no difference shown (')}"
     if (difference.mean > 0) == (metrics_of("classification")[metric].better != "less"):
         return f"beats {other} by {words}"
@@ -210,7 +210,7 @@ def _sentences(run: Run, found: Comparison, shown: list[Found], sampled: str) ->
 
 def _contrast_sentence(one: Found) -> str:
     words = in_words(one.difference, one.contrast.metric)
-    return f"**{one.contrast.words}:** {words if one.difference.holds_zero else f'**{words}**'}."
+    return f"**{one.contrast.words}:** {words if one.difference.contains_zero else f'**{words}**'}."
 
 
 def _payload_of(arm: Arm, spec: RunSpec) -> float:

@@ -1,4 +1,4 @@
-"""The picture of a run under way: its race, its fidelity, its terms, drawn again and again while it moves."""
+"""The picture of a run under way: its learning curves, its fidelity, its terms, drawn again and again while it moves."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def live_view(shown: Shown, store: Store | None, headline: str) -> None:
         if _standing(now) != _standing(shown) or drifted(now.run):
             st.rerun()
 
-    with st.container(key="race-area"):
+    with st.container(key="learning-curves-area"):
         st.fragment(draw, run_every=POLL if shown.moving else None)()
 
 
@@ -83,8 +83,8 @@ def _picture(shown: Shown) -> None:
     arms = run.spec.arms
     teacher = teacher_card(run.spec.teacher)["test_accuracy"]
     live_plot(
-        charts.race(curves, arms, run.spec.epochs, teacher),
-        key="race",
+        charts.learning_curves(curves, arms, run.spec.epochs, teacher),
+        key="learning-curves",
         height=380,
         alt=f"Test accuracy over the epochs. {_course(shown, 'accuracy', '.1%')} The teacher {teacher:.1%}.",
         plays=shown.replayed,

@@ -138,7 +138,7 @@ def _headline(differences: dict[str, Interval], roles: dict[str, Role]) -> str:
     parts = []
     for key, found in differences.items():
         words = in_words(found)
-        parts.append(f"{roles[key].name}: {words if found.holds_zero else f'**{words}**'}")
+        parts.append(f"{roles[key].name}: {words if found.contains_zero else f'**{words}**'}")
     return ". ".join(parts) + "."
 
 
