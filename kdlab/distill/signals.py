@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,9 @@ from torch import Tensor
 
 from kdlab.data.registry import get_dataset
 from kdlab.distill.access import Access
+from kdlab.distill.teacher_signal import TeacherSignal
 from kdlab.models.catalogue import TEACHERS, TeacherLogits, teacher_logits, weights_sha256
 from kdlab.models.checkpoints import load_teacher
-from kdlab.models.kept_files import read_arrays, write_arrays
 
 # What a teacher reveals, row for row of the dataset: (N,) classes; (N, K) logits or probabilities; the likeliest
 # classes' probabilities and numbers, (N,) each for one class, (N, k) for k. Empty where it reveals nothing.
@@ -24,7 +23,7 @@ def load_logits(teacher: str, cache: Path) -> TeacherLogits:
     """The teacher's logits on each split of its dataset.
 
     From the file that comes with the teacher; else from ``cache``, keyed by a hash of the teacher's weights and
-    the data; else the teacher answers once, now, and the cache keeps it.
+    the data; else the teacher answers once, now, and the cache keeps it (`kdlab.distill.teacher_signal`).
     Raises CheckpointError when the teacher itself cannot be loaded.
     """
     try:
@@ -51,14 +50,19 @@ def reveal(access: Access, logits: Tensor) -> Signal:
 
 def _cached_logits(teacher: str, cache: Path) -> TeacherLogits:
     dataset = get_dataset(TEACHERS[teacher].dataset)
-    parts = (teacher, weights_sha256(teacher), dataset.fingerprint())
-    path = cache / f"{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:32]}.npz"
-    splits = dataset.load().splits()
-    kept = read_arrays(path) or {}
-    if {name: len(logits) for name, logits in kept.items()} != {name: len(x) for name, (x, _) in splits.items()}:
-        kept = {name: answer(teacher, x) for name, (x, _) in splits.items()}
-        write_arrays(path, **kept)
-    return TeacherLogits(**kept)
+
+    def kept(split: str, x: np.ndarray) -> np.ndarray:
+        signal = TeacherSignal(
+            cache,
+            teacher=f"{teacher} {weights_sha256(teacher)}",
+            rows=f"{dataset.fingerprint()} {split}",
+            access=Access("logits"),
+            count=len(x),
+            ask=lambda rows: (answer(teacher, x[rows]),),
+        )
+        return signal.whole()[0]
+
+    return TeacherLogits(**{split: kept(split, x) for split, (x, _) in dataset.load().splits().items()})
 
 
 def answer(teacher: str, x: np.ndarray, batch_size: int = 500) -> np.ndarray:
