@@ -89,10 +89,12 @@ class Translation(NamedTuple):
 class Convention:
     """How one library writes Hinton's loss.
 
-    supervised, distillation, other: its terms as LaTeX, with its own parameter names. citation: repository, file
-    and version that was read. alpha: the parameter that one would take for our kd_weight. t_squared: whether its
-    soft term carries T². weighted_sum: (values, classes) → `WeightedSum`. settings: (T, w, classes) → values that give our
-    loss up to a factor, None where none do. why_not: why it may have no translation.
+    supervised, distillation, other: its terms as LaTeX, with its own parameter names; other_words: what that other
+    is. citation: repository, file and version that was read. alpha: the parameter that one would take for our
+    kd_weight. alpha_weighs: the one term that it weighs, None where it is neither alone; alpha_words: the table's
+    words, where that term does not say it. t_squared: whether its soft term carries T². weighted_sum: (values,
+    classes) → `WeightedSum`. settings: (T, w, classes) → values that give our loss up to a factor, None where none
+    do. why_not: why it may have no translation.
     """
 
     name: str
@@ -102,14 +104,16 @@ class Convention:
     distillation: str
     citation: str
     claim: str
-    what_alpha_weighs: str
     t_squared: bool
     reduction: str
     tested_against: str
     weighted_sum: Callable[[Values, int], WeightedSum]
     settings: Callable[[float, float, int], dict[str, float] | None]
     other: str = ""
+    other_words: str = ""
     alpha: str | None = None
+    alpha_weighs: Literal["cross-entropy", "distillation"] | None = None
+    alpha_words: str = ""
     why_not: str = ""
 
     @property
@@ -118,9 +122,9 @@ class Convention:
         return " + ".join(part for part in (self.supervised, self.distillation, self.other) if part)
 
     @property
-    def defaults(self) -> dict[str, float]:
-        """Its own default settings."""
-        return {parameter.name: parameter.default for parameter in self.parameters}
+    def what_alpha_weighs(self) -> str:
+        """In words, for the table."""
+        return self.alpha_words or self.alpha_weighs or ""
 
     def loss(
         self, student_logits: ArrayLike, teacher_logits: ArrayLike, label: ArrayLike, values: Values

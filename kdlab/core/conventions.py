@@ -68,7 +68,7 @@ _ENTRIES = (
         citation=f"{_KERAS_EXAMPLE}, commit 501fb4c (T² since its issue 869 of May 2022)",
         claim="Its alpha is on the side of the labels. The example itself calls it with temperature 10. Keras cuts "
         "probabilities below 1e-7 to it, the teacher's and the student's.",
-        what_alpha_weighs="cross-entropy",
+        alpha_weighs="cross-entropy",
         t_squared=True,
         reduction="mean over the batch",
         tested_against="its formula",
@@ -85,7 +85,7 @@ _ENTRIES = (
         citation=f"{_KERAS_EXAMPLE}, commit 1da2fde (September 2020)",
         claim="Without T² the soft term fades as 1/T²; its author left it out for simplicity. The first version also "
         "swapped teacher and student. Keras cuts probabilities below 1e-7 to it.",
-        what_alpha_weighs="cross-entropy",
+        alpha_weighs="cross-entropy",
         t_squared=False,
         reduction="mean over the batch",
         tested_against="its formula",
@@ -102,7 +102,7 @@ _ENTRIES = (
         citation=_KERAS,
         claim="With s = student_loss_weight, and LogitsDistillation(loss=keras.losses.KLDivergence()): its default is "
         "another loss, the next entry. KLDivergence cuts probabilities below 1e-7 to it, the teacher's and the student's.",
-        what_alpha_weighs="cross-entropy",
+        alpha_weighs="cross-entropy",
         t_squared=True,
         reduction="mean over the batch",
         tested_against="the library where it is installed, its formula elsewhere",
@@ -121,7 +121,7 @@ _ENTRIES = (
         citation=_KERAS,
         claim='The default loss="kl_divergence" becomes a function, and only a KLDivergence object gets a softmax and '
         "T². So it compares raw logits, ẑ = z/T cut to 1e-7…1, which are no probabilities.",
-        what_alpha_weighs="cross-entropy",
+        alpha_weighs="cross-entropy",
         t_squared=False,
         reduction="mean over the batch",
         tested_against="the library where it is installed, its formula elsewhere",
@@ -149,7 +149,7 @@ _ENTRIES = (
         "(the same in 0.3.3 and 1.0.0)",
         claim="At alpha = 0 the bare KL comes back: both factors, 1 − alpha and T², are gone. Its alpha is None by "
         "default, which fails unless beta, the soft term's weight, is given too.",
-        what_alpha_weighs="cross-entropy",
+        alpha_weighs="cross-entropy",
         t_squared=True,
         reduction="batchmean: sum over classes, mean over the batch",
         tested_against="the library where it is installed, its formula elsewhere",
@@ -174,7 +174,7 @@ _ENTRIES = (
         citation="HobbitLong/RepDistiller, distiller_zoo/KD.py, helper/loops.py and train_student.py, commit 1143dfe",
         claim="Two free weights: forget gamma and it is 1, so the sum grows. Its beta weighs a third loss, on features, "
         "which is 0 for plain distillation.",
-        what_alpha_weighs="distillation",
+        alpha_weighs="distillation",
         t_squared=True,
         reduction="sum ÷ batch size",
         tested_against="its formula",
@@ -195,7 +195,7 @@ _ENTRIES = (
         "experiments/cnn_distill/params.json, commits 862fcd8 and a4890a9",
         claim="KLDivLoss() averages over classes too, so the soft term is K times too small: its issue 48. Many projects "
         "copied the function.",
-        what_alpha_weighs="distillation",
+        alpha_weighs="distillation",
         t_squared=True,
         reduction="mean over batch and classes (÷ K)",
         tested_against="torch's KLDivLoss",
@@ -211,7 +211,7 @@ _ENTRIES = (
         distillation=rf"s\cdot T^2\,{_KL}",
         citation=f"{_TUTORIAL}, commit c53e7d4",
         claim="With s = soft_target_loss_weight and c = ce_loss_weight, free weights.",
-        what_alpha_weighs="both, freely",
+        alpha_words="both, freely",
         t_squared=True,
         reduction="sum ÷ batch size",
         tested_against="its formula",
@@ -226,10 +226,11 @@ _ENTRIES = (
         supervised=rf"c\cdot {_CE}",
         distillation=rf"s\cdot T^2\,{_KL}",
         other=r"s\cdot T^2\,H(p_T)",
+        other_words="teacher's entropy",
         citation=f"{_TUTORIAL}, commit 035c541 (2023)",
         claim="It had soft cross-entropy, −Σ p·log q, which is KL plus the teacher's entropy: the same gradient, but a "
         "floor above zero. The version that followed computes KL.",
-        what_alpha_weighs="both, freely",
+        alpha_words="both, freely",
         t_squared=True,
         reduction="sum ÷ batch size",
         tested_against="its formula",
@@ -274,11 +275,13 @@ _ENTRIES = (
         supervised=rf"\mathtt{{alpha\_mlm}}\cdot {_CE}",
         distillation=rf"\mathtt{{alpha\_ce}}\cdot T^2\,{_KL}",
         other=r"\mathtt{alpha\_cos}\cdot (1-\cos)",
+        other_words="term on hidden states",
         citation="huggingface/transformers, examples/research_projects/distillation/distiller.py and train.py, "
         "commits 1607444 and 04591da",
         claim="Free weights that need not sum to one. Its “ce” is the soft term: a KL. The cosine is of hidden states. "
         "CE counts masked words only, KL every word.",
-        what_alpha_weighs="alpha_ce: distillation",
+        alpha_weighs="distillation",
+        alpha_words="alpha_ce: distillation",
         t_squared=True,
         reduction="mean over words, padding left out",
         tested_against="its formula",
@@ -299,7 +302,7 @@ _ENTRIES = (
         citation="arcee-ai/DistillKit, distillkit/trainer.py, lossfuncs/kl.py and configuration.py, commit b8ed189 (2025)",
         claim="With c and s the weights of cross_entropy and kl. They are divided by their sum: 1 and 1 are the same as "
         "0.5 and 0.5.",
-        what_alpha_weighs="both, ÷ their sum",
+        alpha_words="both, ÷ their sum",
         t_squared=True,
         reduction="sum ÷ number of unmasked tokens",
         tested_against="its formula",
@@ -318,7 +321,7 @@ _ENTRIES = (
         citation="arcee-ai/DistillKit, distil_logits.py, commits 4b42daa and 09fbb0c",
         claim="Its KL is divided by max_length (4096), padding counted, while CE is a mean over real tokens. The numbers "
         "here are those of a full row without padding.",
-        what_alpha_weighs="distillation",
+        alpha_weighs="distillation",
         t_squared=True,
         reduction="sum ÷ (batch size × max_length)",
         tested_against="its formula",
@@ -340,7 +343,7 @@ _ENTRIES = (
         citation="huggingface/trl, trl/experimental/gkd/gkd_trainer.py, release 1.16.0",
         claim="M = βp + (1 − β)q. No cross-entropy, no T². Both ends of beta are special cases, so the loss jumps there. Earlier releases had "
         "a fused path that did read temperature; 1.16.0 has none.",
-        what_alpha_weighs="there is none",
+        alpha_words="there is none",
         t_squared=False,
         reduction="sum ÷ number of unmasked tokens",
         tested_against="the library",
@@ -362,7 +365,7 @@ _ENTRIES = (
         citation="huggingface/trl, trl/trainer/distillation_trainer.py, release 1.16.0",
         claim="The temperature softens both sides, but there is no T²: the gradient fades as T rises. By default reverse "
         "KL.",
-        what_alpha_weighs="there is none",
+        alpha_words="there is none",
         t_squared=False,
         reduction="sum ÷ number of unmasked tokens",
         tested_against="the library",

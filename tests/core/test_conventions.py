@@ -17,9 +17,13 @@ LABEL = np.array([0, 2, 3])
 CLASSES = STUDENT.shape[1]
 
 
+def defaults_of(convention):
+    return {parameter.name: parameter.default for parameter in convention.parameters}
+
+
 def loss_of(name, **values):
     convention = CONVENTIONS[name]
-    return convention.loss(STUDENT, TEACHER, LABEL, convention.defaults | values)
+    return convention.loss(STUDENT, TEACHER, LABEL, defaults_of(convention) | values)
 
 
 def ours(temperature, kd_weight, t_squared=True):
@@ -54,7 +58,7 @@ def test_settings_for_our_loss_translate_back_to_it(name, temperature, kd_weight
     if values is None:
         assert name in {"trl_gkd", "trl_distillation", "keras_default"}
         return
-    translation = convention.translate(convention.defaults | values, CLASSES)
+    translation = convention.translate(defaults_of(convention) | values, CLASSES)
     assert translation is not None
     np.testing.assert_allclose(translation[:2], (temperature, kd_weight), rtol=1e-9)
 
@@ -80,15 +84,34 @@ def test_defaults_lie_within_their_range():
 )
 def test_alpha_on_cross_entropy_leaves_only_cross_entropy_at_one(name):
     convention = CONVENTIONS[name]
-    assert convention.what_alpha_weighs == "cross-entropy"
+    assert convention.alpha_weighs == "cross-entropy"
     terms = loss_of(name, **{convention.alpha: 1.0})
     assert terms.distillation == 0
     np.testing.assert_allclose(terms.supervised, ours(1.0, 0.0))
 
 
+def test_the_one_term_that_alpha_weighs_grows_with_it_and_the_other_does_not():
+    for convention in CONVENTIONS.values():
+        if convention.alpha_weighs is None:
+            continue
+        low, high = (loss_of(convention.name, **{convention.alpha: value}) for value in (0.2, 0.4))
+        supervised, distillation = high.supervised - low.supervised, high.distillation - low.distillation
+        grows, other = supervised, distillation
+        if convention.alpha_weighs == "distillation":
+            grows, other = other, grows
+        assert grows > 0, convention.name
+        assert other <= 0, convention.name
+
+
+def test_a_library_with_another_term_says_what_it_is():
+    for convention in CONVENTIONS.values():
+        terms = convention.loss(STUDENT, TEACHER, LABEL, defaults_of(convention))
+        assert (terms.other > 0) == bool(convention.other) == bool(convention.other_words), convention.name
+
+
 @pytest.mark.parametrize("name", ["haitongli", "distillkit_2024"])
 def test_alpha_on_distillation_leaves_only_the_soft_term_at_one(name):
-    assert CONVENTIONS[name].what_alpha_weighs == "distillation"
+    assert CONVENTIONS[name].alpha_weighs == "distillation"
     terms = loss_of(name, alpha=1.0)
     assert terms.supervised == 0
     assert terms.distillation > 0
@@ -104,7 +127,7 @@ def test_the_keras_example_copied_number_for_number_is_another_loss():
 def test_t_squared_is_there_exactly_where_the_table_says_so():
     for convention in CONVENTIONS.values():
         name = next(p.name for p in convention.parameters if p.name in ("temperature", "T", "kd_T"))
-        values = convention.defaults | {name: 4.0}
+        values = defaults_of(convention) | {name: 4.0}
         weighted = convention.weighted_sum(values, CLASSES)
         cold = convention.weighted_sum(values | {name: 1.0}, CLASSES)
         assert convention.name != "keras_default" or weighted.without_softmax
@@ -151,8 +174,8 @@ def test_the_tutorials_two_versions_have_one_gradient():
 
     def slope(name):
         convention = CONVENTIONS[name]
-        here = convention.loss(STUDENT, TEACHER, LABEL, convention.defaults).total
-        return (convention.loss(bumped, TEACHER, LABEL, convention.defaults).total - here) / step
+        here = convention.loss(STUDENT, TEACHER, LABEL, defaults_of(convention)).total
+        return (convention.loss(bumped, TEACHER, LABEL, defaults_of(convention)).total - here) / step
 
     np.testing.assert_allclose(slope("pytorch_tutorial_2023"), slope("pytorch_tutorial"), rtol=1e-6)
     exact = logit_gradients(STUDENT, TEACHER, LABEL, 2.0, 0.25).total
@@ -184,7 +207,7 @@ def test_trl_has_no_labels_and_a_kl_only_at_its_end():
 
 def test_one_example_is_a_batch_of_one_and_a_batch_is_the_mean_of_its_examples():
     for convention in CONVENTIONS.values():
-        values = convention.defaults
+        values = defaults_of(convention)
         alone = [
             convention.loss(z_s, z_t, y, values).total
             for z_s, z_t, y in zip(STUDENT, TEACHER, LABEL, strict=True)

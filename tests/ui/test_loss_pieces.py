@@ -291,7 +291,8 @@ def test_every_figure_of_the_page_can_be_sent_however_extreme_the_logits(student
         triangle("ABC", 2, EXTREME, softmax(EXTREME, temperature), best, path, setting),
     ]
     for convention in CONVENTIONS.values():
-        terms = convention.loss(student, EXTREME, 2, convention.defaults)
+        defaults = {parameter.name: parameter.default for parameter in convention.parameters}
+        terms = convention.loss(student, EXTREME, 2, defaults)
         figures.append(loss_bars([("its", terms)], "third"))
     for figure in figures:
         json.dumps(styled(figure), allow_nan=False)

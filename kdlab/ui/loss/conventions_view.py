@@ -62,10 +62,10 @@ def _under_the_hand(
     with answered.container(gap="xsmall"):
         st.latex(_formula(convention))
         live_plot(
-            loss_bars(rows, _third(convention)),
+            loss_bars(rows, convention.other_words),
             key="lib-bars",
             height=46 + len(rows) * ROW_PIXELS,
-            alt=_alt(rows, _third(convention)),
+            alt=_alt(rows, convention.other_words),
             sentence=_sentence(convention, values, translation, rows),
         )
 
@@ -174,12 +174,6 @@ def _ours(
     return rows
 
 
-def _third(convention: Convention) -> str:
-    if convention.name == "distilbert":
-        return "term on hidden states"
-    return "teacher's entropy"
-
-
 def _formula(convention: Convention) -> str:
     """Each term in the colour of its bar. Without numbers: to set them anew would cost a drag half its pace."""
     shown = (
@@ -206,10 +200,8 @@ def _sentence(
     rows: Sequence[tuple[str, Terms]],
 ) -> str:
     said = []
-    if convention.alpha and "weigh" not in convention.what_alpha_weighs:
-        weighs = convention.what_alpha_weighs.rpartition(": ")[2]
-        if weighs in ("cross-entropy", "distillation"):
-            said.append(f"Its {convention.alpha} = {values[convention.alpha]:g} weighs **{weighs}**.")
+    if convention.alpha and convention.alpha_weighs:
+        said.append(f"Its {convention.alpha} = {values[convention.alpha]:g} weighs **{convention.alpha_weighs}**.")
     idle = [p.name for p in convention.parameters if not p.in_loss]
     if idle:
         said.append(f"{' and '.join(idle)} do not touch the loss.")
@@ -220,7 +212,7 @@ def _sentence(
         said.append(
             f"The same loss here is **kd_weight {w:.3g}** at T = {t:g}, **times {scale:.3g}**"
             + (
-                f", plus the {_third(convention)}."
+                f", plus the {convention.other_words}."
                 if convention.other and abs(rows[0][1].other) > EQUAL
                 else "."
             )
@@ -241,7 +233,7 @@ def _sentence(
             and abs(values[convention.alpha] - translation[1]) > 1e-6
         ):
             said.append("Copied number for number, ours happens to come out the same on this example.")
-        elif "cross-entropy" in convention.what_alpha_weighs:
+        elif convention.alpha_weighs == "cross-entropy":
             said.append(
                 "Copied, it means the same only because 0.5 is its own mirror: any other number would not."
             )
