@@ -18,7 +18,7 @@ def deal(y: np.ndarray, labels: int, transfer: int) -> Iterator[tuple[np.ndarray
     """Labelled and transfer rows of seed 0, 1, 2, …: seeds share as few rows as the pool of N allows.
 
     y (N,) true classes. Labelled rows are spread as evenly over the classes as their number allows. The pool is dealt
-    out like cards: no row of a class comes again before all of its class have come. What a seed draws hangs on the
+    out like cards: no row of a class comes again before all of its class have come. What a seed draws depends on the
     seeds before it, never on how many follow. Raises ValueError when N is too small.
     """
     if labels + transfer > len(y):

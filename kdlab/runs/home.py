@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import platformdirs
@@ -17,14 +18,14 @@ class HomeError(Exception):
 def home() -> Path:
     """``KDLAB_HOME``, else the platform's user data folder. Made when missing.
 
-    Raises HomeError when the folder cannot be made or written.
+    Raises HomeError when the folder cannot be made, or not written when this process first asks; after that,
+    whoever writes says what failed.
     """
     named = os.environ.get("KDLAB_HOME")
     path = Path(named).expanduser() if named else platformdirs.user_data_path("kdlab", appauthor=False)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
+        _try_to_write(path)
     except OSError as error:
         raise HomeError(
             f"The lab cannot write to its home folder {path} ({error.strerror or error}). "
@@ -32,6 +33,13 @@ def home() -> Path:
             "environment variable KDLAB_HOME, then start the lab again."
         ) from error
     return path
+
+
+@cache
+def _try_to_write(folder: Path) -> None:
+    """Once a process: `home` is asked for each student of each run. A failure is tried again."""
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def keep_to_owner(database: Path) -> None:

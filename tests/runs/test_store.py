@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import AbstractContextManager
@@ -582,6 +584,29 @@ def test_a_database_that_cannot_be_used_is_a_sentence_without_its_password(url: 
     with pytest.raises(StoreError, match=words) as caught:
         Store(url)
     assert "hidden" not in str(caught.value)
+
+
+def test_that_the_home_folder_can_be_written_is_tried_once_a_process(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path / "asked-often"))
+    tried = []
+    genuine = tempfile.TemporaryFile
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **where: tried.append(where) or genuine(**where))
+    assert [home() for _ in range(3)] == [tmp_path / "asked-often"] * 3
+    assert len(tried) == 1
+
+
+def test_a_home_folder_that_could_not_be_written_is_tried_again(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path / "full-at-first"))
+
+    def full(**_where: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as while_full:
+        while_full.setattr(tempfile, "TemporaryFile", full)
+        for _ in range(2):
+            with pytest.raises(HomeError, match="No space left on device"):
+                home()
+    assert home() == tmp_path / "full-at-first"
 
 
 def test_a_home_folder_that_cannot_be_written_is_a_message(

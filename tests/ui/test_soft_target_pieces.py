@@ -199,10 +199,10 @@ def test_what_is_told_of_test_snippets_inside_training_text_is_counted():
 
 
 def test_style_fills_in_and_never_overrides():
-    figure = styled({"data": [], "layout": {"xaxis": {"gridcolor": "red"}, "yaxis2": {}}}, y="accuracy, %")
+    figure = styled({"data": [], "layout": {"xaxis": {"gridcolor": "red"}, "yaxis2": {}}})
     assert figure["layout"]["xaxis"]["gridcolor"] == "red"
     assert figure["layout"]["yaxis2"]["gridcolor"] == "@grid"
-    assert figure["layout"]["yaxis"]["title"]["text"] == "accuracy, %"
+    assert figure["layout"]["yaxis"]["gridcolor"] == "@grid"
     assert "title" not in figure["layout"]
     json.dumps(figure, allow_nan=False)
 

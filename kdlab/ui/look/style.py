@@ -108,10 +108,10 @@ _LAYOUT = {
 }
 
 
-def styled(figure: Any, *, x: str = "", y: str = "") -> Figure:
+def styled(figure: Any) -> Figure:
     """A figure in the lab's style: what it sets itself stays, the rest is filled in.
 
-    figure: ``{"data": [...], "layout": {...}}`` or a plotly Figure. x, y: the axes' titles with their units.
+    figure: ``{"data": [...], "layout": {...}}`` or a plotly Figure.
     """
     plain = figure if isinstance(figure, dict) else figure.to_plotly_json()
     layout = plain.get("layout", {})
@@ -119,11 +119,7 @@ def styled(figure: Any, *, x: str = "", y: str = "") -> Figure:
     for name in layout:
         if name.startswith(("xaxis", "yaxis")):
             base[name] = _AXIS
-    layout = _merged(base, layout)
-    for axis, title in (("xaxis", x), ("yaxis", y)):
-        if title:
-            layout[axis] = _merged(layout[axis], {"title": {"text": title}})
-    return {"data": list(plain.get("data", ())), "layout": layout}
+    return {"data": list(plain.get("data", ())), "layout": _merged(base, layout)}
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
