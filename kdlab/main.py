@@ -25,6 +25,8 @@ page = st.navigation(
     ],
     position="top",
 )
+if page.url_path:  # every tab of the browser says which page it shows
+    st.set_page_config(page_title=f"{page.title} · KD Lab")
 st.logo(ICON)
 frame()
 page.run()

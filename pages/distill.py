@@ -20,8 +20,10 @@ from kdlab.ui.run.steering import follow, in_hand, steer, whom_it_steers
 from kdlab.ui.run.store import lab_store
 from kdlab.ui.run.verdict import headline, verdict
 from kdlab.ui.run.view import live_view
+from kdlab.ui.url_state import also_called
 from kdlab.ui.way import next_page
 
+also_called(dataset="data", temperature="T", kd_weight="w")
 store = lab_store()
 carry_out(store)
 run_id = run_on_show(store)

@@ -8,7 +8,7 @@ The navigation leaves a URL without parameters; what the pages have in common is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -63,6 +63,19 @@ def adopt(key: str, default: T, parse: Callable[[str], T | None]) -> str | None:
     return None if asked is None or value is not None else shortened(asked)
 
 
+def also_called(**others: str) -> None:
+    """Takes what an address says by another page's name for this page's own. Call it before the controls are drawn.
+
+    others: this page's name → the other page's.
+    """
+    for own, other in others.items():
+        asked = st.query_params.get(other)
+        if asked is not None:
+            del st.query_params[other]
+            if own not in st.query_params:
+                st.query_params[own] = asked
+
+
 def arriving(key: str) -> bool:
     """Whether `adopt` is going to take the value from the URL."""
     return key not in st.session_state or st.session_state.get(_adopted(key)) != _arrival().count
@@ -103,6 +116,11 @@ def url_choice(key: str, options: dict[str, Any], default: str) -> str | None:
         st.session_state[key] = default
     if rejected is None:
         return None
+    return not_one_of(rejected, options, default)
+
+
+def not_one_of(rejected: str, options: Iterable[str], default: str) -> str:
+    """The notice that an address asked for what there is not. Markdown."""
     return f"The link asked for “{literal(rejected)}”, which is not one of {', '.join(options)}. Here is {default}."
 
 

@@ -84,12 +84,14 @@ def test_home_says_what_a_black_box_gives_and_that_white_boxes_are_not_here(brow
 
 def test_every_page_ends_with_the_question_that_the_next_one_answers(browser_page: Page):
     browser_page.goto("/")
+    expect(browser_page).to_have_title("KD Lab")
     for title in ("Soft targets", "Loss", "Distill", "Runs", "Soft targets"):
         link = browser_page.get_by_role("link", name="Next: ")
         expect(link).to_contain_text("?")
         link.click()
         expect(browser_page.get_by_role("heading", name=title, exact=True, level=1)).to_be_visible()
         expect(browser_page.get_by_test_id("stException")).to_have_count(0)
+        expect(browser_page).to_have_title(f"{title} · KD Lab")
 
 
 def test_a_visitor_is_known_by_a_cookie_that_scripts_cannot_read(browser_page: Page):

@@ -146,6 +146,22 @@ def test_figures_and_numbers_on_the_projector_are_read_from_the_last_row_and_not
     assert found == {"small": [], "cut": [], "numbers": []}
 
 
+CUT_WORDS = """() => [...document.querySelectorAll("[data-testid=stMain] button")]
+  .filter((button) => button.checkVisibility())
+  .filter((button) => [button, ...button.querySelectorAll("p, div")].some((part) => part.scrollWidth > part.clientWidth + 1
+    && getComputedStyle(part).overflowX !== "visible" && getComputedStyle(part).display !== "inline"))
+  .map((button) => button.innerText)"""
+
+
+@pytest.mark.parametrize("path", ["/soft-targets", "/loss", "/distill", "/runs"])
+def test_buttons_on_the_projector_have_room_for_their_words(browser_page: Page, path: str):
+    browser_page.set_viewport_size({"width": 1280, "height": 900})
+    browser_page.goto(f"{path}?projector=1")
+    shown_large(browser_page)
+    every_figure_drawn(browser_page)
+    assert browser_page.evaluate(CUT_WORDS) == []
+
+
 def every_figure_drawn(page: Page) -> None:
     """A figure out of sight waits: brings each into view."""
     expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()

@@ -141,3 +141,17 @@ def test_a_tap_on_the_rail_moves_nothing_and_what_is_touched_is_large_enough(pho
         size = touched.bounding_box()
         assert size
         assert min(size["width"], size["height"]) >= 24
+
+
+def test_the_menu_closes_by_its_own_button_and_after_a_choice(phone: Page):
+    _ready(phone, "/loss")
+    menu, close = phone.get_by_test_id("stSidebar"), phone.get_by_test_id("stSidebarCollapseButton")
+    phone.get_by_role("button", name="Pages").tap()
+    expect(phone.get_by_role("button", name="Copy link")).to_be_hidden()
+    close.tap()  # what lies over it would take the tap, and this would wait for ever
+    expect(menu).to_have_attribute("data-collapsed", "true")
+    expect(phone.get_by_role("button", name="Copy link")).to_be_visible()
+    phone.get_by_role("button", name="Pages").tap()
+    phone.get_by_role("link", name="Soft targets", exact=True).tap()
+    expect(phone.get_by_role("heading", name="Soft targets", level=1)).to_be_visible()
+    expect(menu).to_have_attribute("data-collapsed", "true")

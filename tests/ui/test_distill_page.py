@@ -317,6 +317,22 @@ def test_the_verdict_stands_at_the_race_and_names_the_arm_to_take(fresh_store: P
     assert "Payload, what the teacher sends for one example" in said
 
 
+def test_a_link_with_another_pages_names_is_understood_or_refused_in_words(fresh_store: Path) -> None:
+    app = open_page("distill", data="digits", T="3", w="0.5")
+    assert {name: app.session_state[name] for name in ("dataset", "temperature", "kd_weight")} == {
+        "dataset": "digits",
+        "temperature": 3.0,
+        "kd_weight": 0.5,
+    }
+    app = open_page("distill", data="xyz", T="nan")
+    assert "The link asked for “`xyz`”, which is not one of digits" in words(app)
+    sliders = [json.loads(shown.proto.json) for shown in app.get("bidi_component") if shown.proto.json]
+    assert [slider["notice"] for slider in sliders if slider.get("label") == "Temperature"] == [
+        "The link asked for “nan”, not a number from 0.5 to 20. Here is 2."
+    ]
+    assert not {"data", "T"} & set(app.query_params)
+
+
 def finished(accuracies: tuple[float, float, float]) -> str:
     """A finished run whose arms have these accuracies; its id."""
     store, result = Store(), deepcopy(recorded_run()[0].result)

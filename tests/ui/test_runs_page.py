@@ -67,6 +67,23 @@ def test_a_comparison_says_what_differs_and_each_arms_paired_difference(store: S
     assert "No paired difference" not in words(app)
 
 
+@pytest.mark.parametrize("name", ["data", "dataset"])
+def test_a_link_with_another_pages_name_of_the_data_shows_its_runs(store: Store, name: str) -> None:
+    finished(store)
+    finished(store, dataset="digits", labels=50)
+    app = open_runs(**{name: "digits"})
+    assert not app.warning
+    assert app.selectbox(key="dataset").value == DATASETS["digits"].title
+    assert not any(header.value.startswith("Fashion") for header in app.header)
+
+
+@pytest.mark.parametrize("name", ["data", "dataset", "state", "whose"])
+def test_what_a_link_asks_of_the_list_and_there_is_not_is_said(store: Store, name: str) -> None:
+    app = open_runs(**{name: "![](//host/p)"})
+    assert app.warning[0].value.startswith("The link asked for “`![](//host/p)`”, which is not one of ")
+    assert name not in app.query_params
+
+
 @pytest.mark.parametrize(
     ("gain", "first"),
     [(0.0, "Soft-targets student"), (-0.05, "Student of the teacher's answers"), (-0.5, "Student of the teacher's answers")],

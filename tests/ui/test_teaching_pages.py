@@ -62,6 +62,18 @@ def test_a_link_that_fits_is_kept(soft_targets):
     assert {key: soft_targets.query_params[key] for key in wanted} == wanted
 
 
+def test_a_link_with_another_pages_names_is_understood_or_refused_in_words(soft_targets):
+    soft_targets.query_params["dataset"] = "digits"
+    soft_targets.query_params["temperature"] = "2.5"
+    soft_targets.run()
+    assert {key: soft_targets.query_params[key] for key in ("data", "T")} == {"data": "digits", "T": "2.5"}
+    assert not {"dataset", "temperature"} & set(soft_targets.query_params)
+    del soft_targets.query_params["data"]
+    soft_targets.query_params["dataset"] = "nope"
+    soft_targets.switch_page("../pages/loss.py").run()
+    assert "The link asked for “`nope`”" in soft_targets.warning[0].value
+
+
 def test_own_numbers_show_the_lessons_golden_values(soft_targets):
     soft_targets.query_params["data"] = "own"
     soft_targets.run()

@@ -20,10 +20,11 @@ from kdlab.ui.run.titles import state_words
 def run_head(shown: Shown, store: Store | None) -> None:
     """Draws the head."""
     run = shown.run
-    with st.container(key="run-head"):
-        words, buttons = st.columns([6, 1.6] if shown.recorded else [3, 2.4], vertical_alignment="center")
+    with st.container(key="run-head", horizontal=True, vertical_alignment="center"):
+        words = st.container(width="stretch")
+        buttons = st.container(horizontal=True, horizontal_alignment="right", width="content")
     words.markdown(_state(shown))
-    with buttons, st.container(horizontal=True, horizontal_alignment="right"):
+    with buttons:
         if shown.recorded:
             if st.button("Replay", icon=":material/replay:", key="replay"):
                 start_replay()

@@ -10,6 +10,7 @@ from kdlab.data.registry import DATASETS
 from kdlab.runs.listing import ALL, PAGE, Which
 from kdlab.server.identity import visitor_id
 from kdlab.ui.run.titles import STATES
+from kdlab.ui.url_state import not_one_of, shortened
 
 _EVERYONE, _ANY_STATE, _ALL_DATA = "All", "Any state", "All data"
 _PAGE_NUMBER = "page"
@@ -19,10 +20,15 @@ def narrowing() -> Which:
     """Draws the filters."""
     states = {words: state for state, (words, _) in STATES.items()}
     data = {dataset.title: name for name, dataset in DATASETS.items()}
+    everyone = [_EVERYONE, "Yours", "Others'"]
+    _other_pages_data([_ALL_DATA, *data])
+    _tell_of("whose", everyone)
+    _tell_of("state", [_ANY_STATE, *states])
+    _tell_of("dataset", [_ALL_DATA, *data])
     with st.container(horizontal=True, vertical_alignment="center", key="narrowing"):
         whose = st.segmented_control(
             "Whose",
-            [_EVERYONE, "Yours", "Others'"],
+            everyone,
             default=_EVERYONE,
             key="whose",
             label_visibility="collapsed",
@@ -37,6 +43,25 @@ def narrowing() -> Which:
         state=states.get(state),
         dataset=data.get(dataset),
     )
+
+
+def _other_pages_data(titles: list[str]) -> None:
+    """The other pages name the data by its name, and call it data too; this one by its title."""
+    _tell_of("data", list(DATASETS), titles[0])
+    for key in ("data", "dataset"):
+        asked = st.query_params.get(key)
+        if asked in DATASETS:
+            st.session_state["dataset"] = DATASETS[asked].title
+        if asked is not None and (asked in DATASETS or key == "data"):
+            del st.query_params[key]
+
+
+def _tell_of(key: str, options: list[str], instead: str = "") -> None:
+    """Streamlit drops what an address asks for and is not there without a word."""
+    asked = st.query_params.get(key)
+    if asked is not None and asked not in options:
+        notice = not_one_of(shortened(asked), options, instead or options[0])
+        st.warning(notice, icon=":material/link_off:")
 
 
 def page_number(count: int) -> int:

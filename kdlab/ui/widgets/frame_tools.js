@@ -43,6 +43,15 @@ function nameNavigation() {
   document.querySelector("[data-testid=stExpandSidebarButton]")?.setAttribute("aria-label", "Pages");
 }
 
+// The menu hides most of the page that was chosen in it. Streamlit closes it by itself only where the browser says
+// that it is a phone's.
+function closeNavigation(event) {
+  if (!event.target.closest?.("[data-testid=stSidebarNavLink]")) return;
+  const close = "[data-testid=stSidebarCollapseButton] [aria-expanded=true]";
+  setTimeout(() => document.querySelector(close)?.click());
+}
+document.addEventListener("click", closeNavigation);
+
 let watched;
 
 export default function ({ data, parentElement, setStateValue }) {
