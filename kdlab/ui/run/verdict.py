@@ -198,7 +198,7 @@ def _beside(difference: Interval | None, other: str, metric: str = "accuracy") -
 def _sentences(run: Run, found: Comparison, shown: list[Found], sampled: str) -> str:
     best = best_supported(run.spec, found) or run.spec.contrasts[0].minuend
     student, kept, mean = run.spec.arm(best).its_student, found.kept(best), share(found.accuracy[best].mean)
-    ends = f", 95 % {100 * kept.low:.1f} to {100 * kept.high:.1f}" if kept.n > 1 else ""
+    ends = f" (95 % interval {100 * kept.low:.1f} to {100 * kept.high:.1f})" if kept.n > 1 else ""
     return "\n\n".join(
         [
             *map(_contrast_sentence, shown),
