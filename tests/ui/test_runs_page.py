@@ -86,7 +86,7 @@ def test_what_a_link_asks_of_the_list_and_there_is_not_is_said(store: Store, nam
 
 @pytest.mark.parametrize(
     ("gain", "first"),
-    [(0.0, "Soft-targets student"), (-0.05, "Student of the teacher's answers"), (-0.5, "Student of the teacher's answers")],
+    [(0.05, "Soft-targets student"), (0.0, "Student of the teacher's answers"), (-0.5, "Student of the teacher's answers")],
 )
 def test_every_student_can_be_taken_the_one_that_the_verdict_names_first(
     store: Store, gain: float, first: str
