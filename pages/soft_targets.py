@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from kdlab.core import class_similarity, entropy, softmax
 from kdlab.lessons.path import LOSS
 from kdlab.models.catalogue import teacher_logits
+from kdlab.runs.recipes import ThreeArms
 from kdlab.ui.examples import controls
 from kdlab.ui.examples.subjects import Subject, dataset_of, woken_by_heat
 from kdlab.ui.examples.words import hint
@@ -26,8 +27,8 @@ from kdlab.ui.soft_targets.notes import (
 )
 from kdlab.ui.url_state import also_called
 from kdlab.ui.way import next_page
+from kdlab.ui.widgets.field_slider import field_slider
 from kdlab.ui.widgets.live_plot import live_plot
-from kdlab.ui.widgets.live_slider import live_slider
 
 TEMPERATURES = np.geomspace(0.5, 20, 120)
 BESIDE_MS = 200  # the bars are drawn at every step of a drag, the figures below them five times a second
@@ -50,14 +51,11 @@ def under_the_hand() -> None:
     with asked:
         subject = controls.choose_subject(teacher)
     with answered.container(gap="xsmall"):
-        temperature = live_slider(
-            "Temperature T",
-            key="T",
-            min_value=float(TEMPERATURES[0]),
-            max_value=float(TEMPERATURES[-1]),
+        temperature = field_slider(
+            ThreeArms.model_fields["temperature"],
+            "T",
             value=4,
-            step=0.1,
-            scale="log",
+            title="Temperature T",
             help="Divides the teacher's logits before the softmax. T = 1 is how the teacher was trained.",
         )
         soft_targets = subject.soft_targets(temperature)

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from streamlit.testing.v1 import AppTest
 
+from kdlab.runs.recipes import ThreeArms
+from kdlab.ui.loss.sections import choose_kd_weight, choose_temperature
+from kdlab.ui.widgets import field_slider
 from kdlab.ui.widgets.live_slider import _Span
 
 LINEAR = _Span(0, 1, 0.01, "linear")
@@ -61,7 +65,26 @@ def test_the_notice_names_the_value_that_the_slider_shows(tmp_path, monkeypatch)
     for name, value in {"dataset": "digits", "labels": "800", "transfer": "500"}.items():
         app.query_params[name] = value
     app.switch_page("../pages/distill.py").run()
-    shown = [json.loads(component.proto.json) for component in app.get("bidi_component") if component.proto.json]
+    shown = [
+        json.loads(component.proto.json) for component in app.get("bidi_component") if component.proto.json
+    ]
     (transfer,) = (slider for slider in shown if slider.get("label") == "Transfer set")
     assert transfer["value"] == 0
     assert transfer["notice"] == "The link asked for “500”, but only 0 fits. Here is 0."
+
+
+def test_temperature_and_kd_weight_have_the_range_of_a_run_on_the_loss_page_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = {}
+    monkeypatch.setattr(
+        field_slider, "live_slider", lambda _, *, key, value, **range_: asked.update({key: range_}) or value
+    )
+    assert (choose_temperature(), choose_kd_weight()) == (4, 0.5)
+    for here, field in (("T", "temperature"), ("w", "kd_weight")):
+        field_slider.field_slider(ThreeArms.model_fields[field], field)
+        of_a_run = asked[field] | {"help": asked[here]["help"]}
+        assert asked[here] == of_a_run
+        with pytest.raises(ValidationError):
+            ThreeArms(**{field: asked[here]["max_value"] + 0.1})
+        ThreeArms(**{field: asked[here]["max_value"]})

@@ -7,6 +7,7 @@ import streamlit as st
 
 from kdlab.core.probability import softmax
 from kdlab.core.simplex import gradient_descent, optimum
+from kdlab.runs.recipes import ThreeArms
 from kdlab.ui.loss.charts import pushes, pushes_height, triangle, why_t_squared
 from kdlab.ui.loss.example import LossExample, MeanNorms, choose_start, limit_norm, mean_norms, soft_norms
 from kdlab.ui.loss.words import (
@@ -22,9 +23,9 @@ from kdlab.ui.loss.words import (
     triangle_words,
 )
 from kdlab.ui.url_state import adopt, publish
+from kdlab.ui.widgets.field_slider import field_slider
 from kdlab.ui.widgets.live_bars import Series, live_bars
 from kdlab.ui.widgets.live_plot import live_plot
-from kdlab.ui.widgets.live_slider import live_slider
 
 PITCH, WIDE_PITCH = 32, 44  # pixels a row, the wider where there are few
 FEW = 5
@@ -38,27 +39,22 @@ DESCENT_STEPS = 40
 
 def choose_temperature() -> float:
     """T of the soft term."""
-    return live_slider(
-        "Temperature T",
-        key="T",
-        min_value=0.5,
-        max_value=20,
+    return field_slider(
+        ThreeArms.model_fields["temperature"],
+        "T",
         value=4,
-        step=0.1,
-        scale="log",
+        title="Temperature T",
         help="Divides both models' logits before the softmax of the soft term. The supervised term has no T.",
     )
 
 
 def choose_kd_weight() -> float:
     """w: the soft term's share."""
-    return live_slider(
-        "KD weight w",
-        key="w",
-        min_value=0,
-        max_value=1,
+    return field_slider(
+        ThreeArms.model_fields["kd_weight"],
+        "w",
         value=0.5,
-        step=0.01,
+        title="KD weight w",
         help="Share of the distillation term: 0 learns from the label alone, 1 from the teacher alone.",
     )
 

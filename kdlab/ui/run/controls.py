@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import streamlit as st
-from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 from streamlit.delta_generator import DeltaGenerator
 
@@ -19,7 +18,7 @@ from kdlab.runs.recipes import ThreeArms
 from kdlab.ui.look.folded import folded
 from kdlab.ui.run.steering import forget_slider_positions
 from kdlab.ui.url_state import adopt, publish, url_choice
-from kdlab.ui.widgets.live_slider import live_slider
+from kdlab.ui.widgets.field_slider import field_slider, said_of
 
 
 def apply_preset(name: str) -> None:
@@ -57,29 +56,6 @@ def names_settings(parameters: Iterable[str]) -> bool:
     return any(name in ThreeArms.model_fields or name.startswith("objective_") for name in parameters)
 
 
-def field_slider(
-    info: FieldInfo, key: str, *, min_value: float | None = None, max_value: float | None = None
-) -> float:
-    """A live slider for a number of a spec. min_value, max_value: where the data narrows its range."""
-    extra = _extra(info)
-    low = next(float(bound.ge) for bound in info.metadata if isinstance(bound, Ge))  # type: ignore[arg-type]
-    high = next(float(bound.le) for bound in info.metadata if isinstance(bound, Le))  # type: ignore[arg-type]
-    low = low if min_value is None else max(low, min_value)
-    high = high if max_value is None else max(low + 1, min(high, max_value))
-    value = live_slider(
-        extra["title"],
-        key=key,
-        min_value=low,
-        max_value=high,
-        value=min(high, max(low, float(info.default))),
-        step=extra.get("step"),
-        scale=extra.get("scale", "linear"),
-        help=info.description or "",
-        unit=extra.get("unit", ""),
-    )
-    return int(value) if info.annotation is int else value
-
-
 def spec_slider(field: str, **limits: float) -> float:
     """A live slider for a number of the run's spec."""
     return field_slider(ThreeArms.model_fields[field], field, **limits)
@@ -92,7 +68,7 @@ def spec_choice(field: str, titles: dict[str, str]) -> str:
     default = named if named in titles else next(iter(titles))
     notice = url_choice(field, titles, default)
     chosen = st.selectbox(
-        _extra(info)["title"],
+        said_of(info)["title"],
         list(titles),
         format_func=titles.__getitem__,
         key=field,
@@ -108,7 +84,7 @@ def spec_choice(field: str, titles: dict[str, str]) -> str:
 def _switch(info: FieldInfo, key: str) -> bool:
     """A toggle for a yes or no of a spec."""
     adopt(key, info.default, {"true": True, "false": False}.get)
-    chosen = st.toggle(_extra(info)["title"], key=key, help=info.description)
+    chosen = st.toggle(said_of(info)["title"], key=key, help=info.description)
     publish(key, None if chosen == info.default else str(chosen).lower())
     return chosen
 
@@ -131,10 +107,6 @@ def objective_controls() -> dict[str, Any]:
             control = _switch if info.annotation is bool else field_slider
             values[field] = control(info, f"objective_{field}")
     return values
-
-
-def _extra(info: FieldInfo) -> dict[str, Any]:
-    return dict(info.json_schema_extra or {})  # type: ignore[arg-type]
 
 
 _TRAINING = ("epochs", "seeds", "learning_rate", "batch_size", "warm_up", "clip_norm")

@@ -12,6 +12,7 @@ from kdlab.models.catalogue import STUDENTS, TEACHERS
 from kdlab.runs.recipes import ThreeArms, settings_of
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Run
+from kdlab.ui.widgets.field_slider import said_of
 
 STATES = {
     "queued": ("Queued", ":material/schedule:"),
@@ -53,7 +54,7 @@ def differing_settings(first: Run, second: Run) -> list[tuple[str, str, str]]:
     """What is set otherwise in two runs: what it is called, and how each run has it."""
     ours, theirs = _settings(first.spec), _settings(second.spec)
     rows = [
-        (dict(info.json_schema_extra or {})["title"], _SETTINGS[name](ours[name]), _SETTINGS[name](theirs[name]))  # type: ignore[arg-type]
+        (said_of(info)["title"], _SETTINGS[name](ours[name]), _SETTINGS[name](theirs[name]))
         for name, info in ThreeArms.model_fields.items()
         if name in ours and name in theirs and ours[name] != theirs[name]
     ]
@@ -96,7 +97,7 @@ def _objective(objective: Objective) -> str:
         value = getattr(objective, name)
         if name == "name" or value == info.default:
             continue
-        title = dict(info.json_schema_extra or {})["title"]  # type: ignore[arg-type]
+        title = said_of(info)["title"]
         title = title[0].lower() + title[1:]
         if isinstance(value, bool):
             set_otherwise.append(title if value else f"not {title}")

@@ -1,0 +1,48 @@
+"""A live slider for a number that a spec declares: range, step, unit and help stand in its field, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from annotated_types import Ge, Le
+from pydantic.fields import FieldInfo
+
+from kdlab.ui.widgets.live_slider import live_slider
+
+
+def said_of(info: FieldInfo) -> dict[str, Any]:
+    """What the field says of itself for the pages: title, unit, step, scale."""
+    return dict(info.json_schema_extra or {})  # type: ignore[arg-type]
+
+
+def field_slider(
+    info: FieldInfo,
+    key: str,
+    *,
+    min_value: float | None = None,
+    max_value: float | None = None,
+    value: float | None = None,
+    title: str = "",
+    help: str = "",
+) -> float:
+    """The slider's value now. min_value, max_value: where the data narrows its range.
+
+    value, title, help: where a page begins elsewhere than a run does, or says more of it.
+    """
+    extra = said_of(info)
+    low = next(float(bound.ge) for bound in info.metadata if isinstance(bound, Ge))  # type: ignore[arg-type]
+    high = next(float(bound.le) for bound in info.metadata if isinstance(bound, Le))  # type: ignore[arg-type]
+    low = low if min_value is None else max(low, min_value)
+    high = high if max_value is None else max(low + 1, min(high, max_value))
+    chosen = live_slider(
+        title or extra["title"],
+        key=key,
+        min_value=low,
+        max_value=high,
+        value=min(high, max(low, float(info.default) if value is None else value)),
+        step=extra.get("step"),
+        scale=extra.get("scale", "linear"),
+        help=help or info.description or "",
+        unit=extra.get("unit", ""),
+    )
+    return int(chosen) if info.annotation is int else chosen
