@@ -154,6 +154,8 @@ def unpaired_because(first: Run, second: Run) -> str | None:
         return "The runs are on different data: their accuracies do not compare."
     if ours.student != theirs.student:
         return "The students have other shapes, so they do not start from the same weights."
+    if (first.result or {}).get("data") != (second.result or {}).get("data"):
+        return "The data were dealt otherwise when one of the runs was made, so that a seed does not draw the same examples."
     if (ours.labels, ours.transfer) != (theirs.labels, theirs.transfer):
         return "The runs have other numbers of examples, so that a seed does not draw the same ones in both."
     if ours.teacher != theirs.teacher:

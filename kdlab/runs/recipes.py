@@ -56,16 +56,16 @@ class ThreeArms(Setting):
         except (json.JSONDecodeError, RecursionError) as error:
             raise ValueError(f"the objective {value[:40]!r} is not JSON; write its name alone") from error
 
-    def spec(self) -> RunSpec:
-        """The run that these settings ask for."""
+    def spec(self, *, stored: bool = False) -> RunSpec:
+        """The run that these settings ask for, or asked for when they were stored."""
         shared = {name: getattr(self, name) for name in Setting.model_fields}
         own = self.model_dump(exclude=set(Setting.model_fields))
-        return RunSpec(
-            **shared,
-            arms=self._arms(),
-            contrasts=self._contrasts(),
-            recipe=MadeBy(name="three_arms", settings=own),
-        )
+        made = {
+            "arms": self._arms(),
+            "contrasts": self._contrasts(),
+            "recipe": MadeBy(name="three_arms", settings=own),
+        }
+        return RunSpec.model_validate(shared | made, context={"stored": stored})
 
     def _arms(self) -> tuple[Arm, ...]:
         softness = self.objective.is_soft_targets
@@ -145,6 +145,9 @@ def settings_of(spec: RunSpec) -> ThreeArms | None:
         return None
 
 
+_STORED = {"stored": True}
+
+
 def read_spec(stored: dict[str, Any]) -> RunSpec:
     """A spec as it was stored, by this lab or by one that did not yet store arms (version 1).
 
@@ -152,7 +155,7 @@ def read_spec(stored: dict[str, Any]) -> RunSpec:
     """
     version = stored.get("spec_version", 1)
     if version == 1:
-        return ThreeArms.model_validate(stored).spec()
+        return ThreeArms.model_validate(stored, context=_STORED).spec(stored=True)
     if version != RunSpec.model_fields["spec_version"].default:
         raise ValueError(f"These settings were written by another KD Lab (version {str(version)[:20]} of them).")
-    return RunSpec.model_validate(stored)
+    return RunSpec.model_validate(stored, context=_STORED)

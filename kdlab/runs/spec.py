@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from kdlab.data.registry import DATASETS
 from kdlab.distill.arms import Arm
@@ -126,7 +126,7 @@ class Setting(BaseModel):
         return values
 
     @model_validator(mode="after")
-    def _parts_fit(self) -> Self:
+    def _parts_fit(self, info: ValidationInfo) -> Self:
         _known("dataset", self.dataset, DATASETS)
         _known("teacher", self.teacher, TEACHERS, [entry.name for entry in teachers_for(self.dataset)])
         _known("student", self.student, STUDENTS, [shape.name for shape in students_for(self.dataset)])
@@ -146,7 +146,8 @@ class Setting(BaseModel):
             raise ValueError(
                 f"{data.title} has {classes} classes; give at least {classes} labels, one a class"
             )
-        if self.labels + self.transfer > data.train_size:
+        # A run of the past may have drawn from a larger pool: it is read as it was.
+        if self.labels + self.transfer > data.train_size and not (info.context or {}).get("stored"):
             raise ValueError(
                 f"labels and transfer set together ask for {self.labels + self.transfer:,} examples, but "
                 f"{data.title} has {data.train_size:,} to train on; lower one of them"

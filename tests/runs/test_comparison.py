@@ -148,3 +148,10 @@ def test_the_test_set_s_own_error_is_that_of_a_resampled_test_set() -> None:
     drawn = rng.integers(400, size=(4000, 400))
     differences = (one == labels).mean(0)[drawn].mean(1) - (other == labels).mean(0)[drawn].mean(1)
     assert sampling_error(one, other, labels) == pytest.approx(1.96 * differences.std(), rel=0.05)
+
+
+def test_runs_on_data_that_were_dealt_otherwise_do_not_pair() -> None:
+    now, then = finished(), finished()
+    assert now.result is not None
+    now = replace(now, result=now.result | {"data": "another"})
+    assert "dealt otherwise" in (unpaired_because(then, now) or "")

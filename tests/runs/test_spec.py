@@ -148,3 +148,12 @@ def test_the_temperature_steers_what_softens_and_the_weight_what_is_taught() -> 
     (*_, mse) = three_arms(temperature=2, objective="logit_mse").arms
     assert (mse.steered(asked).temperature, mse.steered(asked).kd_weight) == (2, 0.1)
     assert mse.steered({}) == mse
+
+
+def test_a_run_that_drew_from_a_larger_pool_than_today_s_is_read_and_no_new_one_is_made() -> None:
+    old = {"dataset": "fashion", "teacher": "fashion", "student": "mlp-16", "labels": 6000, "transfer": 0}
+    spec = read_spec(old)
+    assert spec.labels == 6000
+    assert read_spec(json.loads(spec.model_dump_json())) == spec
+    assert settings_of(spec) is None
+    assert "to train on; lower one of them" in faults(labels=6000, transfer=0)
