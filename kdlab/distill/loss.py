@@ -30,6 +30,7 @@ def distillation_term(
         return objective.loss(Given(logits, teacher, labels, temperature))
 
     if len(student_logits) == 1:
-        alone = one(student_logits[0], tuple(part[0] for part in signal), labels[0], temperature[0])
-        return alone.unsqueeze(0)
+        # Squeezed, not picked: the gradient of a pick is written into zeros.
+        revealed = tuple(part.squeeze(0) for part in signal)
+        return one(student_logits.squeeze(0), revealed, labels.squeeze(0), temperature.squeeze(0)).unsqueeze(0)
     return vmap(one)(student_logits, signal, labels, temperature)

@@ -107,8 +107,7 @@ class Trainer:
             distillation = self.distillation_term(group, student, batch)
             w = self.kd_weight[group.where]
             group.step(((1 - w) * supervised + w * distillation).sum(), learning_rate, self.budget.clip_norm)
-            self._sums[0, group.where] += supervised.detach()
-            self._sums[1, group.where] += distillation.detach()
+            self._sums[:, group.where].add_(torch.stack([supervised.detach(), distillation.detach()]))
         self._summed += 1
         self.step_number += 1
 
@@ -117,13 +116,16 @@ class Trainer:
         term = torch.zeros(group.size, device=self.device)
         for call in self._calls[group.where.start]:
             part = batch.of(call.its, call.seen)
-            term[call.its] = distillation_term(
+            asked = distillation_term(
                 call.objective,
                 student.logits[call.its, call.seen],
                 self.task.reveal(call.signal, part),
                 part.labels,
                 self.temperature[group.where][call.its],
             )
+            if len(asked) == group.size:
+                return asked
+            term[call.its] = asked
         return term
 
     def _calls_of(self, group: Group) -> list[_Call]:

@@ -42,10 +42,7 @@ class Classification:
         device: torch.device,
     ) -> None:
         self.device, self.classes = device, classes
-        self.x, self.y = self._put(data.x_train), self._put(data.y_train)
         self.x_test, self.y_test = self._put(data.x_test), self._put(data.y_test)
-        self.teacher_logits = self._put(teacher_logits.train)
-        self.answers = self.teacher_logits.argmax(-1)
         self.teacher_log_p = torch.log_softmax(self._put(teacher_logits.test), dim=-1)
         drawn = [draw_examples(data.y_train, labels, transfer, seed) for seed in range(seeds)]
         labelled, unlabelled = (
@@ -53,19 +50,25 @@ class Classification:
             for part in (0, 1)
         )
         self.labelled = labelled.shape[-1]
-        self.batches = self._put(np.concatenate([labelled, unlabelled], axis=-1).swapaxes(0, 1))  # (steps, seeds, B)
+        # Rows among the examples that are drawn at all: those few stay in a processor's cache.
+        seen, batches = np.unique(np.concatenate([labelled, unlabelled], axis=-1), return_inverse=True)
+        self.x, self.teacher_logits = self._put(data.x_train[seen]), self._put(teacher_logits.train[seen])
+        shape = (seeds, steps, -1)
+        self.batches = self._put(batches.reshape(shape).swapaxes(0, 1))  # (steps, seeds, B)
+        known, unknown = self.batches.tensor_split([self.labelled], dim=-1)
+        y, answers = self._put(data.y_train[seen]), self.teacher_logits.argmax(-1)
+        self.labels = torch.cat([y[known], answers[unknown]], dim=-1)  # (steps, seeds, B)
 
     def _put(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.array(array)).to(self.device)
 
     def batch(self, step: int, group: Group) -> Batch:
-        rows, known = self.batches[step][group.seed_of], self.labelled
-        labels = torch.cat([self.y[rows[:, :known]], self.answers[rows[:, known:]]], dim=1)
-        return Batch(rows, known, labels)
+        rows, labels = (table[step].index_select(0, group.seed_of) for table in (self.batches, self.labels))
+        return Batch(rows, self.labelled, labels)
 
     def output(self, group: Group, batch: Batch) -> StudentOutput:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            logits = group.logits(self.x[batch.rows])
+            logits = group.logits(_rows_of(self.x, batch))
         return StudentOutput(logits.float())
 
     def supervised_term(self, output: StudentOutput, batch: Batch) -> Tensor:
@@ -73,7 +76,7 @@ class Classification:
         return supervised_term(output.logits[:, known], batch.labels[:, known])
 
     def reveal(self, signal: Signal, batch: Batch) -> Signal:
-        return tuple(part[batch.rows] for part in signal)
+        return tuple(_rows_of(part, batch) for part in signal)
 
     def scores(self, group: Group) -> dict[str, Tensor]:
         with torch.inference_mode():
@@ -97,3 +100,8 @@ class Classification:
     @property
     def examples_a_point(self) -> int:
         return len(self.y_test)
+
+
+def _rows_of(table: Tensor, batch: Batch) -> Tensor:
+    """table (N, …) → (n, B, …), as `table[batch.rows]` in a quarter of its time."""
+    return table.index_select(0, batch.rows.flatten()).unflatten(0, batch.rows.shape)
