@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import torch
+
+AVAILABLE_THREADS = torch.get_num_threads()
+"""What PyTorch starts with; a run may choose fewer."""
 
 
 class DeviceError(Exception):
@@ -43,7 +50,7 @@ def describe_device(device: torch.device) -> dict[str, str | float | int | None]
     name = (
         "Apple GPU"
         if device.type == "mps"
-        else f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+        else f"{platform.machine()} CPU, {AVAILABLE_THREADS} threads"
     )
     return {"device": str(device), "name": name, "memory_gib": None}
 
@@ -60,8 +67,33 @@ def peak_memory_mib(device: torch.device) -> float | None:
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that may still be taken on the device: the card's on CUDA, else the machine's. None where unknown."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    told = Path("/proc/meminfo")
+    if told.exists():
+        lines = dict(line.split(":", 1) for line in told.read_text(encoding="utf-8").splitlines())
+        if "MemAvailable" in lines:
+            return int(lines["MemAvailable"].split()[0]) * 2**10
+    if hasattr(os, "sysconf"):  # no word of what is free: half of what there is
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return None
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """PyTorch works with so many threads, and then with as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def speed_depends_on(device: torch.device) -> dict[str, str | int]:
     """What a time that was measured on the device holds for: its name, its threads, PyTorch's version."""
     if device.type == "cuda":
         return {"device": torch.cuda.get_device_name(device), "torch": torch.__version__}
-    return {"device": str(device), "threads": torch.get_num_threads(), "torch": torch.__version__}
+    return {"device": str(device), "threads": AVAILABLE_THREADS, "torch": torch.__version__}

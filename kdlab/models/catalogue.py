@@ -20,12 +20,17 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 @dataclass(frozen=True)
 class StudentShape:
-    """A shape of student, for images or for text."""
+    """A shape of student, for images or for text.
+
+    ``stacks``: whether many can train as one (`torch.func`), which dropout, running statistics and a path that
+    depends on the input forbid.
+    """
 
     name: str
     title: str
     what: str
     kind: Literal["image", "text"]
+    stacks: bool = True
 
 
 @dataclass(frozen=True)

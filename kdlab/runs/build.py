@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import torch
+
 from kdlab.data.registry import get_dataset
 from kdlab.distill.budget import Budget
 from kdlab.distill.cohort import Cohort
 from kdlab.distill.device import resolve_device
-from kdlab.distill.grouping import group_size
+from kdlab.distill.grouping import grouping
 from kdlab.distill.signals import load_logits, reveal
 from kdlab.distill.tasks.classification import Classification
 from kdlab.distill.trainer import Trainer
@@ -15,7 +17,7 @@ from kdlab.runs.spec import RunSpec
 
 
 def make_trainer(spec: RunSpec) -> Trainer:
-    """The trainer of a spec. Raises DeviceError or CheckpointError."""
+    """The trainer of a spec, and the process has the threads that suit it. Raises DeviceError or CheckpointError."""
     cache, device = home() / "cache", resolve_device(spec.device)
     data = get_dataset(spec.dataset)
     task = Classification(
@@ -30,12 +32,14 @@ def make_trainer(spec: RunSpec) -> Trainer:
         device=device,
     )
     count = len(spec.arms) * spec.seeds
+    grouped = grouping(spec.student, spec.dataset, count, task.examples_a_step, device, cache)
+    torch.set_num_threads(grouped.threads)
     cohort = Cohort(
         spec.student,
         spec.dataset,
         arms=len(spec.arms),
         seeds=spec.seeds,
-        group_size=group_size(spec.student, spec.dataset, count, task.examples_a_step, device, cache),
+        group_size=grouped.size,
         learning_rate=spec.learning_rate,
         device=device,
     )

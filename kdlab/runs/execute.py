@@ -14,7 +14,14 @@ from torch import nn
 
 from kdlab.data.registry import get_dataset
 from kdlab.distill.batches import overlap_between_seeds
-from kdlab.distill.device import DeviceError, describe_device, peak_memory_mib, speed_depends_on
+from kdlab.distill.device import (
+    AVAILABLE_THREADS,
+    DeviceError,
+    describe_device,
+    peak_memory_mib,
+    speed_depends_on,
+    threads,
+)
 from kdlab.distill.trainer import Trainer
 from kdlab.models.catalogue import weights_sha256
 from kdlab.models.checkpoints import CheckpointError, load_teacher
@@ -118,6 +125,7 @@ def _result(run_id: str, spec: RunSpec, trainer: Trainer, seconds: float) -> dic
         "device": describe_device(trainer.device),
         "peak_memory_mib": peak_memory_mib(trainer.device),
         "group_size": trainer.cohort.groups[0].size,
+        "threads": torch.get_num_threads(),
         "seconds": seconds,
         "overlap": _overlap(spec),
     }
@@ -154,7 +162,8 @@ def profiles(spec: RunSpec, device: torch.device) -> dict[str, dict[str, float]]
         folder = home() / "cache" / "profiles"
         return measured_once(folder, about, Profile, lambda: profile(build(), example, device))
 
-    return {who: vars(cost(*network)) for who, network in networks.items()}
+    with threads(AVAILABLE_THREADS):  # the same for every run, whatever suits its own students
+        return {who: vars(cost(*network)) for who, network in networks.items()}
 
 
 _PER_ARM = ("accuracy", "agreement", "kl", "per_class")

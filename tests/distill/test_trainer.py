@@ -15,7 +15,7 @@ from kdlab.distill.arms import Arm
 from kdlab.distill.budget import Budget
 from kdlab.distill.cohort import Cohort, Group, fresh_student
 from kdlab.distill.device import DeviceError, resolve_device
-from kdlab.distill.grouping import group_size
+from kdlab.distill.grouping import grouping
 from kdlab.distill.objective_catalogue import OBJECTIVES, ForwardKL, HardLabels, Objective
 from kdlab.distill.signals import load_logits, reveal
 from kdlab.distill.tasks.classification import Classification
@@ -89,7 +89,7 @@ def make(
         "digits",
         arms=len(arms),
         seeds=settings["seeds"],
-        group_size=size or group_size("mlp-16", "digits", count, task.examples_a_step, device, cache),
+        group_size=size or grouping("mlp-16", "digits", count, task.examples_a_step, device, cache).size,
         learning_rate=settings["learning_rate"],
         device=device,
     )
@@ -222,7 +222,7 @@ def test_an_objective_without_a_teacher_reads_only_the_labelled_examples(cache: 
     with_pool, without = (make(cache, objective=objective, transfer=n) for n in (200, 0))
     assert with_pool.task.labelled == without.task.labelled == 32
     for trainer in (with_pool, without):
-        trainer.task.answers.fill_(0)  # what the teacher answers must not matter
+        trainer.task.labels[..., trainer.task.labelled :] = 0  # what the teacher answers must not matter
     changed = train(with_pool).points[-1].values["accuracy"][2]
     assert changed == train(make(cache, objective=objective)).points[-1].values["accuracy"][2]
 

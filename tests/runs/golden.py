@@ -18,6 +18,7 @@ from unittest import mock
 import numpy as np
 import torch
 
+from kdlab.distill.grouping import Grouping
 from kdlab.distill.trainer import Point, Trainer
 from kdlab.runs import build
 from kdlab.runs.recipes import three_arms
@@ -113,7 +114,7 @@ def _held(group_size: int) -> Iterator[None]:
         with (
             tempfile.TemporaryDirectory() as home,
             mock.patch.dict(os.environ, {"KDLAB_HOME": home}),
-            mock.patch.object(build, "group_size", return_value=group_size),
+            mock.patch.object(build, "grouping", return_value=Grouping(group_size, threads=1)),
         ):
             yield
     finally:

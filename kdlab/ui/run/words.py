@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from kdlab.distill.arms import Arm
@@ -33,7 +35,14 @@ def progress_words(shown: Shown, store: Store | None) -> str:
         return so_far
     memory = run.result["peak_memory_mib"]
     used = f", {memory:,.0f} MiB at most" if memory else ""
-    return f"{run.result['seconds']:.1f} s on {run.result['device']['name']}{used}"
+    return f"{run.result['seconds']:.1f} s on {run.result['device']['name']}{used}{_at_once(run.result)}"
+
+
+def _at_once(result: dict[str, Any]) -> str:
+    """How many students trained at once, where it was not all of them; an older result does not know."""
+    students = sum(len(arm["accuracy"]) for arm in result["arms"])
+    size = result.get("group_size", students)
+    return f", {size} of {students} students at once" if size < students else ""
 
 
 def news(shown: Shown, store: Store | None, headline: str) -> tuple[str, str]:
