@@ -29,5 +29,6 @@ def teacher_words(teacher: str) -> str:
         f"on {card['unseen_accuracy']:.1%} of the lab's {card['unseen_size']:,} that it never saw.\n\n"
         f"Its confidence and its accuracy on the test set stand {100 * card['calibration_error']:.1f} points apart: the "
         "expected calibration error in 15 bins (Guo et al. 2017, arXiv 1706.04599). At T = 1 its soft targets for the "
-        f"students' examples hold {card['soft_target_entropy']:.2g} bits of doubt on average, of {most:.2f} at most."
+        f"students' examples hold {card['soft_target_entropy']:.2g} bits of doubt on average, of {most:.2f} at most.\n\n"
+        f"How its settings were found: {card['choice']}"
     )

@@ -160,10 +160,10 @@ def test_a_run_on_a_missing_device_fails_with_a_plain_message(store: Store, disp
 
 
 def test_a_spec_that_the_store_spoilt_fails_in_words(store: Store, dispatcher: Dispatcher) -> None:
-    run_id = store.enqueue(SHORT.model_copy(update={"temperature": -1.0}), "ann")
+    run_id = store.enqueue(SHORT.model_copy(update={"seeds": -1}), "ann")
     (row,) = wait_for(lambda: [row for row in store.unreadable(run_id) if not row.active])
     assert row.state == "failed"
-    assert "temperature must be at least 0.5" in json.loads(row.raw)["message"]
+    assert "seeds must be at least 1" in json.loads(row.raw)["message"]
 
 
 class Idle:
