@@ -213,7 +213,7 @@ def rests(pid: int) -> bool:
 
     def ticks() -> int:
         try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         except FileNotFoundError:
             return 0
         return int(fields[11]) + int(fields[12])  # hundredths of a second, of its own and of the system's for it
@@ -247,4 +247,4 @@ def server(home: Path) -> subprocess.Popen[bytes]:
 def children(pid: int) -> list[int]:
     listed = Path(f"/proc/{pid}/task/{pid}/children")
     threads = Path(f"/proc/{pid}/task").glob("*/children") if listed.exists() else []
-    return [int(child) for path in threads for child in path.read_text().split()]
+    return [int(child) for path in threads for child in path.read_text(encoding="utf-8").split()]
