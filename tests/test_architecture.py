@@ -62,7 +62,7 @@ def _top_level_imports(script: Path) -> str:
 def test_rooms_import_in_one_direction():
     # In a process of its own: it silences every logger of the process that it runs in.
     lint = "import sys; from importlinter import cli; sys.exit(cli.lint_imports(no_cache=True))"
-    found = subprocess.run([sys.executable, "-c", lint], cwd=ROOT, capture_output=True, text=True)
+    found = subprocess.run([sys.executable, "-c", lint], check=False, cwd=ROOT, capture_output=True, text=True)
     assert found.returncode == 0, found.stdout
 
 
