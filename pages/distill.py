@@ -18,7 +18,8 @@ from kdlab.ui.run.on_show import run_on_show
 from kdlab.ui.run.source import absent_because, answers_of, on_show, recorded
 from kdlab.ui.run.steering import follow, in_hand, steer, whom_it_steers
 from kdlab.ui.run.store import lab_store
-from kdlab.ui.run.verdict import headline, verdict
+from kdlab.ui.run.verdict import verdict
+from kdlab.ui.run.verdict_words import headline
 from kdlab.ui.run.view import live_view
 from kdlab.ui.url_state import also_called
 from kdlab.ui.way import next_page

@@ -39,6 +39,8 @@ TERMS = (
 """Of any student in training. The share may leave its range where the two gradients oppose each other."""
 
 TASK_METRICS: dict[str, tuple[Metric, ...]] = {"classification": (*SCORES, *TERMS)}
+METRICS = {metric.name: metric for metrics in TASK_METRICS.values() for metric in metrics}
+"""By name, of whichever task."""
 
 
 def metrics_of(task: str) -> dict[str, Metric]:

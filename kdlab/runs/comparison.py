@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kdlab.core.intervals import Interval, holm_differences, mean_interval, paired_difference
-from kdlab.distill.metrics import metrics_of
+from kdlab.distill.metrics import METRICS
 from kdlab.runs.contrasts import Contrast
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.stored import Run
@@ -176,7 +176,7 @@ def _seeds(count: int) -> str:
 
 def in_words(difference: Interval, metric: str = "accuracy") -> str:
     """A difference with its interval: "+2.8 points, 95 % interval 1.1 to 4.4", of a metric with a unit "+0.12 nats, …"."""
-    kind = metrics_of("classification")[metric]
+    kind = METRICS[metric]
     if difference.n == 0:
         return "no difference shown; no seed has a student on both sides whose training did not diverge"
     said = f"{in_points(difference.mean)} points" if not kind.unit and kind.range[1] == 1 else _amount(difference.mean, kind.unit)

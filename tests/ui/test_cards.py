@@ -10,7 +10,7 @@ from kdlab.data.registry import DATASETS
 from kdlab.lessons.cards import data_words, teacher_words
 from kdlab.models.catalogue import TEACHERS, teacher_card
 from kdlab.runs.recorded import recorded_run
-from kdlab.ui.run.verdict import _paired
+from kdlab.ui.run.verdict_words import _paired
 
 
 @pytest.mark.parametrize("name", DATASETS)

@@ -19,7 +19,7 @@ from kdlab.runs.stored import UnreadableRun
 from kdlab.server.identity import visitor_id
 from kdlab.ui.look.numbers import share
 from kdlab.ui.run.titles import run_title, state_words
-from kdlab.ui.run.verdict import headline
+from kdlab.ui.run.verdict_words import headline
 from kdlab.ui.runs.compare_runs import open_comparison
 from kdlab.ui.runs.narrowing import narrowing, none_found, page_number
 
