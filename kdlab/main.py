@@ -28,6 +28,6 @@ page = st.navigation(
 if page.url_path:  # every tab of the browser says which page it shows
     st.set_page_config(page_title=f"{page.title} · KD Lab")
 st.logo(ICON)
-frame()
+frame(next(one for one in PAGES if one.path == page.url_path))
 page.run()
 freeze_imports("pages")

@@ -21,10 +21,8 @@ from kdlab.ui.run.store import lab_store
 from kdlab.ui.run.verdict import verdict
 from kdlab.ui.run.verdict_words import headline
 from kdlab.ui.run.view import live_view
-from kdlab.ui.url_state import also_called
 from kdlab.ui.way import next_page
 
-also_called(dataset="data", temperature="T", kd_weight="w")
 store = lab_store()
 carry_out(store)
 run_id = run_on_show(store)
@@ -45,7 +43,7 @@ st.markdown(
 
 def controls() -> RunSpec | None:
     """The settings; a drag reruns only this. None where they do not fit together."""
-    values, beside_rudder = run_controls(steers=in_hand(shown.run))
+    values, beside_steering = run_controls(steers=in_hand(shown.run))
     try:
         settings = ThreeArms.model_validate(values)
     except ValidationError as error:
@@ -54,9 +52,9 @@ def controls() -> RunSpec | None:
         return None
     spec = settings.spec()
     try:
-        beside_rudder.caption(whom_it_steers(steer(store, run_id, settings), settings))
+        beside_steering.caption(whom_it_steers(steer(store, run_id, settings), settings))
     except StoreError as error:  # the next move is told again
-        beside_rudder.warning(str(error), icon=":material/sync_problem:")
+        beside_steering.warning(str(error), icon=":material/sync_problem:")
     if nothing := no_verdict(spec):
         st.warning(nothing, icon=":material/block:")
     st.caption(f"{len(spec.arms) * spec.seeds} students × {spec.total_steps:,} steps.")

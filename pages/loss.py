@@ -13,7 +13,6 @@ from kdlab.ui.loss.example import FLOOR, example_of, forget_moves_of_another_exa
 from kdlab.ui.loss.race import race
 from kdlab.ui.loss.sections import microscope, show_mean_t_squared, show_on_the_triangle, show_t_squared
 from kdlab.ui.loss.words import FORMULA_STYLE
-from kdlab.ui.url_state import also_called
 from kdlab.ui.way import next_page
 
 st.html(FORMULA_STYLE)
@@ -22,7 +21,6 @@ st.write(
     "A student is pulled by two teachers at once: the **label** and the **soft targets**. "
     "Drag the bars and watch the formula, term by term."
 )
-also_called(data="dataset", T="temperature", w="kd_weight")
 teacher = controls.choose_teacher()
 if teacher is not None:
     controls.choose_example(teacher, hesitant(teacher))

@@ -25,7 +25,6 @@ from kdlab.ui.soft_targets.notes import (
     map_in_words,
     strongest_pair,
 )
-from kdlab.ui.url_state import also_called
 from kdlab.ui.way import next_page
 from kdlab.ui.widgets.field_slider import field_slider
 from kdlab.ui.widgets.live_plot import live_plot
@@ -38,7 +37,6 @@ st.write(
     "A label names one class. A teacher's **soft targets** also say what else an example resembles. "
     "Drag the temperature and hear the quiet part of its answer."
 )
-also_called(data="dataset", T="temperature")
 teacher = controls.choose_teacher()
 if teacher is not None:
     controls.choose_example(teacher, woken_by_heat(teacher))

@@ -43,7 +43,7 @@ Augment = Callable[[Tensor, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TeacherTraining:
     """How one teacher is trained: its examples, what is done to them at every sight, and the optimiser's numbers."""
 
     examples: Callable[[], Examples]
@@ -125,8 +125,8 @@ def hide_characters(x: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(hidden & (x > 0), UNKNOWN, x)
 
 
-RECIPES: dict[str, Recipe] = {
-    "digits": Recipe(
+TRAININGS: dict[str, TeacherTraining] = {
+    "digits": TeacherTraining(
         digits_examples,
         jitter,
         data="The 800 training digits, which the students learn from too: of 1,797 in all there are too few to keep "
@@ -139,7 +139,7 @@ RECIPES: dict[str, Recipe] = {
         learning_rate=3e-3,
         weight_decay=0.05,
     ),
-    "fashion": Recipe(
+    "fashion": TeacherTraining(
         fashion_examples,
         flip_shift_erase,
         data="The 54,000 training pictures that the lab does not hold: it never saw a picture that students learn from, "
@@ -153,7 +153,7 @@ RECIPES: dict[str, Recipe] = {
         learning_rate=6e-3,
         weight_decay=0.02,
     ),
-    "languages": Recipe(
+    "languages": TeacherTraining(
         language_examples,
         hide_characters,
         data="Every run of 1 to 12 words in three of eight paragraphs, as many for every language; the students, "
@@ -172,31 +172,31 @@ RECIPES: dict[str, Recipe] = {
 
 
 def train(name: str) -> tuple[nn.Module, float]:
-    """A teacher trained from scratch by its recipe, and the seconds that took. The same seed, the same teacher."""
-    recipe = RECIPES[name]
-    torch.manual_seed(recipe.seed)
-    generator = torch.Generator().manual_seed(recipe.seed)
-    x, y = recipe.examples()
+    """A teacher trained from scratch, and the seconds that took. The same seed, the same teacher."""
+    training = TRAININGS[name]
+    torch.manual_seed(training.seed)
+    generator = torch.Generator().manual_seed(training.seed)
+    x, y = training.examples()
     module = build_teacher(name).to(memory_format=torch.channels_last)
-    steps = len(x) // recipe.batch
-    optimiser = torch.optim.AdamW(module.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
+    steps = len(x) // training.batch
+    optimiser = torch.optim.AdamW(module.parameters(), training.learning_rate, weight_decay=training.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.learning_rate, total_steps=recipe.epochs * steps, pct_start=0.2
+        optimiser, training.learning_rate, total_steps=training.epochs * steps, pct_start=0.2
     )
     started = time.perf_counter()
-    for epoch in range(recipe.epochs):
+    for epoch in range(training.epochs):
         module.train()
         total = 0.0
-        for chosen in torch.randperm(len(x), generator=generator)[: steps * recipe.batch].split(recipe.batch):
+        for chosen in torch.randperm(len(x), generator=generator)[: steps * training.batch].split(training.batch):
             with torch.autocast("cpu", torch.bfloat16, enabled=name == "fashion"):
-                logits = module(recipe.augment(x[chosen], generator))
+                logits = module(training.augment(x[chosen], generator))
             loss = F.cross_entropy(logits.float(), y[chosen])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
             total += loss.item()
-        print(f"{name}: epoch {epoch + 1} of {recipe.epochs}, cross-entropy {total / steps:.4f}", flush=True)
+        print(f"{name}: epoch {epoch + 1} of {training.epochs}, cross-entropy {total / steps:.4f}", flush=True)
     return module.eval(), time.perf_counter() - started
 
 
@@ -216,11 +216,11 @@ def accuracy_by_words(dataset: Dataset, right: np.ndarray) -> dict[str, float]:
 
 def make_card(name: str, module: nn.Module, training: dict[str, Any]) -> dict[str, Any]:
     """Everything a reader of the teacher should know, measured on its stored weights. training: how long, on what."""
-    recipe, dataset = RECIPES[name], get_dataset(get_teacher(name).dataset)
+    training, dataset = TRAININGS[name], get_dataset(get_teacher(name).dataset)
     arrays = dataset.load()
     logits = {split: logits_of(module, x) for split, (x, _) in arrays.splits().items()}
     right = {split: logits[split].argmax(1) == y for split, (_, y) in arrays.splits().items()}
-    x, y = recipe.examples()
+    x, y = training.examples()
     right_on_seen = logits_of(module, x.numpy()).argmax(1) == y.numpy()
     met = {example.tobytes() for example in x.numpy()}
     seen = {split: np.array([one.tobytes() in met for one in x]) for split, (x, _) in arrays.splits().items()}
@@ -229,14 +229,14 @@ def make_card(name: str, module: nn.Module, training: dict[str, Any]) -> dict[st
         "name": name,
         "title": get_teacher(name).title,
         "dataset": dataset.name,
-        "data": recipe.data,
-        "how": recipe.how,
-        "choice": recipe.choice,
-        "seed": recipe.seed,
-        "epochs": recipe.epochs,
-        "batch": recipe.batch,
-        "learning_rate": recipe.learning_rate,
-        "weight_decay": recipe.weight_decay,
+        "data": training.data,
+        "how": training.how,
+        "choice": training.choice,
+        "seed": training.seed,
+        "epochs": training.epochs,
+        "batch": training.batch,
+        "learning_rate": training.learning_rate,
+        "weight_decay": training.weight_decay,
         **training,
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
         "weights_dtype": "float16",
@@ -279,7 +279,7 @@ def write_logits(name: str) -> None:
 def _trained_and_stored(name: str) -> dict[str, Any]:
     """Trains a teacher and writes its weights; how long that took, and on what."""
     trained, seconds = train(name)
-    save_checkpoint(trained, weights_path(name), {"teacher": name, "how": RECIPES[name].how}, torch.float16)
+    save_checkpoint(trained, weights_path(name), {"teacher": name, "how": TRAININGS[name].how}, torch.float16)
     return {
         "training_seconds": round(seconds, 1),
         "training_seconds_are": "wall-clock, other work on the processor included",

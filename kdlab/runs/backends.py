@@ -1,4 +1,4 @@
-"""Where runs are carried out: an interface of three calls, and local processes as the default."""
+"""Where runs are carried out: an interface, and local processes as the default."""
 
 from __future__ import annotations
 
@@ -51,6 +51,9 @@ class Backend(Protocol):
     def poll(self) -> Iterator[Ended]:
         """The runs whose workers have ended since the last call, however they ended."""
 
+    def close(self) -> None:
+        """Lets go what waits for work; runs at work go on."""
+
 
 class LocalBackend:
     """Processes on this machine, each in a session of its own: they outlive the server."""
@@ -92,7 +95,6 @@ class LocalBackend:
             self._warm = _Worker()
 
     def close(self) -> None:
-        """Lets the worker that waits go; those at work go on."""
         if self._warm is not None:
             self._warm.dismiss()
 

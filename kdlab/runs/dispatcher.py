@@ -50,8 +50,7 @@ class Dispatcher:
         """Stops admitting. Runs at work go on, the waiting worker goes."""
         self._over.set()
         self._thread.join()
-        if isinstance(self._backend, LocalBackend):
-            self._backend.close()
+        self._backend.close()
 
     def _loop(self) -> None:
         # Whatever fails now (disk full, store locked, no file descriptor left) may be there again at the next tick:

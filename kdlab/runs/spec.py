@@ -17,6 +17,8 @@ from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for, teachers_for
 from kdlab.runs.contrasts import Contrast
 
+LARGEST_SET = max(data.train_size for data in DATASETS.values())
+
 
 def control(title: str, unit: str = "", step: float | None = None, scale: str = "linear") -> dict[str, Any]:
     """What the pages say of a field beside its help."""
@@ -49,14 +51,14 @@ class Setting(BaseModel):
     labels: int = Field(
         200,
         ge=2,
-        le=6000,
+        le=LARGEST_SET,
         description="Training examples whose true label the students are told, spread evenly over the classes.",
         json_schema_extra=control("Labels", "examples", 10, "log"),
     )
     transfer: int = Field(
         500,
         ge=0,
-        le=6000,
+        le=LARGEST_SET,
         description="Further training examples without a label: only the teacher says what they are.",
         json_schema_extra=control("Transfer set", "examples", 100),
     )

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from kdlab.lessons.path import LabPage
+from kdlab.ui.addresses import understand
 from kdlab.ui.url_state import arrive
 from kdlab.ui.widgets.frame_tools import frame_tools, projector
 
@@ -14,12 +16,13 @@ from kdlab.ui.widgets.frame_tools import frame_tools, projector
 _LARGER = "html { font-size: max(135%, 2.9vh) !important; --kd-least: 2.5vh; }"
 
 
-def frame() -> None:
+def frame(page: LabPage) -> None:
     """Puts the lab's style sheet on the page, and what can be done with every page at its top."""
     arrive()
     css = Path(__file__).with_name("page_frame.css").read_text(encoding="utf-8")
     st.html(f"<style>{css}\n{_LARGER if projector() else ''}</style>")
     frame_tools()
+    understand(page)
 
 
 @st.cache_resource(show_spinner=False)

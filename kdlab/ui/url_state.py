@@ -63,19 +63,6 @@ def adopt(key: str, default: T, parse: Callable[[str], T | None]) -> str | None:
     return None if asked is None or value is not None else shortened(asked)
 
 
-def also_called(**others: str) -> None:
-    """Takes what an address says by another page's name for this page's own. Call it before the controls are drawn.
-
-    others: this page's name → the other page's.
-    """
-    for own, other in others.items():
-        asked = st.query_params.get(other)
-        if asked is not None:
-            del st.query_params[other]
-            if own not in st.query_params:
-                st.query_params[own] = asked
-
-
 def arriving(key: str) -> bool:
     """Whether `adopt` is going to take the value from the URL."""
     return key not in st.session_state or st.session_state.get(_adopted(key)) != _arrival().count

@@ -7,9 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Page, expect
 
-from kdlab.core.conventions import CONVENTIONS
-from kdlab.distill.objective_catalogue import OBJECTIVES
-from kdlab.runs.recipes import ThreeArms
+from kdlab.ui.addresses import ADDRESSES
 
 pytestmark = pytest.mark.browser
 
@@ -22,17 +20,7 @@ TEXTS = (
     f"<img src=//{HOST}>",
     "\0",
 )
-OBJECTIVE = {f"objective_{field}" for cls in OBJECTIVES.values() for field in cls.model_fields} - {
-    "objective_name"
-}
-PARAMETERS = {
-    "/": {"data"},
-    "/soft-targets": {"data", "teacher", "example", "T", "of", "as"},
-    "/loss": {"data", "teacher", "example", "T", "w", "square", "start", "zt", "zs", "lib"}
-    | {f"lib_{name}_{p.name}" for name, convention in CONVENTIONS.items() for p in convention.parameters},
-    "/distill": set(ThreeArms.model_fields) | OBJECTIVE | {"run"},
-    "/runs": {"whose", "state", "dataset", "page", "compare"},
-}
+PARAMETERS = {f"/{page.path}": address.names | set(address.also) for page, address in ADDRESSES.items()}
 NEEDS = {
     "/soft-targets": {
         "numbers": {"data": "own", "p": "2,7,10"},
@@ -56,7 +44,8 @@ def test_no_parameter_becomes_markup(browser_page: Page, path: str):
     asked: list[str] = []
     browser_page.on("request", lambda request: asked.append(request.url))
     for text in TEXTS:
-        _open(browser_page, path, dict.fromkeys(PARAMETERS[path], text) | {"compare": f"{text},x"})
+        _open(browser_page, path, dict.fromkeys(PARAMETERS[path], text) | {text: text, "compare": f"{text},x"})
+        expect(browser_page.get_by_text("which this page does not know")).to_be_attached()
         if path in ANSWERS and text != "\0":
             expect(browser_page.get_by_text(f"{ANSWERS[path]} “{text}”").first).to_be_attached()
         notices = browser_page.get_by_test_id("stMarkdownContainer").filter(has_text="“")

@@ -158,7 +158,7 @@ def test_on_a_phone_a_launched_run_comes_into_view_and_its_sliders_stay_beside_i
       const box = document.querySelector(selector)?.getBoundingClientRect();
       return box && box.height > 0 && box.top >= 0 && box.top < innerHeight - 100;
     }"""
-    for what in (".st-key-run-head", ".kdlab-plot", ".st-key-rudder-hand"):
+    for what in (".st-key-run-head", ".kdlab-plot", ".st-key-steering-hand"):
         page.wait_for_function(on_screen, arg=what)
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width
     page.get_by_label("Temperature", exact=True).press("ArrowRight")  # without scrolling away from the curves

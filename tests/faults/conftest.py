@@ -32,7 +32,7 @@ def store(lab_home: Path) -> Store:
 def workers(lab_home: Path) -> Iterator[ForkedWorkers]:
     workers = ForkedWorkers()
     yield workers
-    workers.close()
+    workers.end()
 
 
 @pytest.fixture

@@ -63,6 +63,9 @@ class ForkedWorkers:
                 yield Ended(run_id, token, f"it ended with {process.exitcode}")
 
     def close(self) -> None:
+        """None waits for work; those at work go on."""
+
+    def end(self) -> None:
         for _, process in self._at_work.values():
             process.kill()
             process.join()

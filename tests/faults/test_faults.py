@@ -113,7 +113,7 @@ def test_two_dispatchers_on_one_home_train_each_run_once(
         for run_id in ids:
             ends_whole(store, run_id)
     finally:
-        others.close()
+        others.end()
 
 
 def test_a_store_taken_away_and_put_back_loses_nothing(lab_home: Path, store: Store, start: Start) -> None:
@@ -151,7 +151,7 @@ def test_a_result_that_waits_is_taken_up_by_the_next_server(
     away = take_away(lab_home)
     wait_for(lambda: (artifacts.folder(run_id) / "ending.json").exists(), "the ending beside the students")
     first.stop()
-    workers.close()
+    workers.end()
     put_back(away)
     store.claim_of(run).give_up()
     assert store.get(run_id).state == "lost"  # type: ignore[union-attr]

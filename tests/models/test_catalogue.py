@@ -24,7 +24,7 @@ from kdlab.models.catalogue import (
     teacher_logits,
     teachers_for,
 )
-from kdlab.models.train_teachers import RECIPES
+from kdlab.models.train_teachers import TRAININGS
 
 
 def test_answers_of_every_teacher_are_read_without_torch() -> None:
@@ -105,7 +105,7 @@ def test_the_card_tells_how_often_the_teacher_is_right_on_what_it_did_not_see(na
     right = {split: getattr(logits, split).argmax(1) == y for split, (_, y) in splits.items()}
     for split, found in right.items():
         assert card[f"{split}_accuracy"] == pytest.approx(found.mean(), abs=1e-4)
-    met = {tuple(example.ravel()) for example in RECIPES[name].examples()[0].numpy()}
+    met = {tuple(example.ravel()) for example in TRAININGS[name].examples()[0].numpy()}
     unseen = []
     for split, (x, _) in splits.items():
         new = np.array([tuple(example.ravel()) not in met for example in x])
@@ -133,7 +133,7 @@ def test_teachers_are_trained_apart_from_the_students_where_there_is_enough(name
 
 @pytest.mark.skipif(not FASHION_PACKAGE.exists(), reason="needs the package dataset-fashion-mnist")
 def test_fashion_teacher_sees_54000_pictures_and_none_of_the_labs() -> None:
-    x, _ = RECIPES["fashion"].examples()
+    x, _ = TRAININGS["fashion"].examples()
     own = {np.round(picture * 255).astype(np.uint8).tobytes() for picture in x.numpy()}
     assert len(x) == teacher_card("fashion")["seen_size"] == 54_000
     for pictures, _ in get_dataset("fashion").load().splits().values():

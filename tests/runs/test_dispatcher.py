@@ -188,6 +188,8 @@ class Idle:
         if self.fault is not None:
             raise self.fault
 
+    def close(self) -> None: ...
+
 
 @pytest.fixture
 def idle(store: Store) -> Iterator[tuple[Dispatcher, Idle]]:

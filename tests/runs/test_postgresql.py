@@ -82,6 +82,8 @@ class NoWorkers:
     def poll(self) -> Iterator[Ended]:
         return iter(())
 
+    def close(self) -> None: ...
+
 
 def test_the_queue_logs_a_sentence_and_no_password(locked_out: None, caplog: pytest.LogCaptureFixture) -> None:
     dispatcher = Dispatcher(backend=NoWorkers())

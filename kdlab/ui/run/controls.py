@@ -113,7 +113,7 @@ _TRAINING = ("epochs", "seeds", "learning_rate", "batch_size", "warm_up", "clip_
 
 
 def run_controls(*, steers: bool) -> tuple[dict[str, Any], DeltaGenerator]:
-    """All controls of a run: the values for `ThreeArms`, and a place beside the rudder for words.
+    """All controls of a run: the values for `ThreeArms`, and a place beside the steering sliders for words.
 
     steers: temperature and KD weight act on a run at work. On a phone they then stay on screen beside its picture.
     """
@@ -127,10 +127,10 @@ def run_controls(*, steers: bool) -> tuple[dict[str, Any], DeltaGenerator]:
     values["student"] = spec_choice(
         "student", {s.name: STUDENTS[s.name].title for s in students_for(data.name)}
     )
-    with st.container(key="rudder-at-work" if steers else "rudder"), st.container(key="rudder-hand"):
+    with st.container(key="steering-at-work" if steers else "steering"), st.container(key="steering-hand"):
         values["temperature"] = spec_slider("temperature")
         values["kd_weight"] = spec_slider("kd_weight")
-        beside_rudder = st.container()
+        beside_steering = st.container()
     values["labels"] = spec_slider("labels", min_value=len(data.classes), max_value=data.train_size)
     values["transfer"] = spec_slider("transfer", max_value=data.train_size - values["labels"])
     with folded("Objective", key="objective-settings", opened_by=("objective",)):
@@ -142,4 +142,4 @@ def run_controls(*, steers: bool) -> tuple[dict[str, Any], DeltaGenerator]:
         values["device"] = spec_choice(
             "device", {"auto": "auto", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}
         )
-    return values, beside_rudder
+    return values, beside_steering

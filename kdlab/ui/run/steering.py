@@ -1,4 +1,4 @@
-"""Temperature and KD weight as a rudder: moved while one's own run goes on, they act on it."""
+"""Steering: temperature and KD weight, moved while one's own run goes on, act on it."""
 
 from __future__ import annotations
 

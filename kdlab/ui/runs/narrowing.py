@@ -21,7 +21,7 @@ def narrowing() -> Which:
     states = {words: state for state, (words, _) in STATES.items()}
     data = {dataset.title: name for name, dataset in DATASETS.items()}
     everyone = [_EVERYONE, "Yours", "Others'"]
-    _other_pages_data([_ALL_DATA, *data])
+    _other_pages_data()
     _tell_of("whose", everyone)
     _tell_of("state", [_ANY_STATE, *states])
     _tell_of("dataset", [_ALL_DATA, *data])
@@ -45,22 +45,19 @@ def narrowing() -> Which:
     )
 
 
-def _other_pages_data(titles: list[str]) -> None:
-    """The other pages name the data by its name, and call it data too; this one by its title."""
-    _tell_of("data", list(DATASETS), titles[0])
-    for key in ("data", "dataset"):
-        asked = st.query_params.get(key)
-        if asked in DATASETS:
-            st.session_state["dataset"] = DATASETS[asked].title
-        if asked is not None and (asked in DATASETS or key == "data"):
-            del st.query_params[key]
+def _other_pages_data() -> None:
+    """The other pages name the data by its name, this one by its title."""
+    asked = st.query_params.get("dataset")
+    if asked in DATASETS:
+        st.session_state["dataset"] = DATASETS[asked].title
+        del st.query_params["dataset"]
 
 
-def _tell_of(key: str, options: list[str], instead: str = "") -> None:
+def _tell_of(key: str, options: list[str]) -> None:
     """Streamlit drops what an address asks for and is not there without a word."""
     asked = st.query_params.get(key)
     if asked is not None and asked not in options:
-        notice = not_one_of(shortened(asked), options, instead or options[0])
+        notice = not_one_of(shortened(asked), options, options[0])
         st.warning(notice, icon=":material/link_off:")
 
 
