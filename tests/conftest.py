@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -27,6 +27,8 @@ from tests.postgresql import PostgreSQL, server_programs
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+PATIENCE = 180_000
+"""Milliseconds that a test waits in a browser. No bound: a busy machine may take its time over a first page."""
 ROOT = Path(__file__).resolve().parents[1]
 
 # Tests assert behaviour, never a time; the same code must always give the same verdict.
@@ -156,22 +158,32 @@ def browser() -> Iterator[Browser]:
     """The system's Chromium, else Playwright's own."""
     from playwright.sync_api import expect, sync_playwright
 
-    # A patient limit, not a bound: a busy machine may take its time over a first page.
-    expect.set_options(timeout=60_000)
+    expect.set_options(timeout=PATIENCE)
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=found, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         )
+        # Wherever a test opens a tab: Playwright has no default for all.
+        chromium.new_context = _patient(chromium.new_context)  # type: ignore[method-assign]
+        chromium.new_page = _patient(chromium.new_page)  # type: ignore[method-assign]
         yield chromium
         chromium.close()
+
+
+def _patient(opens: Callable[..., Any]) -> Callable[..., Any]:
+    def opened(**how: Any) -> Any:
+        context_or_page = opens(**how)
+        context_or_page.set_default_timeout(PATIENCE)
+        return context_or_page
+
+    return opened
 
 
 @pytest.fixture
 def browser_page(browser: Browser, app_server: AppServer) -> Iterator[Page]:
     """A new visitor's tab: `browser_page.goto("/soft-targets")`. A script error in the page fails the test."""
     context = browser.new_context(base_url=app_server.url, viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(60_000)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

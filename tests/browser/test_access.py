@@ -23,19 +23,17 @@ RULES = {
 }
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 320, "height": 900}
 SHORT = "/distill?dataset=digits&labels=50&transfer=100&epochs=10&seeds=2"
-# For a busy machine, not a bound.
-PATIENCE = 180_000
 
 
 def settled(page: Page) -> None:
     """Everything that is coming has come: the script is at its end, the components and figures are drawn."""
-    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached(timeout=PATIENCE)
-    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=PATIENCE)
+    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
     # A figure out of sight waits, so each is brought into view.
     for plot in page.locator(".kdlab-plot:visible").all():
         plot.scroll_into_view_if_needed()
-        expect(plot).to_have_attribute("data-state", "drawn", timeout=PATIENCE)
+        expect(plot).to_have_attribute("data-state", "drawn")
     # And it is drawn anew a moment after its room has changed; what fades in or out under the pointer is at rest.
     page.wait_for_function(
         """() => [...document.querySelectorAll(".kdlab-plot")]
@@ -49,10 +47,10 @@ def open_every_part(page: Page) -> None:
     closed = page.locator("[data-testid=stExpander] details:not([open]) > summary")
     while left := closed.count():
         closed.first.click()
-        expect(closed).to_have_count(left - 1, timeout=PATIENCE)
+        expect(closed).to_have_count(left - 1)
         # What stands in a section may be made only once it is open; the next is opened after that.
         for section in page.locator("[data-testid=stExpander] details[open]").all():
-            expect(section.get_by_test_id("stElementContainer").first).to_be_visible(timeout=PATIENCE)
+            expect(section.get_by_test_id("stElementContainer").first).to_be_visible()
         settled(page)
 
 
@@ -67,7 +65,6 @@ class Visitor:
 @pytest.fixture(scope="module")
 def visitor(browser: Browser, app_server: Any) -> Iterator[Visitor]:
     context = browser.new_context(base_url=app_server.url, viewport=WIDE, color_scheme="light")
-    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     runs = []
     for address in (SHORT, f"{SHORT}&temperature=5"):
@@ -206,7 +203,6 @@ def test_headings_stand_in_order(sight: Page):
 
 def test_who_wants_less_motion_gets_none(browser: Browser, app_server: Any):
     page = browser.new_page(base_url=app_server.url, reduced_motion="reduce")
-    page.set_default_timeout(PATIENCE)
     page.goto("/distill")
     settled(page)
     moving = page.evaluate(

@@ -117,7 +117,7 @@ def test_open_drag_launch_watch_hold_steer_stop_refresh_reopen(stopped: Page) ->
 def test_a_finished_run_says_what_it_shows_and_can_be_taken_away(browser_page: Page) -> None:
     page = browser_page
     run_id = launch(page, SHORT)
-    page.get_by_text("What this run shows").wait_for(timeout=60_000)
+    page.get_by_text("What this run shows").wait_for()
     page.get_by_text("Softness on top of the answers").wait_for()
     page.get_by_role("tab", name="What it costs").click()
     page.get_by_text("examples a second in batches of 256").wait_for()
@@ -265,7 +265,7 @@ def test_a_run_outlives_its_server_and_the_tab_finds_it(
         # The same tab reconnects by itself; its run goes on.
         wait_for_draws(page, drawn)
         page.get_by_role("button", name="Stop").click()
-        page.get_by_text("Stopped").first.wait_for(timeout=30_000)
+        page.get_by_text("Stopped").first.wait_for()
         assert run_id in page.url
     context.close()
 
@@ -283,14 +283,14 @@ def test_a_stop_at_the_moment_of_reconnection_holds(
         with start_app() as server:
             # Clicked as soon as the tab has found its server: the run is not drawn again yet.
             page.get_by_role("button", name="Stop").click()
-            page.get_by_text("Stopped").first.wait_for(timeout=30_000)
+            page.get_by_text("Stopped").first.wait_for()
             launch(page, f"{LONG}&seeds={seeds}")
-            page.get_by_role("button", name="Pause").wait_for(timeout=30_000)
+            page.get_by_role("button", name="Pause").wait_for()
             os.killpg(server.process.pid, signal.SIGKILL)
             page.get_by_role("button", name="Stop").and_(page.locator("[disabled]")).wait_for()
     with start_app():
         page.get_by_role("button", name="Stop").click()
-        page.get_by_text("Stopped").first.wait_for(timeout=30_000)
+        page.get_by_text("Stopped").first.wait_for()
     page.close()
 
 

@@ -145,7 +145,6 @@ def phone(request: pytest.FixtureRequest, browser: Browser, app_server: AppServe
     context = browser.new_context(
         base_url=app_server.url, viewport={"width": request.param, "height": 3000}, has_touch=True
     )
-    context.set_default_timeout(20_000)
     yield context.new_page()
     context.close()
 

@@ -45,7 +45,6 @@ def phone(browser: Browser, app_server: Any) -> Iterator[Page]:
     context = browser.new_context(
         base_url=app_server.url, viewport={"width": 390, "height": 700}, has_touch=True, is_mobile=True
     )
-    context.set_default_timeout(60_000)
     yield context.new_page()
     context.close()
 
