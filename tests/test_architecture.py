@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TORCH_FREE_ROOMS = ("kdlab.core", "kdlab.data", "kdlab.lessons", "kdlab.server", "kdlab.ui")
 TORCH_FREE_MODULES = (
     "kdlab.models.catalogue",
+    "kdlab.models.api_teacher",
     "kdlab.distill.arms",
     "kdlab.distill.objective_catalogue",
     "kdlab.runs.spec",

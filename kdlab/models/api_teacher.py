@@ -1,0 +1,327 @@
+"""A teacher behind an API: it is sent texts and answers with a class, and where its endpoint lets it, with numbers.
+
+Every answer is on disk before it counts, so that no text is paid for twice, also after a crash.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kdlab.models.api_answers import KeptAnswers
+from kdlab.models.api_queries import Halt, Parameters, Queries
+from kdlab.models.endpoint import Endpoint, EndpointError, HttpAnswer
+from kdlab.models.endpoint_faults import error_for, reply_in
+from kdlab.models.multiple_choice import MultipleChoice, Reading, Reply, text_sha256
+
+_PROBE_TEXT = "This is a short text."
+_REFUSALS = 3  # in a row; fewer are about the texts
+_WITH_PROBABILITIES = Parameters(logprobs=True, temperature=1.0)
+_LABEL_ONLY = (Parameters(logprobs=False, temperature=0.0), Parameters(logprobs=False, temperature=None))
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a provider takes for a million tokens, in its currency: of prompts, and of answers."""
+
+    prompts: float
+    answers: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What asking would take. ``kept`` texts are answered on disk already; ``cost`` is None without a price."""
+
+    texts: int
+    kept: int
+    queries: int
+    prompt_tokens: int
+    answer_tokens: int
+    cost: float | None
+
+
+@dataclass(frozen=True)
+class Rungs:
+    """What the endpoint's answer to the probe showed: not what its documentation says.
+
+    ``label``: it names a class. ``top_k``: how many tokens come with probabilities, 0 for none; 1 opens "the label and
+    its probability", more open "top-k and tail". ``captured_mass``: of the probe. ``answered_by``: the model that the
+    endpoint says answered. ``note``: what a learner should know, in sentences; may be empty.
+    """
+
+    label: bool
+    top_k: int
+    captured_mass: float
+    answered_by: str
+    note: str
+
+
+@dataclass(frozen=True, eq=False)
+class Answer(Reading):
+    """The teacher's answer to the text at ``position``; ``kept``: it was on disk, so nothing was sent for it."""
+
+    position: int = 0
+    kept: bool = False
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the asking is. ``queries`` counts what may have been charged since the teacher was made, the probe and
+    time-outs too; tokens are as the endpoint counts them; ``note`` says why texts are left, if they are."""
+
+    texts: int = 0
+    answered: int = 0
+    kept: int = 0
+    queries: int = 0
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+    cost: float | None = None
+    note: str = ""
+
+
+class ApiTeacher:
+    """Asks an endpoint for the classes of texts: `estimate`, then `probe`, then `ask`.
+
+    ``folder`` keeps the answers, which cost money: not among what the lab may throw away. ``budget`` is the most
+    queries that this teacher sends. Any thread may read `progress`, and call `pause` (nothing further is sent until
+    `go_on`) and `stop` (`ask` ends when what is on its way has come); `ask` is used by one at a time. ``now`` (seconds
+    since the epoch) and ``sleep`` are the clock.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        classes: Sequence[str],
+        folder: Path,
+        *,
+        budget: int,
+        concurrency: int = 4,
+        price: Price | None = None,
+        timeout: float = 30.0,
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        self.endpoint, self.price, self.concurrency = endpoint, price, concurrency
+        self.question = MultipleChoice(tuple(classes))
+        self._queries = Queries(endpoint, budget, timeout, now, sleep)
+        self.pause, self.go_on, self.stop = self._queries.pause, self._queries.go_on, self._queries.stop
+        self._lock = threading.Lock()
+        self._progress = Progress()
+        self._parameters: Parameters | None = None
+        self._rungs: Rungs | None = None
+        self._refused_in_a_row = 0
+        about = {"endpoint": endpoint.base_url, "model": endpoint.model, "prompt": self.question.sha256}
+        self._kept = {
+            p.temperature: KeptAnswers(folder, about | p.about()) for p in (_WITH_PROBABILITIES, *_LABEL_ONLY)
+        }
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is, at this moment."""
+        with self._lock:
+            now = self._progress
+        cost = self._cost(now.prompt_tokens, now.answer_tokens)
+        return replace(now, queries=self._queries.charged, cost=cost)
+
+    def estimate(self, texts: Iterable[str]) -> Estimate:
+        """What asking for these texts takes, from the prompts alone: nothing is sent.
+
+        A token is taken as four ASCII characters, or two bytes of other scripts, and ten come with each message:
+        English has about as many, other scripts mostly fewer.
+        """
+        asked = list(dict.fromkeys(texts))
+        left = [text for text in asked if self._find(text) is None]
+        prompts = [
+            self.question.prompt(text) for text in ([_PROBE_TEXT] if left and not self._rungs else []) + left
+        ]
+        prompt_tokens = sum(map(_tokens, prompts))
+        answer_tokens = len(prompts) * (self._parameters or _LABEL_ONLY[0]).answer_tokens
+        cost = self._cost(prompt_tokens, answer_tokens)
+        return Estimate(len(asked), len(asked) - len(left), len(prompts), prompt_tokens, answer_tokens, cost)
+
+    def probe(self) -> Rungs:
+        """Which rungs are open, by asking once; once or twice more where the endpoint does not take all that is asked.
+
+        Raises EndpointError where it cannot be asked.
+        """
+        self._queries.stopped.clear()
+        try:
+            return self._probe()
+        except Halt as halt:
+            raise EndpointError(str(halt)) from None
+
+    def _probe(self) -> Rungs:
+        if self._rungs:
+            return self._rungs
+        parameters, note, reply = _WITH_PROBABILITIES, "", None
+        while reply is None:
+            answer = self._queries.send(self.question.prompt(_PROBE_TEXT), parameters)
+            if answer.status == 200:
+                reply = reply_in(answer, self.endpoint)
+                self._count(reply)
+                if reply.token or not parameters.logprobs:
+                    break
+                reply, note = (
+                    None,
+                    "It sends no probabilities that can be used, although they were asked for. ",
+                )
+                parameters = replace(_LABEL_ONLY[0], limit=parameters.limit)
+                continue
+            less = parameters.without_refused(answer)
+            if less is None:
+                raise error_for(answer, self.endpoint)
+            if parameters.logprobs and not less.logprobs:
+                note = "It refuses to send probabilities. "
+            parameters = less
+        self._parameters, self._rungs = parameters, self._rungs_in(reply, note)
+        return self._rungs
+
+    def _rungs_in(self, reply: Reply, note: str) -> Rungs:
+        reading = self.question.read(_PROBE_TEXT, reply)
+        if reading.label is None:
+            note += "It did not name one of the letters, so its answers may be of no use: take a model made for chat. "
+        if reply.model and not _is_version_of(reply.model, self.endpoint.model):
+            note += f"It says that {reply.model} answered, where {self.endpoint.model} was asked. "
+        return Rungs(
+            label=reading.label is not None,
+            top_k=len(reply.top or ()) or int(reply.token is not None),
+            captured_mass=reading.captured_mass,
+            answered_by=reply.model,
+            note=note.strip(),
+        )
+
+    def ask(self, texts: Sequence[str]) -> Iterator[Answer]:
+        """The answers, as they come: those on disk first. The same text is asked once, wherever it stands.
+
+        Probes first where anything is to be asked. Ends early where it is stopped or the budget is used up, which
+        `progress.note` then says. A text that the endpoint refuses has an answer without label, which is not kept.
+        Raises EndpointError for any other fault, after the answers that were on their way.
+        """
+        self._queries.stopped.clear()
+        places: dict[str, list[int]] = {}
+        for position, text in enumerate(texts):
+            places.setdefault(text, []).append(position)
+        with self._lock:
+            self._progress = replace(self._progress, texts=len(texts), answered=0, kept=0, note="")
+        return self._answers(places)
+
+    def _answers(self, places: dict[str, list[int]]) -> Iterator[Answer]:
+        try:
+            if any(self._find(text) is None for text in places):
+                self._probe()
+            waiting: deque[str] = deque()
+            for text, positions in places.items():
+                if reply := self._find(text):
+                    yield from self._answered(text, positions, reply, kept=True)
+                else:
+                    waiting.append(text)
+            yield from self._asked(waiting, places)
+        except (EndpointError, Halt) as error:
+            with self._lock:
+                self._progress = replace(self._progress, note=str(error))
+            if isinstance(error, EndpointError):
+                raise
+
+    def _asked(self, waiting: deque[str], places: dict[str, list[int]]) -> Iterator[Answer]:
+        """Several at once. Raises what halted it, after all that was on its way: an error before a Halt."""
+        running: dict[Future[tuple[Reply, bool] | None], str] = {}
+        halts: list[Exception] = []
+        with ThreadPoolExecutor(self.concurrency, "kdlab-api") as pool:
+            try:
+                while running or (waiting and not halts):
+                    while waiting and not halts and len(running) < self.concurrency:
+                        text = waiting.popleft()
+                        running[pool.submit(self._ask_one, text)] = text
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        text = running.pop(future)
+                        error = future.exception()
+                        if isinstance(error, EndpointError):
+                            halts.insert(0, error)
+                            self._queries.stop()
+                        elif isinstance(error, Halt):
+                            halts.append(error)
+                        elif found := future.result():
+                            yield from self._answered(text, places[text], found[0], kept=found[1])
+                        else:
+                            waiting.append(text)
+            except BaseException:
+                self._queries.stop()  # nobody takes the answers any more
+                raise
+        if halts:
+            raise halts[0]
+
+    def _answered(self, text: str, positions: list[int], reply: Reply, *, kept: bool) -> Iterator[Answer]:
+        reading = self.question.read(text, reply)
+        with self._lock:
+            now, more = self._progress, len(positions)
+            self._progress = replace(now, answered=now.answered + more, kept=now.kept + more * kept)
+        for position in positions:
+            yield Answer(**vars(reading), position=position, kept=kept)
+
+    def _ask_one(self, text: str) -> tuple[Reply, bool] | None:
+        """The reply, and whether it was on disk; None where somebody else is asking at this moment."""
+        assert self._parameters is not None, "probed before"
+        kept, sha256 = self._kept[self._parameters.temperature], text_sha256(text)
+        prompt = self.question.prompt(text.encode(errors="replace").decode())
+        for failed in itertools.count():
+            self._queries.turn()
+            with kept.claim(sha256) as mine:
+                if mine and (reply := kept.get(sha256)):
+                    return reply, True
+                answer = self._queries.once(prompt, self._parameters, failed) if mine else None
+                if answer and answer.status == 200:
+                    reply = reply_in(answer, self.endpoint)
+                    kept.add(sha256, reply)
+                    self._refused_in_a_row = 0
+                    self._count(reply)
+                    return reply, False
+            if answer:
+                return self._refused(answer), False
+            if not mine:
+                self._queries.stopped.wait(0.05)
+                return None
+        raise AssertionError("counting does not end")
+
+    def _refused(self, answer: HttpAnswer) -> Reply:
+        """No reply, for a text that the endpoint will not read; where it reads none any more, that is an error."""
+        with self._lock:
+            self._refused_in_a_row += 1
+        if self._refused_in_a_row >= _REFUSALS:
+            raise error_for(answer, self.endpoint)
+        return Reply("")
+
+    def _find(self, text: str) -> Reply | None:
+        """The answer on disk that shows what the endpoint shows; any, while it was not probed."""
+        sha256, asked = text_sha256(text), self._parameters
+        usable = [_WITH_PROBABILITIES] if asked and asked.logprobs else [_WITH_PROBABILITIES, *_LABEL_ONLY]
+        return next((reply for p in usable if (reply := self._kept[p.temperature].get(sha256))), None)
+
+    def _count(self, reply: Reply) -> None:
+        with self._lock:
+            now = self._progress
+            tokens = now.prompt_tokens + reply.prompt_tokens, now.answer_tokens + reply.answer_tokens
+            self._progress = replace(now, prompt_tokens=tokens[0], answer_tokens=tokens[1])
+
+    def _cost(self, prompt_tokens: int, answer_tokens: int) -> float | None:
+        if self.price is None:
+            return None
+        return (prompt_tokens * self.price.prompts + answer_tokens * self.price.answers) / 1e6
+
+
+def _tokens(prompt: str) -> int:
+    other = sum(len(character.encode(errors="replace")) for character in prompt if character > "\x7f")
+    ascii_only = sum(character <= "\x7f" for character in prompt)
+    return 10 + math.ceil(ascii_only / 4 + other / 2)
+
+
+def _is_version_of(answered: str, asked: str) -> bool:
+    """Whether names are likely of one model: providers add dates, and take away owners."""
+    first, second = answered.rsplit("/", 1)[-1].lower(), asked.rsplit("/", 1)[-1].lower()
+    return first.startswith(second) or second.startswith(first)

@@ -1,0 +1,278 @@
+"""What a teacher makes of an endpoint that fails: it waits, or stops with a sentence, and loses nothing."""
+
+from __future__ import annotations
+
+import email.utils
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kdlab.models.api_teacher import ApiTeacher
+from kdlab.models.endpoint import Endpoint, EndpointError
+from kdlab.models.endpoint_faults import retry_after
+from tests.models import loopback_endpoint as server_side
+from tests.models.loopback_endpoint import (
+    CLASSES,
+    RIGHT,
+    START,
+    TEXTS,
+    Clock,
+    Loopback,
+    answer,
+    by_position,
+    error,
+    labels,
+    loopback,
+    plain,
+)
+
+
+@pytest.mark.parametrize(
+    ("headers", "least"),
+    [
+        ({"Retry_After": "7"}, 7.0),
+        ({"retry_after_ms": "2500", "retry_after": "9"}, 2.5),
+        ({"retry_after": email.utils.formatdate(START + 30, usegmt=True)}, 30.0),
+    ],
+    ids=["seconds", "milliseconds", "date"],
+)
+def test_throttling_waits_as_long_as_it_is_told(
+    headers: dict[str, str], least: float, server: Loopback, clock: Clock, teacher: Callable[..., ApiTeacher]
+):
+    asking = teacher()
+    asking.probe()
+    server.script.append(error(429, "slow down", "rate_limit_exceeded", **headers))
+    assert labels(asking.ask(TEXTS)) == RIGHT
+    assert sum(clock.slept) == pytest.approx(least)
+    assert asking.progress.queries == 1 + len(TEXTS), "what was turned away is not charged"
+
+
+def test_throttling_without_a_word_backs_off_further_each_time(
+    server: Loopback, clock: Clock, teacher: Callable[..., ApiTeacher]
+):
+    asking = teacher()
+    asking.probe()
+    server.script.extend([error(429, "slow down")] * 4)
+    assert labels(asking.ask(TEXTS)) == RIGHT
+    assert len(clock.slept) == 4
+    for waited, about in zip(clock.slept, (1, 2, 4, 8), strict=True):
+        assert 0.7 * about < waited < 1.3 * about
+
+
+def test_throttling_for_ever_ends_with_a_sentence(
+    server: Loopback, clock: Clock, teacher: Callable[..., ApiTeacher]
+):
+    server.usually = error(429, "slow down", retry_after="0")
+    with pytest.raises(EndpointError, match=r"turns requests away.*go on later"):
+        teacher().probe()
+    assert len(server.received) == 8
+    assert min(clock.slept) >= 1
+
+
+def test_a_throttled_thread_holds_the_others_back(
+    server: Loopback, clock: Clock, teacher: Callable[..., ApiTeacher]
+):
+    asking = teacher(concurrency=4)
+    asking.probe()
+    server.script.append(error(429, "slow down", retry_after="60"))
+    assert labels(asking.ask(TEXTS)) == RIGHT
+    assert clock.now() - START >= 60
+
+
+def test_a_long_retry_after_parks_and_says_when_to_go_on(
+    server: Loopback, clock: Clock, teacher: Callable[..., ApiTeacher]
+):
+    asking = teacher()
+    asking.probe()
+    server.script.extend([answer(), error(429, "daily limit", retry_after="900")])
+    with pytest.raises(EndpointError, match=r"pause of 15 minutes.*is kept") as parked:
+        list(asking.ask(TEXTS))
+    assert parked.value.go_on_at == START + 900
+    assert clock.slept == []
+    assert asking.progress.note == str(parked.value)
+    assert labels(teacher().ask(TEXTS)) == RIGHT
+    assert server.texts.count(TEXTS[0]) == 1
+
+
+@pytest.mark.parametrize("status", [429, 402, 403])
+def test_an_account_without_credit_stops_at_once(
+    status: int, server: Loopback, clock: Clock, teacher: Callable[..., ApiTeacher]
+):
+    server.usually = error(status, "You exceeded your current quota", "insufficient_quota")
+    with pytest.raises(EndpointError, match=r"no credit left.*Add credit"):
+        teacher().probe()
+    assert len(server.received) == 1
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [plain(500, "oops"), plain(503, "", retry_after="3"), plain(502, "<html>", "text/html"), server_side.cut],
+    ids=["500", "503", "502", "cut"],
+)
+def test_a_passing_fault_is_tried_again(
+    fault: server_side.Turn, server: Loopback, clock: Clock, teacher: Callable[..., ApiTeacher]
+):
+    asking = teacher()
+    asking.probe()
+    server.script.extend([answer(), fault, fault])
+    assert labels(asking.ask(TEXTS)) == RIGHT
+    assert len(clock.slept) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (plain(500, "oops"), "is in trouble.*Go on later"),
+        (server_side.cut, "cannot be reached, or cut the connection.*go on"),
+        (server_side.floods, "cut the connection.*go on"),
+    ],
+    ids=["500", "cut", "flood"],
+)
+def test_a_lasting_fault_ends_after_four_tries(
+    fault: server_side.Turn, words: str, server: Loopback, teacher: Callable[..., ApiTeacher]
+):
+    server.usually = fault
+    with pytest.raises(EndpointError, match=words):
+        teacher().probe()
+    assert len(server.received) == 4
+
+
+@pytest.mark.parametrize("fault", [server_side.silence, server_side.drips], ids=["silent", "dripping"])
+def test_an_endpoint_that_does_not_answer_in_time_is_given_up_and_each_try_may_be_charged(
+    fault: server_side.Turn, server: Loopback, teacher: Callable[..., ApiTeacher]
+):
+    server.usually = fault
+    asking = teacher(timeout=0.2)
+    with pytest.raises(EndpointError, match="did not answer in time"):
+        asking.probe()
+    assert asking.progress.queries == 4
+
+
+def test_nobody_at_the_address_is_an_error_in_words(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, tmp_path: Path
+):
+    monkeypatch.setenv("KDLAB_API_PRIVATE", "yes")
+    with loopback() as gone:
+        url = gone.url
+    asking = ApiTeacher(Endpoint(url, "m"), CLASSES, tmp_path, budget=9, now=clock.now, sleep=clock.sleep)
+    with pytest.raises(EndpointError, match="cannot be reached"):
+        asking.probe()
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (plain(200, "<!DOCTYPE html><html>Welcome", "text/html"), "a web page where a chat completion"),
+        (plain(404, "<html>Not found", "text/html"), "most addresses end in /v1"),
+        (plain(200, "[1, 2"), "something else where a chat completion"),
+        (plain(200, "{}"), "something else"),
+        (plain(200, '{"choices": []}'), "something else"),
+        (plain(200, "[" * 50_000), "something else"),
+        (plain(200, '{"error": {"message": "upstream is away"}}'), "upstream is away"),
+        (plain(204, ""), "something else"),
+        (error(404, "no such model", "model_not_found"), "knows no model model-1"),
+        (error(400, "invalid model", param="model"), "knows no model model-1"),
+        (error(401, "wrong key"), "does not accept the key"),
+        (plain(418, "teapot", "text/plain"), "something else"),
+    ],
+    ids=[
+        "html",
+        "404",
+        "cut-json",
+        "empty",
+        "no-choice",
+        "nested",
+        "error-in-200",
+        "204",
+        "wrong-model",
+        "wrong-model-400",
+        "key",
+        "teapot",
+    ],
+)
+def test_an_answer_that_no_retry_changes_is_one_sentence(
+    fault: server_side.Turn, words: str, server: Loopback, clock: Clock, teacher: Callable[..., ApiTeacher]
+):
+    server.usually = fault
+    with pytest.raises(EndpointError, match=words):
+        teacher().probe()
+    assert clock.slept == []
+    assert len(server.received) <= 2
+
+
+def test_a_redirect_is_not_followed(server: Loopback, teacher: Callable[..., ApiTeacher]):
+    with loopback() as elsewhere:
+        server.usually = plain(307, "", location=f"{elsewhere.url}/chat/completions")
+        with pytest.raises(EndpointError, match="sends on to another address"):
+            teacher().probe()
+        assert elsewhere.received == []
+
+
+def test_a_text_that_is_refused_has_no_label_and_stops_nothing(
+    server: Loopback, teacher: Callable[..., ApiTeacher]
+):
+    asking = teacher()
+    asking.probe()
+    server.script.extend([error(400, "content filter"), answer(), error(413, "too long")])
+    assert labels(asking.ask(TEXTS)) == [None, RIGHT[1], None, *RIGHT[3:]]
+    assert labels(teacher().ask(TEXTS)) == RIGHT, "it may be asked again"
+
+
+def test_an_endpoint_that_refuses_one_text_after_another_is_an_error(
+    server: Loopback, teacher: Callable[..., ApiTeacher]
+):
+    asking = teacher()
+    asking.probe()
+    server.usually = error(400, "not any more")
+    with pytest.raises(EndpointError, match="not any more"):
+        list(asking.ask(TEXTS))
+    assert len(server.received) == 1 + 3
+
+
+def test_what_was_on_its_way_at_a_fault_is_kept_and_handed_out(
+    server: Loopback, teacher: Callable[..., ApiTeacher]
+):
+    arrived = threading.Event()
+
+    def slow(handler: server_side.Handler, payload: dict[str, Any]) -> None:
+        arrived.wait()
+        answer()(handler, payload)
+
+    def fatal(handler: server_side.Handler, payload: dict[str, Any]) -> None:
+        error(401, "expired")(handler, payload)
+        arrived.set()
+
+    asking = teacher(concurrency=2)
+    asking.probe()
+    server.script.extend([slow, fatal])
+    server.usually = error(401, "expired")
+    found = []
+    with pytest.raises(EndpointError, match="does not accept the key"):
+        found.extend(asking.ask(TEXTS))
+    assert len(found) == 1
+    server.usually = answer()
+    again = by_position(teacher().ask(TEXTS))
+    assert [a.position for a in again if a.kept] == [found[0].position]
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"Retry-After": "5"}, 5),
+        ({"retry-after": "0"}, 0),
+        ({"retry-after": "-3"}, 0),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after-ms": "x", "retry-after": "4"}, 4),
+        ({"retry-after": email.utils.formatdate(START - 50, usegmt=True)}, 0),
+        ({"retry-after": "Mon, 99 Foo 2026 00:00:00 GMT"}, None),
+    ],
+)
+def test_retry_after_is_read_or_ignored(headers: dict[str, str], seconds: float | None):
+    assert retry_after(headers, START) == seconds
