@@ -63,8 +63,9 @@ def test_a_link_sets_queries_and_what_is_sent(leak, sent):
     leak.run()
     assert not leak.exception
     assert "Cannot be told yet.** All 320 singular values" in shown(leak)["sentence"]
-    assert sent in shown(leak)["alt"]
+    assert shown(leak)["alt"] == leak_alt(values_at(320, sent), 320, sent)
     assert leak.query_params["queries"] == "320"
+    assert leak.query_params.get("sent", LOGITS) == sent
 
 
 @pytest.mark.parametrize(("key", "value"), [("queries", "9999"), ("queries", "nan"), ("sent", "<b>")])
