@@ -31,10 +31,9 @@ PUBLISHED = (
     "This was done to real services. Carlini et al. ([arXiv 2403.06634](https://arxiv.org/abs/2403.06634)) found that "
     "OpenAI's ada and babbage are 1,024 and 2,048 wide, and extracted their whole last layers for under $20; Finlayson et "
     "al. ([arXiv 2403.09539](https://arxiv.org/abs/2403.09539)) estimate about 4,096 for gpt-3.5-turbo. Both papers say "
-    "how providers can guard against it. Since February 2024 a bias that a visitor puts on a token no longer changes the "
-    "log-probabilities that OpenAI's API shows "
-    "([safety-tooling#79](https://github.com/safety-research/safety-tooling/issues/79)): so one cannot ask for any token "
-    "that one likes."
+    "how providers can guard against it. Since February 2024 a bias that a caller puts on a token no longer changes the "
+    "log-probabilities that OpenAI's API shows, reports a thread by users of it "
+    "([safety-tooling#79](https://github.com/safety-research/safety-tooling/issues/79))."
 )
 
 
