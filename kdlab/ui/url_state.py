@@ -96,7 +96,7 @@ def remembered(key: str) -> str | None:
 def url_choice(key: str, options: dict[str, Any], default: str) -> str | None:
     """Prepares a widget with this key that picks one of the options' names. Returns a notice in Markdown, or None.
 
-    Show the widget next, without a default of its own, and `publish` what it gives.
+    Show the widget next, a list with `place_of` as its index, and `publish` what it gives.
     """
     rejected = adopt(key, default, lambda text: text if text in options else None)
     if st.session_state[key] not in options:
@@ -104,6 +104,14 @@ def url_choice(key: str, options: dict[str, Any], default: str) -> str | None:
     if rejected is None:
         return None
     return not_one_of(rejected, options, default)
+
+
+def place_of(key: str, options: Iterable[str]) -> int:
+    """The place of the value that a list with this key has now, for its ``index``.
+
+    A list that a browser mounts anew takes its index until it hears more, and tells it as if it had been chosen.
+    """
+    return list(options).index(st.session_state[key])
 
 
 def not_one_of(rejected: str, options: Iterable[str], default: str) -> str:

@@ -30,6 +30,7 @@ from kdlab.ui.url_state import (
     arriving,
     forget,
     literal,
+    place_of,
     publish,
     remembered,
     shortened,
@@ -89,7 +90,8 @@ def _teacher_of(data: str, notices: list[str | None]) -> str:
     default = next(iter(fitting))
     notices.append(url_choice("teacher", fitting, default))
     if len(fitting) > 1:
-        st.selectbox("Teacher", list(fitting), key="teacher", format_func=lambda name: fitting[name].title)
+        place = place_of("teacher", fitting)
+        st.selectbox("Teacher", list(fitting), place, key="teacher", format_func=lambda name: fitting[name].title)
     teacher = st.session_state["teacher"]
     publish("teacher", None if teacher == default else teacher)
     try:
@@ -271,8 +273,9 @@ def choose_cell(classes: tuple[str, ...], default: tuple[int, int]) -> tuple[int
         if notice:
             notes.warning(notice, icon=":material/link_off:")
     with st.container(horizontal=True):
-        true_class = st.selectbox("Examples of", classes, key="of", width=240)
-        seen_as = st.selectbox("in which the teacher sees most of", classes, key="as", width=240)
+        true_class = st.selectbox("Examples of", classes, place_of("of", classes), key="of", width=240)
+        place = place_of("as", classes)
+        seen_as = st.selectbox("in which the teacher sees most of", classes, place, key="as", width=240)
     for key, value, index in (("of", true_class, default[0]), ("as", seen_as, default[1])):
         publish(key, None if value == classes[index] else value)
     return classes.index(true_class), classes.index(seen_as)

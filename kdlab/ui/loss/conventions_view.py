@@ -15,7 +15,7 @@ from kdlab.core.conventions import CONVENTIONS
 from kdlab.ui.look.tokens import ROLE_INKS
 from kdlab.ui.loss.conventions_charts import ROW_PIXELS, loss_bars
 from kdlab.ui.loss.words import times
-from kdlab.ui.url_state import publish, url_choice
+from kdlab.ui.url_state import place_of, publish, url_choice
 from kdlab.ui.widgets.live_plot import live_plot
 from kdlab.ui.widgets.live_slider import live_slider
 
@@ -86,6 +86,7 @@ def _choose() -> Convention:
     name = st.selectbox(
         "Library",
         list(CONVENTIONS),
+        place_of("lib", CONVENTIONS),
         key="lib",
         format_func=lambda name: CONVENTIONS[name].title,
         on_change=_forget_settings,

@@ -17,7 +17,7 @@ from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for, teachers_fo
 from kdlab.runs.recipes import ThreeArms
 from kdlab.ui.look.folded import folded
 from kdlab.ui.run.steering import forget_slider_positions
-from kdlab.ui.url_state import adopt, publish, url_choice
+from kdlab.ui.url_state import adopt, place_of, publish, url_choice
 from kdlab.ui.widgets.field_slider import field_slider, said_of
 
 
@@ -70,6 +70,7 @@ def spec_choice(field: str, titles: dict[str, str]) -> str:
     chosen = st.selectbox(
         said_of(info)["title"],
         list(titles),
+        place_of(field, titles),
         format_func=titles.__getitem__,
         key=field,
         help=info.description,
