@@ -38,12 +38,20 @@ class KeptAnswers:
         self._read_to = 0
         self._lock = threading.Lock()
 
+    def read(self) -> None:
+        """Takes in what others have added."""
+        with self._lock, self._trouble_in_words():
+            self._read_what_is_new()
+
+    def known(self, text: str) -> Reply | None:
+        """The answer for the text of this SHA-256, as of the last `read`; None where there was none."""
+        return self._answers.get(text)
+
     def get(self, text: str) -> Reply | None:
         """The answer for the text of this SHA-256, whoever was given it; None where there is none."""
-        with self._lock, self._trouble_in_words():
-            if text not in self._answers:
-                self._read_what_is_new()
-            return self._answers.get(text)
+        if text not in self._answers:
+            self.read()
+        return self.known(text)
 
     def add(self, text: str, reply: Reply) -> None:
         """Keeps an answer; it is on the disk when this returns."""

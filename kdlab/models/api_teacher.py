@@ -136,6 +136,7 @@ class ApiTeacher:
         A token is taken as four ASCII characters, or two bytes of other scripts, and ten come with each message:
         English has about as many, other scripts mostly fewer.
         """
+        self._read_kept()
         asked = list(dict.fromkeys(texts))
         left = [text for text in asked if self._find(text) is None]
         prompts = [
@@ -214,6 +215,7 @@ class ApiTeacher:
 
     def _answers(self, places: dict[str, list[int]]) -> Iterator[Answer]:
         try:
+            self._read_kept()
             if any(self._find(text) is None for text in places):
                 self._probe()
             waiting: deque[str] = deque()
@@ -297,11 +299,16 @@ class ApiTeacher:
             raise error_for(answer, self.endpoint)
         return Reply("")
 
+    def _read_kept(self) -> None:
+        """Once for all texts: to look at a file for each of 50,000 takes minutes where files are slow."""
+        for kept in self._kept.values():
+            kept.read()
+
     def _find(self, text: str) -> Reply | None:
         """The answer on disk that shows what the endpoint shows; any, while it was not probed."""
         sha256, asked = text_sha256(text), self._parameters
         usable = [_WITH_PROBABILITIES] if asked and asked.logprobs else [_WITH_PROBABILITIES, *_LABEL_ONLY]
-        return next((reply for p in usable if (reply := self._kept[p.temperature].get(sha256))), None)
+        return next((reply for p in usable if (reply := self._kept[p.temperature].known(sha256))), None)
 
     def _count(self, reply: Reply) -> None:
         with self._lock:
