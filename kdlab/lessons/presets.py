@@ -36,4 +36,15 @@ PRESETS: dict[str, Preset] = {
             "epochs": 20,
         },
     ),
+    "Glosses": Preset(
+        "And where the teacher is a pretrained transformer?",
+        {
+            "dataset": "glosses",
+            "student": "embedding-bag",
+            "labels": 200,
+            "transfer": 2000,
+            "learning_rate": 0.01,
+            "epochs": 15,
+        },
+    ),
 }

@@ -8,19 +8,19 @@ import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
-from kdlab.data.registry import get_dataset
+from kdlab.data.registry import Kind, get_dataset
 
 WEIGHTS = Path(__file__).parent / "weights"
 
 
 @dataclass(frozen=True)
 class StudentShape:
-    """A shape of student, for images or for text.
+    """A shape of student, and the kind of data that it reads.
 
     ``stacks``: whether many can train as one (`torch.func`), which dropout, running statistics and a path that
     depends on the input forbid.
@@ -29,7 +29,7 @@ class StudentShape:
     name: str
     title: str
     what: str
-    kind: Literal["image", "text"]
+    kind: Kind
     stacks: bool = True
 
 
@@ -65,14 +65,29 @@ STUDENTS: dict[str, StudentShape] = {
             "ngram-linear",
             "Linear on n-grams",
             "Counts runs of 1 to 3 characters in 4,096 buckets; one weight for each bucket and class.",
-            "text",
+            "character",
         ),
         StudentShape(
             "char-cnn-small",
             "Small character CNN",
             "Characters as 16 numbers each, one convolution of 32 channels over 5 characters, "
             "each channel's largest answer, then a linear layer.",
-            "text",
+            "character",
+        ),
+        StudentShape(
+            "embedding-bag",
+            "Bag of embeddings",
+            "Word pieces as 64 numbers each, their mean, then a linear layer; the order of words is lost.",
+            "token",
+        ),
+        StudentShape("bert-1x64", "BERT, 1 × 64", "A transformer of one layer, 64 wide, with 2 heads.", "token"),
+        StudentShape("bert-2x64", "BERT, 2 × 64", "A transformer of two layers, 64 wide, with 2 heads.", "token"),
+        StudentShape("bert-2x128", "BERT, 2 × 128", "A transformer of two layers, 128 wide, with 4 heads.", "token"),
+        StudentShape(
+            "bert-2x384",
+            "BERT, 2 × 384",
+            "A transformer of two layers, 384 wide, with 12 heads: the teacher's width, so that it can take copied layers.",
+            "token",
         ),
     )
 }
@@ -100,6 +115,13 @@ TEACHERS: dict[str, TeacherEntry] = {
             "languages",
             "Looks up runs of 1 to 4 characters in a learned table, adds them up and puts a hidden layer on top; trained "
             "on every snippet of paragraphs that no student reads.",
+        ),
+        TeacherEntry(
+            "glosses",
+            "MiniLM-L6",
+            "glosses",
+            "A transformer of six layers, 384 wide, pretrained by others on more than a billion pairs of sentences "
+            "(all-MiniLM-L6-v2) and fine-tuned here on 6,000 glosses that no student reads.",
         ),
     )
 }

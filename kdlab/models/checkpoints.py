@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import nn
+from torch import Tensor, nn
 
 from kdlab.models.catalogue import teacher_card, weights_path, weights_sha256
-from kdlab.models.networks import build_teacher
+from kdlab.models.low_rank import merge_updates
+from kdlab.models.networks import start_of_teacher
 
 
 class CheckpointError(Exception):
@@ -26,14 +27,15 @@ def save_checkpoint(
 ) -> None:
     """Write a module's weights to one safetensors file, whole or not at all, with the card (JSON) in its header.
 
-    `dtype` is what floating-point weights are stored as; None keeps their own.
+    `dtype` is what floating-point weights are stored as; None keeps their own. What is frozen (it asks for no gradient)
+    came from elsewhere and is left out.
     """
     tensors = {
         name: (tensor.to(dtype) if dtype and tensor.is_floating_point() else tensor)
         .detach()
         .cpu()
         .contiguous()
-        for name, tensor in module.state_dict().items()
+        for name, tensor in _own(module).items()
     }
     draft = path.with_name(path.name + ".part")
     draft.write_bytes(save(tensors, metadata={"card": json.dumps(dict(card))}))
@@ -41,7 +43,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(module: nn.Module, path: Path) -> nn.Module:
-    """Load a safetensors file into a module in place, and return the module.
+    """Load a safetensors file into a module in place, and return the module. What is frozen stays as it is.
 
     Raises CheckpointError where the file is missing, damaged, or does not fit the module; the module is then as
     it was.
@@ -56,7 +58,7 @@ def load_checkpoint(module: nn.Module, path: Path) -> nn.Module:
         raise CheckpointError(
             f"The weights file {path.name} is damaged: it is cut off or not in safetensors form."
         ) from error
-    wanted = module.state_dict()
+    wanted = _own(module)
     if missing := sorted(wanted.keys() - tensors.keys()):
         raise CheckpointError(f"The weights file {path.name} is for another network: it has no {missing[0]}.")
     if extra := sorted(tensors.keys() - wanted.keys()):
@@ -74,16 +76,31 @@ def load_checkpoint(module: nn.Module, path: Path) -> nn.Module:
             raise CheckpointError(
                 f"The weights file {path.name} holds values that are not numbers in {name}."
             )
-    module.load_state_dict(tensors)
+    module.load_state_dict(tensors, strict=False)
     return module
+
+
+def _own(module: nn.Module) -> dict[str, Tensor]:
+    """A module's weights and buffers without what is frozen in it, by name."""
+    frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
+    return {name: tensor for name, tensor in module.state_dict().items() if name not in frozen}
+
+
+def read_teacher(name: str) -> nn.Module:
+    """A bundled teacher as its weights file has it, whether or not its card describes that file.
+
+    Raises ValueError for an unknown name, ModelMissing where it needs a package, CheckpointError.
+    """
+    return merge_updates(load_checkpoint(start_of_teacher(name), weights_path(name)))
 
 
 def load_teacher(name: str) -> nn.Module:
     """A bundled teacher, ready to answer: evaluation mode, no gradients, float32, on the CPU.
 
-    Raises ValueError for an unknown name, CheckpointError where its weights are missing or not those of its card.
+    Raises ValueError for an unknown name, ModelMissing where it needs a package that is not installed, CheckpointError
+    where its weights are missing or not those of its card.
     """
-    module = load_checkpoint(build_teacher(name), weights_path(name))
+    module = read_teacher(name)
     if weights_sha256(name) != teacher_card(name)["weights_sha256"]:
         raise CheckpointError(
             f"The weights of the teacher {name!r} are damaged: they are not those that its card describes."

@@ -1,4 +1,4 @@
-"""The networks: six student shapes and three teachers. Each maps x as the data set gives it to logits (B, K).
+"""The networks of images and characters, and who builds which. Each maps x as the data set gives it to logits (B, K).
 
 A student has neither dropout nor running statistics, and its path does not depend on its input, so that students
 of one shape can be stacked (`torch.func.stack_module_state`) and trained as one under `vmap`.
@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kdlab.data.registry import get_dataset
+from kdlab.data.registry import Dataset, get_dataset
 from kdlab.data.text import ALPHABET_SIZE
 from kdlab.models.catalogue import get_student, get_teacher
+from kdlab.models.embedding_bag import EmbeddingBag
 
 HASH = 2654435761  # Knuth's multiplicative hash: an odd number near 2³² divided by the golden ratio
 
@@ -167,6 +168,14 @@ def build_student(name: str, dataset_name: str) -> nn.Module:
             return NgramLinear(classes)
         case "char-cnn-small":
             return SmallCharCNN(classes)
+        case "embedding-bag":
+            return EmbeddingBag(_known_pieces(dataset), classes)
+        case "bert-1x64" | "bert-2x64" | "bert-2x128" | "bert-2x384":
+            # transformers takes seconds to import, and no other student needs it.
+            from kdlab.models.bert import BertClassifier, bert_config
+
+            layers, width = map(int, name.removeprefix("bert-").split("x"))
+            return BertClassifier(bert_config(_known_pieces(dataset), layers, width), classes)
     raise AssertionError(name)
 
 
@@ -181,4 +190,25 @@ def build_teacher(name: str) -> nn.Module:
             return FashionTeacher(classes)
         case "languages":
             return LanguageTeacher(classes)
+        case "glosses":
+            from kdlab.models.bert import minilm
+
+            return minilm(classes)
     raise AssertionError(name)
+
+
+def start_of_teacher(name: str) -> nn.Module:
+    """A teacher's network as its training begins: fresh, or pretrained and frozen but for what is fine-tuned.
+
+    Raises ValueError for an unknown name, ModelMissing where the pretrained model is not installed.
+    """
+    if name != "glosses":
+        return build_teacher(name)
+    from kdlab.models.pretrained import pretrained_minilm
+
+    return pretrained_minilm(len(get_dataset(get_teacher(name).dataset).classes))
+
+
+def _known_pieces(dataset: Dataset) -> int:
+    """How many word pieces a student knows: those of its training examples, which have the lowest ids."""
+    return int(dataset.load().x_train.max()) + 1

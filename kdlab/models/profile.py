@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 THROUGHPUT_BATCH = 256
+_WARM_UP = 3
+_ENOUGH = 3.0  # seconds of one measurement: a large network is timed in fewer passes
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Profile:
     `flops` counts an example's floating-point operations in matrix products and convolutions, a multiply-add as
     two; look-ups and sums are free. `memory_mib` is what weights and buffers fill, in MiB. `latency_ms` is the
     median time of one example alone. `throughput` is examples a second in batches of 256, from the fastest of
-    several passes, since other work on the machine can only slow one down. Both are measured on the device.
+    several passes (one where a pass takes long), since other work on the machine can only slow one down. Both are measured on the device.
     """
 
     parameters: int
@@ -53,7 +55,10 @@ def profile(module: nn.Module, x_example: Tensor, device: str | torch.device = "
 
 
 def _seconds(call: Callable[[], Tensor], device: torch.device, repeats: int) -> list[float]:
-    """Time of each call after warm-up; on an accelerator until its work is done, not merely queued."""
+    """Time of each call after warm-up, ``repeats`` or as many as fit three seconds.
+
+    On an accelerator until its work is done, not merely queued.
+    """
 
     def wait() -> None:
         if device.type == "cuda":
@@ -61,13 +66,11 @@ def _seconds(call: Callable[[], Tensor], device: torch.device, repeats: int) -> 
         elif device.type == "mps":
             torch.mps.synchronize()
 
-    for _ in range(3):
-        call()
-    seconds = []
-    for _ in range(repeats):
+    seconds: list[float] = []
+    while len(seconds) < _WARM_UP + repeats and (len(seconds) < 2 or sum(seconds) < _ENOUGH):
         wait()
         started = time.perf_counter()
         call()
         wait()
         seconds.append(time.perf_counter() - started)
-    return seconds
+    return seconds[_WARM_UP:] or seconds[1:]

@@ -24,9 +24,9 @@ from kdlab.distill.device import (
 )
 from kdlab.distill.trainer import Trainer
 from kdlab.models.catalogue import weights_sha256
-from kdlab.models.checkpoints import CheckpointError, load_teacher
+from kdlab.models.checkpoints import CheckpointError
 from kdlab.models.kept_files import measured_once
-from kdlab.models.networks import build_student
+from kdlab.models.networks import build_student, build_teacher
 from kdlab.models.profile import Profile, profile
 from kdlab.runs import artifacts, endings
 from kdlab.runs.build import make_trainer
@@ -149,11 +149,12 @@ def _overlap(spec: RunSpec) -> dict[str, float] | None:
 def profiles(spec: RunSpec, device: torch.device) -> dict[str, dict[str, float]]:
     """What teacher and student cost on this device, as fields of `Profile`.
 
-    It takes seconds, so each network is measured once on a machine and the measurement kept.
+    Neither cost depends on what was learned, so a teacher's weights need not be there. It takes seconds, so each network
+    is measured once on a machine and the measurement kept.
     """
     example = torch.from_numpy(get_dataset(spec.dataset).load().x_test[:1].copy())
     networks = {
-        "teacher": (weights_sha256(spec.teacher), lambda: load_teacher(spec.teacher)),
+        "teacher": (weights_sha256(spec.teacher), lambda: build_teacher(spec.teacher)),
         "student": (spec.student, lambda: build_student(spec.student, spec.dataset)),
     }
 

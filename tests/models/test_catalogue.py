@@ -42,10 +42,12 @@ def test_every_data_set_has_a_teacher_and_students_of_its_kind() -> None:
         assert {shape.kind for shape in students_for(name)} == {dataset.kind}
     assert [shape.name for shape in students_for("digits")] == ["linear", "mlp-16", "mlp-64", "cnn-small"]
     assert [shape.name for shape in students_for("languages")] == ["ngram-linear", "char-cnn-small"]
+    berts = ["bert-1x64", "bert-2x64", "bert-2x128", "bert-2x384"]
+    assert [shape.name for shape in students_for("glosses")] == ["embedding-bag", *berts]
 
 
 def test_unknown_and_unfitting_names_are_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"no teacher called 'bert'\. Known: digits, fashion, languages"):
+    with pytest.raises(ValueError, match=r"no teacher called 'bert'\. Known: digits, fashion, languages, glosses"):
         teacher_card("bert")
     with pytest.raises(ValueError, match=r"no data set called 'mnist'"):
         students_for("mnist")
@@ -95,7 +97,7 @@ def test_the_card_tells_calibration_and_doubt_as_counted_one_by_one(name: str) -
 
 @pytest.mark.parametrize(
     "name", ["digits", "languages"]
-)  # of fashion the lab holds nothing that the teacher saw
+)  # of fashion and glosses students and tests have nothing that the teacher saw
 def test_the_card_tells_how_often_the_teacher_is_right_on_what_it_did_not_see(name: str) -> None:
     splits, logits, card = (
         get_dataset(TEACHERS[name].dataset).load().splits(),
@@ -124,7 +126,7 @@ def test_digits_card_says_that_the_students_digits_were_the_teachers() -> None:
     assert "students learn from too" in card["data"]
 
 
-@pytest.mark.parametrize("name", ["fashion", "languages"])
+@pytest.mark.parametrize("name", ["fashion", "languages", "glosses"])
 def test_teachers_are_trained_apart_from_the_students_where_there_is_enough(name: str) -> None:
     card = teacher_card(name)
     assert card["train_seen"] <= 0.1 * get_dataset(name).train_size
@@ -146,6 +148,12 @@ def test_digits_teacher_errs_on_at_most_24_of_797() -> None:
 
 def test_fashion_teacher_is_right_on_at_least_92_of_100() -> None:
     assert teacher_card("fashion")["test_accuracy"] >= 0.92
+
+
+def test_glosses_teacher_is_right_on_at_least_88_of_100() -> None:
+    card, met = teacher_card("glosses"), TRAININGS["glosses"].examples()[0].numpy()
+    assert card["test_accuracy"] >= 0.88
+    assert card["seen_size"] == len(met) == 6000
 
 
 def test_languages_teacher_is_right_on_at_least_85_of_100_four_word_snippets() -> None:

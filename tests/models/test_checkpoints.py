@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import nn
 
 from kdlab.models import catalogue
@@ -42,6 +43,21 @@ def test_half_precision_halves_the_file_and_rounds_the_weights(saved: tuple[nn.M
     rounded = load_checkpoint(build_student("mlp-16", "digits"), half).state_dict()
     for name, tensor in module.state_dict().items():
         assert torch.equal(rounded[name], tensor.half().float())
+
+
+def test_what_is_frozen_is_neither_stored_nor_changed(tmp_path: Path) -> None:
+    module, path = build_student("mlp-16", "digits"), tmp_path / "part.safetensors"
+    module.layers[0].requires_grad_(False)
+    save_checkpoint(module, path, {})
+    assert set(load_file(path)) == {"layers.1.weight", "layers.1.bias"}
+    other = build_student("mlp-16", "digits")
+    other.layers[0].requires_grad_(False)
+    first = other.layers[0].weight.clone()
+    load_checkpoint(other, path)
+    assert torch.equal(other.layers[1].weight, module.layers[1].weight)
+    assert torch.equal(other.layers[0].weight, first)
+    with pytest.raises(CheckpointError, match=r"it has no layers\.0\.bias"):
+        load_checkpoint(build_student("mlp-16", "digits"), path)
 
 
 def cut_off(path: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from kdlab.data import word_pieces
 from kdlab.data.registry import LANGUAGE_CLASSES, get_dataset
 from kdlab.models.catalogue import teacher_logits
 from kdlab.models.classify import classify_text
@@ -56,6 +57,29 @@ def test_text_without_a_known_letter_is_refused(text: str) -> None:
 def test_a_teacher_of_pictures_is_refused() -> None:
     with pytest.raises(ValueError, match="reads pictures"):
         classify_text("hello", teacher="digits")
+
+
+@pytest.mark.skipif(not word_pieces.model_installed(), reason="needs requirements-minilm.txt")
+def test_a_gloss_is_classified_and_a_test_gloss_gets_the_stored_logits() -> None:
+    data = get_dataset("glosses")
+    said = classify_text("a large wild cat with stripes that lives in the jungle", "glosses")
+    assert data.classes[said.argmax()] == "animal"
+    texts = data.load().text_test
+    assert texts is not None
+    for row in (0, 1, 2):
+        np.testing.assert_allclose(
+            classify_text(texts[row], "glosses"), teacher_logits("glosses").test[row], atol=1e-3
+        )
+    for nothing, words in (("🙂", "knows nothing in this text"), (" ", "Type a word or a sentence")):
+        with pytest.raises(ValueError, match=words):
+            classify_text(nothing, "glosses")
+
+
+def test_a_gloss_of_ones_own_needs_the_model_and_the_refusal_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_pieces, "PACKAGE", "no_such_package")
+    word_pieces.tokenizer.cache_clear()
+    with pytest.raises(ValueError, match=r"not installed here.*requirements-minilm\.txt"):
+        classify_text("a bird", "glosses")
 
 
 def test_torch_is_imported_only_when_a_text_is_classified() -> None:

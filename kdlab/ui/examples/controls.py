@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
 
+from kdlab.data import text as characters
+from kdlab.data import word_pieces
 from kdlab.data.registry import DATASETS
-from kdlab.data.text import WINDOW
 from kdlab.lessons.cards import data_words, teacher_words
 from kdlab.models.catalogue import get_teacher, teacher_card, teacher_logits, teachers_for
 from kdlab.server.picture_source import picture
@@ -46,7 +49,9 @@ DEFAULT_VECTOR = PRESETS["[.7 .2 .1]"]
 OVERLAP = {
     "languages": "131 of 1,920 test snippets also stand inside a longer training snippet of the lab (exact "
     "duplicates: none). 107 of the test snippets stand in the teacher's own paragraphs too, mostly one or two words "
-    "long."
+    "long.",
+    "glosses": "No gloss is in two of these sets. One of the 2,000 test glosses also stands inside a longer training gloss "
+    "of the lab, and two inside one of the teacher's own.",
 }
 _OF_THE_DATA = ("teacher", "example", "text", "of", "as")
 """What belongs to one data set and means nothing, or another thing, with the next."""
@@ -55,6 +60,38 @@ PROBABILITIES, LOGITS = "probabilities", "logits"
 READINGS = {PROBABILITIES: "Probabilities", LOGITS: "Logits"}
 LONGEST_TEXT = 200
 LONGEST_VECTOR = 400
+
+
+class TextField(NamedTuple):
+    """How the field for a text of one's own speaks: what to type, an example, the most that is read, the notes' icon."""
+
+    asks: str
+    such_as: str
+    most: str
+    is_cut: Callable[[str], bool]
+    icon: str
+    wakes: str
+    """The module that the first text of a process loads, which takes seconds."""
+
+
+TEXT_FIELDS = {
+    "character": TextField(
+        "Type in any language",
+        "gdzie jest dworzec?",
+        f"{characters.WINDOW} characters",
+        characters.is_cut,
+        ":material/translate:",
+        "torch",
+    ),
+    "token": TextField(
+        "Say in English what a noun means",
+        "a small bird that cannot fly",
+        f"{word_pieces.WINDOW} word pieces, its two marks at the ends included",
+        word_pieces.is_cut,
+        ":material/edit_off:",
+        "kdlab.models.bert",
+    ),
+}
 
 
 def choose_teacher() -> str | None:
@@ -168,32 +205,38 @@ def choose_subject(teacher: str | None) -> Subject:
 
 
 def _typed_text(teacher: str) -> Subject | None:
+    kind = dataset_of(teacher).kind
+    if kind == "token" and not word_pieces.model_installed():
+        publish("text", None)
+        st.caption(f"A gloss of your own needs the teacher itself (84 MB), which is not installed here: `{word_pieces.INSTALL}`")
+        return None
+    field = TEXT_FIELDS[kind]
     adopt("text", "", lambda text: text[:LONGEST_TEXT])
     typed = st.text_input(
-        f"Type in any language, up to {LONGEST_TEXT} characters",
+        f"{field.asks}, up to {LONGEST_TEXT} characters",
         key="text",
         on_change=_cut,
         args=("text", LONGEST_TEXT),
         max_chars=LONGEST_TEXT,
         live=True,
-        placeholder="gdzie jest dworzec?",
+        placeholder=field.such_as,
     )
     publish("text", typed or None)
     notes = st.container()  # always there, so that what follows keeps its place
     if not typed.strip():
         return None
     try:
-        if "torch" in sys.modules:
+        if field.wakes in sys.modules:
             subject = typed_subject(teacher, typed)
         else:
             with notes, st.spinner("Waking the teacher…"):
                 subject = typed_subject(teacher, typed)
-                freeze_imports("torch")
+                freeze_imports(field.wakes)
     except ValueError as problem:
-        notes.warning(f"{problem} Here is an example instead.", icon=":material/translate:")
+        notes.warning(f"{problem} Here is an example instead.", icon=field.icon)
         return None
-    if len(typed) > WINDOW:
-        notes.caption(f"The teacher reads the first {WINDOW} characters.")
+    if field.is_cut(typed):
+        notes.caption(f"The teacher reads the first {field.most}.")
     return subject
 
 

@@ -16,6 +16,8 @@ from kdlab.ui.examples.own_numbers import LARGEST_LOGIT, OwnNumbers
 from kdlab.ui.examples.words import FAINTEST_TOLD, called
 
 THIRD_IN_SIGHT = 0.08
+READABLE = {"character": range(3, 7), "token": range(5, 13)}
+"""Words of a text that is worth a look: enough to read, not enough to be sure."""
 
 
 @dataclass(frozen=True)
@@ -141,10 +143,11 @@ def hesitant(teacher: str) -> int:
 
 def _right(teacher: str) -> np.ndarray:
     """Which test examples the teacher has right, (M,); of texts, those of a few words."""
-    arrays = dataset_of(teacher).load()
+    dataset = dataset_of(teacher)
+    arrays = dataset.load()
     right = teacher_logits(teacher).test.argmax(axis=1) == arrays.y_test
-    if arrays.text_test:  # enough to read, not enough to be sure
-        right &= np.array([3 <= len(text.split()) <= 6 for text in arrays.text_test])
+    if arrays.text_test:
+        right &= np.array([len(text.split()) in READABLE[dataset.kind] for text in arrays.text_test])
     return right
 
 

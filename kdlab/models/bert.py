@@ -1,0 +1,70 @@
+"""BERT of any size (transformers), which is the glosses' teacher and its students. x holds ids (B, L), 0 for padding.
+
+Without dropout, without buffers and with attention that `torch.func` can follow, so that students can be stacked.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from transformers import BertConfig, BertModel
+from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAttentions as BertOutput
+
+from kdlab.data.word_pieces import PADDING, WINDOW, vocabulary
+from kdlab.models.embedding_bag import known_to, masked_mean, real_pieces
+
+HEAD = 32  # numbers a head of attention, the teacher's and every student's
+
+
+class BertClassifier(nn.Module):
+    """A BERT encoder, the masked mean of its last hidden states, and a linear layer.
+
+    ``bert`` is a plain `BertModel`: embeddings, layers and attention are where transformers has them.
+    """
+
+    def __init__(self, config: BertConfig, classes: int) -> None:
+        super().__init__()
+        self.bert = BertModel(config, add_pooling_layer=False)
+        for name, _ in list(self.bert.embeddings.named_buffers()):  # constants, which come with each call
+            delattr(self.bert.embeddings, name)
+        self.output = nn.Linear(config.hidden_size, classes)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, L)
+        return self.output(masked_mean(self.encode(x).last_hidden_state, real_pieces(x)))
+
+    def encode(self, x: Tensor, **asked: bool) -> BertOutput:
+        """What `BertModel` says of x (B, L). asked: `output_hidden_states=True`, `output_attentions=True`."""
+        hidden = torch.finfo(torch.float32).min
+        return self.bert(
+            input_ids=known_to(x, self.bert.config.vocab_size),
+            # As it is added to the scores, (B, 1, 1, L): of a plain mask transformers would look at the values.
+            attention_mask=torch.where(real_pieces(x), 0.0, hidden)[:, None, None, :],
+            token_type_ids=torch.zeros_like(x),
+            position_ids=torch.arange(x.shape[-1], device=x.device).unsqueeze(0),
+            **asked,
+        )
+
+
+def bert_config(vocabulary_size: int, layers: int, width: int, positions: int = WINDOW) -> BertConfig:
+    """BERT's configuration in another size, without dropout.
+
+    Eager attention: what is faster gives no attention maps and has no second derivative.
+    """
+    config = BertConfig(
+        vocab_size=vocabulary_size,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=width // HEAD,
+        intermediate_size=4 * width,
+        max_position_embeddings=positions,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        pad_token_id=PADDING,
+    )
+    config._attn_implementation = "eager"
+    return config
+
+
+def minilm(classes: int) -> BertClassifier:
+    """MiniLM-L6's shape with fresh weights."""
+    return BertClassifier(bert_config(len(vocabulary().pieces), layers=6, width=384, positions=512), classes)
