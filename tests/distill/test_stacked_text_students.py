@@ -31,7 +31,6 @@ def trained(student: str, seeds: list[int]) -> Group:
 def test_stacked_training_is_training_alone(student: str) -> None:
     # Answers and not weights: a softmax does not see the keys' bias, so Adam moves it by rounding errors alone.
     x = torch.tensor(get_dataset("glosses").load().x_test[:20])
-    with torch.no_grad():
-        stacked = trained(student, list(range(COHORT))).shared_logits(x)
-        alone = torch.cat([trained(student, [seed]).shared_logits(x) for seed in range(COHORT)])
+    stacked = trained(student, list(range(COHORT))).shared_logits(x)
+    alone = torch.cat([trained(student, [seed]).shared_logits(x) for seed in range(COHORT)])
     torch.testing.assert_close(stacked, alone, atol=1e-5, rtol=1e-4)
