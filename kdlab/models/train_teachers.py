@@ -36,7 +36,7 @@ from kdlab.data.registry import (
 )
 from kdlab.data.text import UNKNOWN, encode
 from kdlab.models.catalogue import TEACHERS, get_teacher, teacher_card, weights_path, weights_sha256
-from kdlab.models.checkpoints import load_teacher, read_teacher, save_checkpoint
+from kdlab.models.checkpoints import read_teacher, save_checkpoint
 from kdlab.models.networks import start_of_teacher
 
 Examples = tuple[Tensor, Tensor]
@@ -246,10 +246,24 @@ def train(name: str) -> tuple[nn.Module, float]:
 
 @torch.inference_mode()
 def logits_of(module: nn.Module, x: np.ndarray) -> np.ndarray:
-    """Logits of a whole array, (N, *input_shape) → (N, K) float32."""
-    return torch.cat(
-        [module(torch.tensor(part)) for part in np.array_split(x, max(1, len(x) // 500))]
-    ).numpy()
+    """Logits of a whole array, (N, *input_shape) → (N, K) float32.
+
+    Of texts (N, L) the short ones come first, in batches without common padding: the same answers in half the time.
+    """
+    is_text = np.issubdtype(x.dtype, np.integer)
+    length = (x > 0).sum(1) if is_text else np.zeros(len(x))
+    order = np.argsort(length, kind="stable")
+    batches = [
+        torch.tensor(x[rows][:, : length[rows].max()] if is_text else x[rows])
+        for rows in np.array_split(order, max(1, len(x) // 500))
+    ]
+    return torch.cat([module(batch) for batch in batches]).numpy()[np.argsort(order)]
+
+
+def answers_of(name: str, module: nn.Module) -> dict[str, np.ndarray]:
+    """A teacher's logits on each split of its data set."""
+    splits = get_dataset(get_teacher(name).dataset).load().splits()
+    return {split: logits_of(module, x) for split, (x, _) in splits.items()}
 
 
 def accuracy_by_words(dataset: Dataset, right: np.ndarray) -> dict[str, float]:
@@ -258,11 +272,12 @@ def accuracy_by_words(dataset: Dataset, right: np.ndarray) -> dict[str, float]:
     return {str(count): round(float(right[words == count].mean()), 4) for count in SNIPPET_WORDS}
 
 
-def make_card(name: str, module: nn.Module, training: dict[str, Any]) -> dict[str, Any]:
-    """Everything a reader of the teacher should know, measured on its stored weights. training: how long, on what."""
+def make_card(
+    name: str, module: nn.Module, logits: dict[str, np.ndarray], trained: dict[str, Any]
+) -> dict[str, Any]:
+    """Everything a reader of the teacher should know, measured on its stored weights. trained: how long, on what."""
     training, dataset = TRAININGS[name], get_dataset(get_teacher(name).dataset)
     arrays = dataset.load()
-    logits = {split: logits_of(module, x) for split, (x, _) in arrays.splits().items()}
     right = {split: logits[split].argmax(1) == y for split, (_, y) in arrays.splits().items()}
     x, y = training.examples()
     right_on_seen = logits_of(module, x.numpy()).argmax(1) == y.numpy()
@@ -281,7 +296,7 @@ def make_card(name: str, module: nn.Module, training: dict[str, Any]) -> dict[st
         "batch": training.batch,
         "learning_rate": training.learning_rate,
         "weight_decay": training.weight_decay,
-        **training,
+        **trained,
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
         "weights_dtype": "float16",
         "weights_bytes": weights_path(name).stat().st_size,
@@ -308,14 +323,12 @@ def make_card(name: str, module: nn.Module, training: dict[str, Any]) -> dict[st
     return card
 
 
-def write_logits(name: str) -> None:
-    """Compute and store a bundled teacher's answers on the whole of its data set."""
-    module, dataset = load_teacher(name), get_dataset(get_teacher(name).dataset)
-    answers = {split: logits_of(module, x) for split, (x, _) in dataset.load().splits().items()}
+def write_logits(name: str, logits: dict[str, np.ndarray]) -> None:
+    """Stores a bundled teacher's answers on the whole of its data set."""
     np.savez_compressed(
         weights_path(name).with_suffix(".logits.npz"),
-        **answers,
-        dataset_fingerprint=dataset.fingerprint(),
+        **logits,
+        dataset_fingerprint=get_dataset(get_teacher(name).dataset).fingerprint(),
         weights_sha256=weights_sha256(name),
     )
 
@@ -343,14 +356,15 @@ def main() -> None:
     name = arguments.name
     path = weights_path(name).with_suffix(".json")
     if arguments.logits_only:
-        training = {key: value for key, value in teacher_card(name).items() if key.startswith("training_")}
+        trained = {key: value for key, value in teacher_card(name).items() if key.startswith("training_")}
     else:
-        training = _trained_and_stored(name)
+        trained = _trained_and_stored(name)
     stored = read_teacher(name).eval()
-    card = json.dumps(make_card(name, stored, training), indent=2, ensure_ascii=False)
+    logits = answers_of(name, stored)
+    card = json.dumps(make_card(name, stored, logits, trained), indent=2, ensure_ascii=False)
     path.write_text(f"{card}\n", encoding="utf-8")
     print(card)
-    write_logits(name)
+    write_logits(name, logits)
 
 
 if __name__ == "__main__":

@@ -61,6 +61,7 @@ def test_seeds_share_as_few_rows_as_the_pool_allows(labels: int, transfer: int, 
         ("digits", 50, 300),
         ("digits", 100, 500),
         ("languages", 160, 800),
+        ("glosses", 200, 2000),
     ],
 )
 @pytest.mark.parametrize("seeds", [2, 5, 10])

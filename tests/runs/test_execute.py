@@ -10,6 +10,7 @@ import pytest
 from torch import nn
 
 from kdlab.__main__ import main
+from kdlab.data.registry import DATASETS
 from kdlab.distill.metrics import metrics_of
 from kdlab.distill.trainer import Point, Trainer
 from kdlab.models import catalogue
@@ -206,7 +207,7 @@ def test_the_doctor_trains_on_every_dataset_and_says_what_failed(
 ) -> None:
     monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
     assert main(["doctor"]) == 0
-    assert capsys.readouterr().out.count("trained in") == 3
+    assert capsys.readouterr().out.count("trained in") == len(DATASETS)
     assert Store().list_runs() == []
 
     def broken(*_: object) -> None:

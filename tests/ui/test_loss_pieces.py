@@ -45,7 +45,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEACHER, STUDENT = np.array([3.0, 1.0, -1.0, -3.0]), np.array([0.5, -0.5, 1.0, -1.0])
 
 
-@pytest.mark.parametrize("teacher", ["digits", "fashion", "languages"])
+@pytest.mark.parametrize("teacher", ["digits", "fashion", "languages", "glosses"])
 def test_the_example_keeps_the_teacher_s_answer_among_its_likeliest_classes(teacher):
     logits = teacher_logits(teacher).test
     for index in showcase(teacher):
@@ -193,7 +193,7 @@ def _formula(app: AppTest) -> str:
     return re.search(r"aria-label='([^']*)'", shown)[1]
 
 
-@pytest.mark.parametrize("data", ["digits", "fashion", "languages", "own"])
+@pytest.mark.parametrize("data", ["digits", "fashion", "languages", "glosses", "own"])
 def test_the_page_opens_for_all_data(loss_page, data):
     loss_page.query_params["data"] = data
     loss_page.run()
@@ -239,7 +239,7 @@ def test_a_link_that_fits_moves_the_loss_and_is_kept(loss_page):
     assert f"Loss {now.total:.2f} nats" in _formula(loss_page)
 
 
-@pytest.mark.parametrize("teacher", ["digits", "fashion", "languages"])
+@pytest.mark.parametrize("teacher", ["digits", "fashion", "languages", "glosses"])
 def test_the_pull_is_said_to_change_as_much_as_it_does_between_the_temperatures_that_are_named(teacher):
     said = swing_words(mean_norms(teacher, tuple(TEMPERATURES.tolist())))
     low, high = (float(t) for t in re.search(r"From T = (\S+) to (\S+) the", said).groups())
