@@ -60,5 +60,5 @@ def test_the_loaded_teacher_is_a_plain_bert_whose_embeddings_students_can_copy()
     weights = load_file(word_pieces.model_folder() / "model.safetensors")
     words = weights["embeddings.word_embeddings.weight"]
     known = int(get_dataset("glosses").load().x_train.max()) + 1
-    ids = word_pieces.vocabulary().minilm_ids[:known]
+    ids = word_pieces.vocabulary().minilm_ids[:known].copy()
     np.testing.assert_array_equal(teacher.bert.embeddings.word_embeddings.weight[:known], words[ids])
