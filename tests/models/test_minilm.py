@@ -30,14 +30,14 @@ def test_what_is_stored_of_the_teacher_is_small_and_none_of_what_the_package_has
 def test_without_the_package_answers_and_card_are_read_and_the_weights_are_refused_in_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(word_pieces, "PACKAGE", "no_such_package")
+    monkeypatch.setattr(word_pieces, "FOLDER", None)
     assert len(teacher_logits.__wrapped__("glosses").test) == teacher_card("glosses")["test_size"]
     with pytest.raises(word_pieces.ModelMissing, match=r"MiniLM-L6 \(84 MB\).*requirements-minilm\.txt"):
         load_teacher("glosses")
 
 
 def test_the_teachers_shape_is_known_without_its_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(word_pieces, "PACKAGE", "no_such_package")
+    monkeypatch.setattr(word_pieces, "FOLDER", None)
     shape = build_teacher("glosses")
     assert sum(p.numel() for p in shape.parameters()) == teacher_card("glosses")["parameters"]
 

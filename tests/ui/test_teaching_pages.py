@@ -155,7 +155,7 @@ print("torch" in sys.modules)
 
 @pytest.mark.parametrize("page", ["soft_targets", "loss"])
 def test_a_gloss_of_ones_own_is_asked_for_only_where_the_model_is_installed(soft_targets, monkeypatch, page):
-    monkeypatch.setattr(word_pieces, "PACKAGE", "no_such_package")
+    monkeypatch.setattr(word_pieces, "FOLDER", None)
     soft_targets.switch_page(f"../pages/{page}.py")
     soft_targets.query_params["data"] = "glosses"
     soft_targets.query_params["text"] = "a small bird"
