@@ -137,6 +137,6 @@ def test_the_help_names_what_every_setting_may_be(capsys: pytest.CaptureFixture[
     said = " ".join(capsys.readouterr().out.split())
     assert f"One of {', '.join(DATASETS)}. (default: fashion)" in said
     assert all(name in said for name in (*STUDENTS, *TEACHERS, *OBJECTIVES, "cosine", "cuda", "mps"))
-    assert "languages with languages)" in said
-    assert "ngram-linear with languages)" in said
+    assert "languages with languages, glosses with glosses)" in said
+    assert "ngram-linear with languages, embedding-bag with glosses)" in said
     assert "From 1 to 400. (default: 100)" in said
