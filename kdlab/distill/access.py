@@ -6,23 +6,46 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Rung = Literal["nothing", "label", "label_and_probability", "top_k", "probabilities", "logits"]
+Rung = Literal[
+    "nothing",
+    "label",
+    "label_and_probability",
+    "top_k",
+    "probabilities",
+    "logits",
+    "hidden",
+    "attention",
+    "gradients",
+    "weights",
+]
+Whose = Literal["teacher", "untrained", "shuffled"]
+"""Whose inside is shown: the teacher's; that of its network with random weights; the teacher's, of other examples. The
+last two are placebos."""
 
 _BITS_A_NUMBER = 32
+_BITS_INSIDE = 16  # hidden states and what is made of them are kept as float16
 
 
 @dataclass(frozen=True)
 class Access:
-    """A rung of the ladder from black to white box, as far as outputs go.
+    """A rung of the ladder from black to white box. The rungs are no order of strength: a hint says nothing of classes.
 
-    ``k`` is how many of its likeliest classes the teacher shows, read on the rung ``top_k`` alone.
+    ``k`` is how many of its likeliest classes the teacher shows, read on the rung ``top_k`` alone. ``bits``: of each
+    logit, on the rung ``logits`` (`kdlab.distill.signals.quantised`). ``layer``, from 1, and ``whose`` are read on the
+    rungs inside the teacher.
     """
 
     rung: Rung
     k: int = 0
+    bits: int = _BITS_A_NUMBER
+    layer: int = 0
+    whose: Whose = "teacher"
 
-    def bits_per_query(self, classes: int) -> float:
-        """The payload of one answer in bits: log2 K for a label, 32 for each number. A size, not what is learned."""
+    def bits_per_query(self, classes: int, inside: int = 0) -> float:
+        """The payload of one answer in bits: log2 K for a label, 32 for each number. A size, not what is learned.
+
+        inside: how many numbers a rung inside the teacher sends, 16 bits each.
+        """
         label = math.log2(classes)
         match self.rung:
             case "nothing":
@@ -33,5 +56,9 @@ class Access:
                 return label + _BITS_A_NUMBER
             case "top_k":  # the classes shown, their probabilities, the mass of the rest
                 return min(self.k, classes) * (_BITS_A_NUMBER + label) + _BITS_A_NUMBER
-            case "probabilities" | "logits":
+            case "probabilities":
                 return float(_BITS_A_NUMBER * classes)
+            case "logits":  # a coarser one comes with the ends of its scale
+                return float(self.bits * classes) + (2 * _BITS_A_NUMBER if self.bits < _BITS_A_NUMBER else 0)
+            case "hidden" | "attention" | "gradients" | "weights":
+                return float(_BITS_INSIDE * inside)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kdlab.distill.access import Access
 from kdlab.distill.objective_catalogue import AnyObjective
+from kdlab.distill.white_box_catalogue import AnyWhiteBox
 
 
 class Arm(BaseModel):
@@ -26,6 +27,8 @@ class Arm(BaseModel):
     objective: AnyObjective | None = None
     temperature: float = Field(1.0, gt=0)
     kd_weight: float = Field(0.0, ge=0, le=1)
+    white_box: AnyWhiteBox | None = None
+    """What it is asked to match inside its teacher, beside the objective."""
     control: str | None = None
     said: str = Field("", max_length=80)
     """The arm in the middle of a sentence; empty for its label as it is."""
@@ -48,6 +51,8 @@ class Arm(BaseModel):
     @property
     def untaught_because(self) -> str | None:
         """Why nothing of its distillation term reaches the students, in a sentence; None where something does."""
+        if self.white_box is not None and self.white_box.weight:
+            return None
         if self.kd_weight == 0:
             return "With a KD weight of 0 the distillation term counts for nothing."
         return None if self.objective is None else self.objective.constant_because

@@ -7,6 +7,8 @@ stacked (`torch.func.stack_module_state`, `vmap`) in groups; a group of one is t
 from __future__ import annotations
 
 import copy
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,9 +45,16 @@ class Group:
             self.parameters, self.buffers = stack_module_state(students)
             # Holds the shape and no numbers: those come with each call.
             self._module = copy.deepcopy(students[0]).to("meta")
+        self.own: dict[str, Tensor] = {}  # what objectives learn beside the students, no part of them
         self._optimizer = torch.optim.AdamW(
             list(self.parameters.values()), lr=learning_rate, fused=device.type in ("cpu", "cuda")
         )
+
+    def adopt(self, name: str, initial: Tensor) -> Tensor:
+        """A parameter of an objective, (n, …) for n of the students, trained along with them."""
+        self.own[name] = nn.Parameter(initial)
+        self._optimizer.add_param_group({"params": [self.own[name]]})
+        return self.own[name]
 
     def logits(self, x: Tensor) -> Tensor:
         """x (n, B, …), each student its own batch → (n, B, K)."""
@@ -53,14 +62,32 @@ class Group:
             return self._module(x[0]).unsqueeze(0)
         return vmap(self._call)(self.parameters, self.buffers, x)
 
+    def logits_and_layers(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """`logits`, and the students' hidden layers, each (n, B, positions, channels)."""
+        if self.size == 1:
+            logits, layers = self._module(x[0], inside=True)
+            return logits.unsqueeze(0), tuple(layer.unsqueeze(0) for layer in layers)
+        return vmap(partial(self._call, inside=True))(self.parameters, self.buffers, x)
+
+    def derivative(self, its: slice | Tensor, x: Tensor, direction: Tensor) -> Tensor:
+        """The derivative of some students' logits (n, B, K) along a direction an example; x, direction (n, B, …)."""
+        if self.size == 1:
+            return torch.func.jvp(self._module, (x[0],), (direction[0],))[1].unsqueeze(0)
+
+        def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor, direction: Tensor) -> Tensor:
+            return torch.func.jvp(partial(self._call, parameters, buffers), (x,), (direction,))[1]
+
+        parameters, buffers = ({name: t[its] for name, t in kept.items()} for kept in (self.parameters, self.buffers))
+        return vmap(one)(parameters, buffers, x, direction)
+
     def shared_logits(self, x: Tensor) -> Tensor:
         """x (B, …), one batch for all → (n, B, K)."""
         if self.size == 1:
             return self._module(x).unsqueeze(0)
         return vmap(self._call, in_dims=(0, 0, None))(self.parameters, self.buffers, x)
 
-    def _call(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
-        return functional_call(self._module, (parameters, buffers), (x,))
+    def _call(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor, **how: bool) -> Any:
+        return functional_call(self._module, (parameters, buffers), (x,), how)
 
     def gradients(self, loss: Tensor) -> Tensor:
         """Gradient of ``loss``, a sum over students, in each student's weights: (n, P)."""
@@ -98,19 +125,21 @@ class Group:
 
     def state(self) -> dict[str, Tensor]:
         """All that the next update depends on, by name: weights, buffers and the optimiser's moments."""
+        learned = {**self.parameters, **self.own}
         moments = {
             f"{name}/{key}": value
-            for name, parameter in self.parameters.items()
+            for name, parameter in learned.items()
             for key, value in self._optimizer.state[parameter].items()
         }
-        return {name: t.detach() for name, t in {**self.parameters, **self.buffers, **moments}.items()}
+        return {name: t.detach() for name, t in {**learned, **self.buffers, **moments}.items()}
 
     @torch.no_grad()
     def restore(self, state: dict[str, Tensor]) -> None:
         """Takes over what `state` gave."""
-        for name, tensor in {**self.parameters, **self.buffers}.items():
+        learned = {**self.parameters, **self.own}
+        for name, tensor in {**learned, **self.buffers}.items():
             tensor.copy_(state[name])
-        for name, parameter in self.parameters.items():
+        for name, parameter in learned.items():
             kept = {key.removeprefix(f"{name}/"): key for key in state if key.startswith(f"{name}/")}
             self._optimizer.state[parameter] = {key: state[at].clone().to(parameter.device) for key, at in kept.items()}
 

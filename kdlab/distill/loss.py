@@ -1,4 +1,4 @@
-"""The two terms of a distillation loss, for many students at once."""
+"""The terms of a distillation loss, for many students at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch.nn.functional import log_softmax
 
 from kdlab.distill.objective_catalogue import Given, Objective
 from kdlab.distill.signals import Signal
+from kdlab.distill.white_box_catalogue import Inside, WhiteBox
 
 
 def supervised_term(student_logits: Tensor, labels: Tensor) -> Tensor:
@@ -34,3 +35,18 @@ def distillation_term(
         revealed = tuple(part.squeeze(0) for part in signal)
         return one(student_logits.squeeze(0), revealed, labels.squeeze(0), temperature.squeeze(0)).unsqueeze(0)
     return vmap(one)(student_logits, signal, labels, temperature)
+
+
+def white_box_term(objective: WhiteBox, student: Tensor, teacher: Tensor, projection: Tensor | None) -> Tensor:
+    """What each student is asked inside its teacher, unweighted: (n,).
+
+    student, teacher (n, B, positions, channels) or (n, B, K); projection (n, C_t, C_s) where the objective has one.
+    """
+
+    def one(student: Tensor, teacher: Tensor, projection: Tensor | None) -> Tensor:
+        return objective.loss(Inside(student, teacher, projection))
+
+    if len(student) == 1:
+        projection = None if projection is None else projection.squeeze(0)
+        return one(student.squeeze(0), teacher.squeeze(0), projection).unsqueeze(0)
+    return vmap(one, in_dims=(0, 0, None if projection is None else 0))(student, teacher, projection)

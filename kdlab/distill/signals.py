@@ -44,8 +44,15 @@ def reveal(access: Access, logits: Tensor) -> Signal:
         case "probabilities":
             return (torch.softmax(logits, dim=-1),)
         case "logits":
-            return (logits,)
+            return (logits if access.bits >= 32 else quantised(logits, access.bits),)
     return ()
+
+
+def quantised(logits: Tensor, bits: int) -> Tensor:
+    """Each row (…, K) on 2^bits evenly spaced levels between its smallest and its largest logit."""
+    low, high = logits.aminmax(dim=-1, keepdim=True)
+    step = (high - low).clamp(min=torch.finfo(logits.dtype).tiny) / (2**bits - 1)
+    return low + ((logits - low) / step).round() * step
 
 
 def _cached_logits(teacher: str, cache: Path) -> TeacherLogits:

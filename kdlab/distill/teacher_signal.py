@@ -13,6 +13,7 @@ import io
 import json
 import zlib
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ class TeacherSignal:
         ask: Callable[[slice], Parts],
         shard_rows: int = 4096,
     ) -> None:
-        about = json.dumps([teacher, rows, access.rung, access.k, count, shard_rows])
+        about = json.dumps([teacher, rows, *astuple(access), count, shard_rows])
         self.folder = cache / hashlib.sha256(about.encode()).hexdigest()[:32]
         self._count, self._ask, self._shard_rows = count, ask, shard_rows
         self._open: dict[int, Parts] = {}

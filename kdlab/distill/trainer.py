@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,11 +17,12 @@ from kdlab.distill.access import Access
 from kdlab.distill.arms import Arm
 from kdlab.distill.budget import Budget
 from kdlab.distill.cohort import Cohort, Group
-from kdlab.distill.loss import distillation_term
+from kdlab.distill.loss import distillation_term, white_box_term
 from kdlab.distill.metrics import metrics_of
 from kdlab.distill.objective_catalogue import Objective
 from kdlab.distill.signals import Signal
 from kdlab.distill.tasks.task import Batch, StudentOutput, Task
+from kdlab.distill.white_box_catalogue import WhiteBox
 
 
 @dataclass(frozen=True)
@@ -59,16 +62,33 @@ class _Call:
     signal: Signal
 
 
+@dataclass(frozen=True)
+class _InsideCall:
+    """Students of a group that are asked the same inside their teacher; projection (n, …) where they learn one for it."""
+
+    objective: WhiteBox
+    its: slice | Tensor
+    signal: Signal
+    projection: Tensor | None
+
+
 class Trainer:
     """Every arm and seed of a run as one cohort, in lock-step: student ``seed * arms + arm``.
 
     Cross-entropy reads the labelled examples of a batch, distillation all of them (an objective without a teacher,
-    the labelled only). A student whose loss is no longer a number is marked in ``diverged`` and has no numbers from
+    the labelled only), and so does what an arm is asked inside its teacher. ``inside`` is what the teacher reveals
+    there, for each such objective. A student whose loss is no longer a number is marked in ``diverged`` and has no numbers from
     there on; the others go on.
     """
 
     def __init__(
-        self, task: Task, arms: tuple[Arm, ...], cohort: Cohort, signals: dict[Access, Signal], budget: Budget
+        self,
+        task: Task,
+        arms: tuple[Arm, ...],
+        cohort: Cohort,
+        signals: Mapping[Access, Signal],
+        budget: Budget,
+        inside: Mapping[WhiteBox, Signal] = MappingProxyType({}),
     ) -> None:
         self.task, self.arms, self.cohort, self.signals, self.budget = task, arms, cohort, signals, budget
         self.device, self.seeds = cohort.device, cohort.size // len(arms)
@@ -78,6 +98,7 @@ class Trainer:
         self.diverged = torch.zeros(cohort.size, dtype=torch.bool, device=self.device)
         self.waited = 0.0  # seconds that a listener has held the training; they are no training time
         self._calls = {group.where.start: self._calls_of(group) for group in cohort.groups}
+        self._inside = {group.where.start: self._inside_calls_of(group, inside) for group in cohort.groups}
         self._started = time.perf_counter()
         self._sums = torch.zeros(2, cohort.size, device=self.device)
         self._summed = 0
@@ -102,11 +123,14 @@ class Trainer:
         for group in self.cohort.groups:
             group.train(True)
             batch = self.task.batch(self.step_number, group)
-            student = self.task.output(group, batch)
+            student = self.task.output(group, batch, inside=self._looks_inside(group))
             supervised = self.task.supervised_term(student, batch)
             distillation = self.distillation_term(group, student, batch)
             w = self.kd_weight[group.where]
-            group.step(((1 - w) * supervised + w * distillation).sum(), learning_rate, self.budget.clip_norm)
+            loss = (1 - w) * supervised + w * distillation
+            if self._looks_inside(group):
+                loss = loss + self.white_box_term(group, student, batch)
+            group.step(loss.sum(), learning_rate, self.budget.clip_norm)
             self._sums[:, group.where].add_(torch.stack([supervised.detach(), distillation.detach()]))
         self._summed += 1
         self.step_number += 1
@@ -128,24 +152,61 @@ class Trainer:
             term[call.its] = asked
         return term
 
+    def white_box_term(self, group: Group, student: StudentOutput, batch: Batch) -> Tensor:
+        """What each student is asked inside its teacher, times its weight, (n,); 0 where it is asked nothing."""
+        term = torch.zeros(group.size, device=self.device)
+        for call in self._inside[group.where.start]:
+            part = batch.of(call.its, slice(None))
+            teacher, *direction = self.task.reveal(call.signal, part)
+            if call.objective.compares_gradients:
+                own = self.task.derivative(group, call.its, part, direction[0])
+            else:
+                own = student.layers[-1][call.its]
+            asked = white_box_term(call.objective, own, teacher, call.projection)
+            term[call.its] = call.objective.weight * asked
+        return term
+
+    def _looks_inside(self, group: Group) -> bool:
+        return bool(self._inside[group.where.start])
+
+    def _inside_calls_of(self, group: Group, inside: Mapping[WhiteBox, Signal]) -> list[_InsideCall]:
+        calls: list[_InsideCall] = []
+        for objective in dict.fromkeys(arm.white_box for arm in self.arms):
+            its = None if objective is None else self._those_of(group, [arm.white_box == objective for arm in self.arms])
+            if objective is None or its is None:
+                continue
+            signal, projection = inside[objective], None
+            if objective.projects:
+                with torch.no_grad():
+                    channels = self.task.output(group, self.task.batch(0, group), inside=True).layers[-1].shape[-1]
+                drawn = [_projection(signal[0].shape[-1], channels, int(seed)) for seed in group.seed_of[its]]
+                projection = group.adopt(f"projection {len(calls)}", torch.stack(drawn).to(self.device))
+            calls.append(_InsideCall(objective, its, signal, projection))
+        return calls
+
     def _calls_of(self, group: Group) -> list[_Call]:
         """Arms with the same objective are one call: fifty temperatures do not cost fifty calls a step."""
         calls = []
         for objective in dict.fromkeys(arm.objective for arm in self.arms):
             if objective is None:
                 continue
-            arms = [i for i, arm in enumerate(self.arms) if arm.objective == objective]
-            places = torch.arange(group.where.start, group.where.start + group.size)
-            its = torch.isin(places % len(self.arms), torch.tensor(arms)).nonzero().squeeze(1)
-            if len(its):
-                # A slice is a view; numbers of students would copy what is read of them at every step.
-                steps = its.diff()
-                even = len(its) == 1 or bool((steps == steps[0]).all())
-                stride = int(steps[0]) if len(its) > 1 else len(self.arms)
-                chosen = slice(int(its[0]), int(its[-1]) + 1, stride) if even else its.to(self.device)
+            its = self._those_of(group, [arm.objective == objective for arm in self.arms])
+            if its is not None:
                 seen = slice(self.task.labelled) if objective.needs == "nothing" else slice(None)
-                calls.append(_Call(objective, chosen, seen, self.signals[objective.access]))
+                calls.append(_Call(objective, its, seen, self.signals[objective.access]))
         return calls
+
+    def _those_of(self, group: Group, arms: list[bool]) -> slice | Tensor | None:
+        """Which of a group's students have one of these arms; None where none has."""
+        places = torch.arange(group.where.start, group.where.start + group.size)
+        its = torch.tensor(arms)[places % len(self.arms)].nonzero().squeeze(1)
+        if not len(its):
+            return None
+        # A slice is a view; numbers of students would copy what is read of them at every step.
+        steps = its.diff()
+        even = len(its) == 1 or bool((steps == steps[0]).all())
+        stride = int(steps[0]) if len(its) > 1 else len(self.arms)
+        return slice(int(its[0]), int(its[-1]) + 1, stride) if even else its.to(self.device)
 
     def point_steps(self) -> frozenset[int]:
         """Steps after which a point is due: 12 to 60 of them, so that measuring stays a small part.
@@ -224,28 +285,32 @@ class Trainer:
         parts = [self.task.scores(group) for group in self.cohort.groups]
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
-    def _each_group(self, of: Callable[[Group, Tensor, Tensor], Tensor]) -> Tensor:
-        """What is made of each group's two terms on the batch of the step to come, last dimension students."""
+    def _each_group(self, of: Callable[[Group, Tensor, Tensor, Tensor], Tensor]) -> Tensor:
+        """What is made of each group's terms on the batch of the step to come, last dimension students."""
         parts = []
         for group in self.cohort.groups:
             batch = self.task.batch(min(self.step_number, self.budget.steps - 1), group)
-            student = self.task.output(group, batch)
+            student = self.task.output(group, batch, inside=self._looks_inside(group))
             supervised = self.task.supervised_term(student, batch)
-            parts.append(of(group, supervised, self.distillation_term(group, student, batch)))
+            distillation = self.distillation_term(group, student, batch)
+            parts.append(of(group, supervised, distillation, self.white_box_term(group, student, batch)))
         return torch.cat(parts, dim=-1)
 
     def _first_terms(self) -> Tensor:
         """(2, students): the terms before any update."""
         with torch.no_grad():
-            return self._each_group(lambda _, *terms: torch.stack(terms))
+            return self._each_group(lambda _, *terms: torch.stack(terms[:2]))
 
     def _gradient_budget(self) -> dict[str, Tensor]:
-        """The two weighted terms' gradients in each student's weights: norms, cosine, the share of their sum."""
+        """The two weighted terms' gradients in each student's weights: norms, cosine, the share of their sum.
 
-        def budget(group: Group, supervised: Tensor, distillation: Tensor) -> Tensor:
+        What a student is asked inside its teacher belongs to the distillation term here.
+        """
+
+        def budget(group: Group, supervised: Tensor, distillation: Tensor, white_box: Tensor) -> Tensor:
             w = self.kd_weight[group.where]
             g_s = group.gradients(((1 - w) * supervised).sum())
-            g_d = group.gradients((w * distillation).sum())
+            g_d = group.gradients((w * distillation + white_box).sum())
             total = g_s + g_d
             share = (g_d * total).sum(1) / total.square().sum(1)  # 0/0 is NaN
             n_s, n_d = g_s.norm(dim=1), g_d.norm(dim=1)
@@ -269,3 +334,9 @@ class Trainer:
             for name, value in found.items()
         }
         return by_arm | {"answers": self.by_arm(scores["answers"])}
+
+
+def _projection(wide: int, narrow: int, seed: int) -> Tensor:
+    """(wide, narrow), as a linear layer without bias begins in PyTorch; a seed's own."""
+    generator = torch.Generator().manual_seed(seed)
+    return (2 * torch.rand(wide, narrow, generator=generator) - 1) / math.sqrt(narrow)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,32 +22,50 @@ from kdlab.models.embedding_bag import EmbeddingBag
 HASH = 2654435761  # Knuth's multiplicative hash: an odd number near 2³² divided by the golden ratio
 
 
-class Linear(nn.Module):
+class Network(nn.Module):
+    """A network that shows its hidden layers, in order, where it is asked to."""
+
+    def through(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Logits (B, K), and the hidden layers from the first to the last: (B, C), (B, C, L) or (B, C, H, W)."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, inside: bool = False) -> Any:
+        """Logits (B, K); with ``inside`` a pair of them and of the hidden layers (B, positions, channels)."""
+        logits, layers = self.through(x)
+        return (logits, tuple(map(_by_position, layers))) if inside else logits
+
+
+def _by_position(layer: Tensor) -> Tensor:
+    """(B, C, …) → (B, positions, C)."""
+    return layer.unflatten(1, (1, -1)) if layer.ndim == 2 else layer.flatten(2).transpose(1, 2)
+
+
+class Linear(Network):
     """Logits linear in the pixels."""
 
     def __init__(self, pixels: int, classes: int) -> None:
         super().__init__()
         self.output = nn.Linear(pixels, classes)
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, H, W)
-        return self.output(x.flatten(1))
+    def through(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:  # (B, H, W)
+        return self.output(x.flatten(1)), []
 
 
-class MLP(nn.Module):
+class MLP(Network):
     """Fully connected layers with ReLU between them."""
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, H, W)
-        hidden = x.flatten(1)
+    def through(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:  # (B, H, W)
+        hidden = [x.flatten(1)]
         for layer in self.layers[:-1]:
-            hidden = F.relu(layer(hidden))
-        return self.layers[-1](hidden)
+            hidden.append(F.relu(layer(hidden[-1])))
+        return self.layers[-1](hidden[-1]), hidden[1:]
 
 
-class SmallCNN(nn.Module):
+class SmallCNN(Network):
     """Two convolutions, each halving height and width, then a linear layer."""
 
     def __init__(self, height: int, width: int, classes: int) -> None:
@@ -55,10 +74,10 @@ class SmallCNN(nn.Module):
         self.second = nn.Conv2d(8, 16, 3, stride=2, padding=1)
         self.output = nn.Linear(16 * math.ceil(height / 4) * math.ceil(width / 4), classes)
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, H, W)
-        hidden = F.relu(self.first(x.unsqueeze(1)))  # (B, 8, H/2, W/2)
-        hidden = F.relu(self.second(hidden))  # (B, 16, H/4, W/4)
-        return self.output(hidden.flatten(1))
+    def through(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:  # (B, H, W)
+        first = F.relu(self.first(x.unsqueeze(1)))  # (B, 8, H/2, W/2)
+        second = F.relu(self.second(first))  # (B, 16, H/4, W/4)
+        return self.output(second.flatten(1)), [first, second]
 
 
 def ngram_buckets(x: Tensor, longest: int, bits: int) -> tuple[Tensor, Tensor]:
@@ -82,7 +101,7 @@ def ngram_buckets(x: Tensor, longest: int, bits: int) -> tuple[Tensor, Tensor]:
     return torch.cat(codes, -1), weight / weight.sum(-1, keepdim=True).clamp(min=1).sqrt()
 
 
-class NgramLinear(nn.Module):
+class NgramLinear(Network):
     """Logits linear in the counts of hashed character n-grams (n = 1, 2, 3), scaled by the root of their number."""
 
     def __init__(self, classes: int, bits: int = 12) -> None:
@@ -92,14 +111,14 @@ class NgramLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(classes))
         nn.init.normal_(self.table.weight, std=0.1)
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, L)
+    def through(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:  # (B, L)
         buckets, weight = ngram_buckets(x, 3, self.bits)
         # All 4,096 counts and one matrix product: stacked students train several times faster than with look-ups.
         counts = weight.new_zeros(x.shape[0], 1 << self.bits).scatter_add(-1, buckets, weight)
-        return counts @ self.table.weight + self.bias
+        return counts @ self.table.weight + self.bias, []
 
 
-class SmallCharCNN(nn.Module):
+class SmallCharCNN(Network):
     """Character embeddings, one convolution over five characters, each channel's maximum, then a linear layer."""
 
     def __init__(self, classes: int) -> None:
@@ -108,14 +127,14 @@ class SmallCharCNN(nn.Module):
         self.convolution = nn.Conv1d(16, 32, 5, padding=2)
         self.output = nn.Linear(32, classes)
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, L)
+    def through(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:  # (B, L)
         text = (x > 0).unsqueeze(1)  # (B, 1, L)
         embedded = self.characters(x).transpose(1, 2) * text  # (B, 16, L)
         hidden = F.relu(self.convolution(embedded)) * text  # (B, 32, L)
-        return self.output(hidden.amax(-1))
+        return self.output(hidden.amax(-1)), [hidden]
 
 
-class FashionTeacher(nn.Module):
+class FashionTeacher(Network):
     """A convolutional network with batch normalisation and one residual step."""
 
     def __init__(self, classes: int) -> None:
@@ -126,15 +145,15 @@ class FashionTeacher(nn.Module):
         )
         self.output = nn.Linear(128, classes)
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, 28, 28)
-        hidden = F.max_pool2d(self.blocks[0](x.unsqueeze(1)), 2)  # (B, 32, 14, 14)
-        hidden = F.max_pool2d(self.blocks[1](hidden), 2)  # (B, 64, 7, 7)
-        hidden = self.blocks[2](hidden)
-        hidden = hidden + self.blocks[3](hidden)  # (B, 128, 7, 7)
-        return self.output(hidden.mean((2, 3)))
+    def through(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:  # (B, 28, 28)
+        first = F.max_pool2d(self.blocks[0](x.unsqueeze(1)), 2)  # (B, 32, 14, 14)
+        second = F.max_pool2d(self.blocks[1](first), 2)  # (B, 64, 7, 7)
+        third = self.blocks[2](second)
+        last = third + self.blocks[3](third)  # (B, 128, 7, 7)
+        return self.output(last.mean((2, 3))), [first, second, third, last]
 
 
-class LanguageTeacher(nn.Module):
+class LanguageTeacher(Network):
     """A learned table of hashed character n-grams (n = 1 … 4), summed with weights, and one hidden layer."""
 
     def __init__(self, classes: int, bits: int = 14, width: int = 32, hidden: int = 128) -> None:
@@ -146,10 +165,11 @@ class LanguageTeacher(nn.Module):
         self.output = nn.Linear(hidden, classes)
         nn.init.normal_(self.table.weight, std=0.1)
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, L)
+    def through(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:  # (B, L)
         buckets, weight = ngram_buckets(x, 4, self.bits)
         summed = torch.einsum("bn,bnd->bd", self.dropout(weight), self.table(buckets))
-        return self.output(F.relu(self.hidden(summed)))
+        hidden = F.relu(self.hidden(summed))
+        return self.output(hidden), [summed, hidden]
 
 
 def build_student(name: str, dataset_name: str) -> nn.Module:

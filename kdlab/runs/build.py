@@ -9,9 +9,11 @@ from kdlab.distill.budget import Budget
 from kdlab.distill.cohort import Cohort
 from kdlab.distill.device import resolve_device
 from kdlab.distill.grouping import grouping
+from kdlab.distill.inside import load_inside
 from kdlab.distill.signals import load_logits, reveal
 from kdlab.distill.tasks.classification import Classification
 from kdlab.distill.trainer import Trainer
+from kdlab.models.inner_layers import layers_of_teacher
 from kdlab.runs.home import home
 from kdlab.runs.spec import RunSpec
 
@@ -44,6 +46,11 @@ def make_trainer(spec: RunSpec) -> Trainer:
         device=device,
     )
     signals = {arm.access: reveal(arm.access, task.teacher_logits) for arm in spec.arms}
+    layers = layers_of_teacher(spec.teacher)
+    inside = {
+        asked: load_inside(spec.teacher, asked.reads(layers), task.seen, cache / "signals", device)
+        for asked in {arm.white_box for arm in spec.arms} - {None}
+    }
     budget = Budget(
         steps=spec.total_steps,
         epochs=spec.epochs,
@@ -52,4 +59,4 @@ def make_trainer(spec: RunSpec) -> Trainer:
         warm_up=spec.warm_up,
         clip_norm=spec.clip_norm,
     )
-    return Trainer(task, spec.arms, cohort, signals, budget)
+    return Trainer(task, spec.arms, cohort, signals, budget, inside)

@@ -52,6 +52,7 @@ class Classification:
         self.labelled = labelled.shape[-1]
         # Rows among the examples that are drawn at all: those few stay in a processor's cache.
         seen, batches = np.unique(np.concatenate([labelled, unlabelled], axis=-1), return_inverse=True)
+        self.seen = seen  # (N,) row numbers in the training split
         self.x, self.teacher_logits = self._put(data.x_train[seen]), self._put(teacher_logits.train[seen])
         shape = (seeds, steps, -1)
         self.batches = self._put(batches.reshape(shape).swapaxes(0, 1))  # (steps, seeds, B)
@@ -66,10 +67,18 @@ class Classification:
         rows, labels = (table[step].index_select(0, group.seed_of) for table in (self.batches, self.labels))
         return Batch(rows, self.labelled, labels)
 
-    def output(self, group: Group, batch: Batch) -> StudentOutput:
+    def output(self, group: Group, batch: Batch, inside: bool = False) -> StudentOutput:
+        x, layers = _rows_of(self.x, batch), ()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            logits = group.logits(_rows_of(self.x, batch))
-        return StudentOutput(logits.float())
+            if inside:
+                logits, layers = group.logits_and_layers(x)
+            else:
+                logits = group.logits(x)
+        return StudentOutput(logits.float(), tuple(layer.float() for layer in layers))
+
+    def derivative(self, group: Group, its: slice | Tensor, batch: Batch, direction: Tensor) -> Tensor:
+        x = _rows_of(self.x, batch)
+        return group.derivative(its, x, direction.to(x.dtype))
 
     def supervised_term(self, output: StudentOutput, batch: Batch) -> Tensor:
         known = slice(batch.labelled)

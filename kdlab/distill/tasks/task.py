@@ -13,9 +13,11 @@ from kdlab.distill.signals import Signal
 
 @dataclass(frozen=True)
 class StudentOutput:
-    """What n students say of their batches: logits (n, B, …, K), float32; more where a task gives more."""
+    """What n students say of their batches: logits (n, B, …, K), float32; where it is asked for, their hidden layers
+    (n, B, positions, channels) from the first to the last."""
 
     logits: Tensor
+    layers: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,12 @@ class Task(Protocol):
         """What the group's students see at a step: the same for all arms of a seed."""
         ...
 
-    def output(self, group: Group, batch: Batch) -> StudentOutput:
-        """The students' forward pass over their batches."""
+    def output(self, group: Group, batch: Batch, inside: bool = False) -> StudentOutput:
+        """The students' forward pass over their batches; with ``inside`` their hidden layers too."""
+        ...
+
+    def derivative(self, group: Group, its: slice | Tensor, batch: Batch, direction: Tensor) -> Tensor:
+        """How the logits of some of the students change along a direction (n, B, …) of their input: (n, B, K)."""
         ...
 
     def supervised_term(self, output: StudentOutput, batch: Batch) -> Tensor:
