@@ -103,6 +103,28 @@ class ForwardKL(Softened):
         )
 
 
+class QuantisedKL(ForwardKL):
+    is_soft_targets: ClassVar[bool] = False
+
+    name: Literal["quantised_kl"] = "quantised_kl"  # type: ignore[assignment]
+    title = "KL on coarse logits"
+    what = "Forward KL where each of the teacher's logits comes in a few bits only."
+    formula = r"T^2 \sum_k \hat p_T \log \frac{\hat p_T}{q_T},\quad \hat z_k \in \{1, \dots, 2^b\}\text{-th level}"
+    paper = "Hinton, Vinyals and Dean 2015, arXiv 1503.02531, on quantised logits"
+
+    bits: int = Field(
+        4,
+        ge=1,
+        le=16,
+        description="Bits of a logit: 2 to that power even levels between a row's smallest logit and its largest.",
+        json_schema_extra={"title": "Bits a logit", "step": 1},
+    )
+
+    @property
+    def access(self) -> Access:
+        return Access("logits", bits=self.bits)
+
+
 class SoftCrossEntropy(Softened):
     name: Literal["soft_cross_entropy"] = "soft_cross_entropy"
     title = "Soft cross-entropy"

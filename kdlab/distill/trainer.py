@@ -91,6 +91,7 @@ class Trainer:
         inside: Mapping[WhiteBox, Signal] = MappingProxyType({}),
     ) -> None:
         self.task, self.arms, self.cohort, self.signals, self.budget = task, arms, cohort, signals, budget
+        self.inside = inside
         self.device, self.seeds = cohort.device, cohort.size // len(arms)
         self.temperature = torch.tensor([arm.temperature for arm in arms] * self.seeds, device=self.device)
         self.kd_weight = torch.tensor([arm.kd_weight for arm in arms] * self.seeds, device=self.device)
@@ -98,7 +99,7 @@ class Trainer:
         self.diverged = torch.zeros(cohort.size, dtype=torch.bool, device=self.device)
         self.waited = 0.0  # seconds that a listener has held the training; they are no training time
         self._calls = {group.where.start: self._calls_of(group) for group in cohort.groups}
-        self._inside = {group.where.start: self._inside_calls_of(group, inside) for group in cohort.groups}
+        self._inside_calls = {group.where.start: self._inside_calls_of(group) for group in cohort.groups}
         self._started = time.perf_counter()
         self._sums = torch.zeros(2, cohort.size, device=self.device)
         self._summed = 0
@@ -155,7 +156,7 @@ class Trainer:
     def white_box_term(self, group: Group, student: StudentOutput, batch: Batch) -> Tensor:
         """What each student is asked inside its teacher, times its weight, (n,); 0 where it is asked nothing."""
         term = torch.zeros(group.size, device=self.device)
-        for call in self._inside[group.where.start]:
+        for call in self._inside_calls[group.where.start]:
             part = batch.of(call.its, slice(None))
             teacher, *direction = self.task.reveal(call.signal, part)
             if call.objective.compares_gradients:
@@ -167,15 +168,15 @@ class Trainer:
         return term
 
     def _looks_inside(self, group: Group) -> bool:
-        return bool(self._inside[group.where.start])
+        return bool(self._inside_calls[group.where.start])
 
-    def _inside_calls_of(self, group: Group, inside: Mapping[WhiteBox, Signal]) -> list[_InsideCall]:
+    def _inside_calls_of(self, group: Group) -> list[_InsideCall]:
         calls: list[_InsideCall] = []
         for objective in dict.fromkeys(arm.white_box for arm in self.arms):
             its = None if objective is None else self._those_of(group, [arm.white_box == objective for arm in self.arms])
             if objective is None or its is None:
                 continue
-            signal, projection = inside[objective], None
+            signal, projection = self.inside[objective], None
             if objective.projects:
                 with torch.no_grad():
                     channels = self.task.output(group, self.task.batch(0, group), inside=True).layers[-1].shape[-1]

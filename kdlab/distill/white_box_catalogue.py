@@ -78,7 +78,9 @@ class WhiteBox(BaseModel):
         positions, channels = teacher[-1]
         return classes if self.compares_gradients else positions * channels
 
-    def extra_parameters(self, student: tuple[Layer, ...], teacher: tuple[Layer, ...]) -> tuple[int, int] | None:
+    def extra_parameters(
+        self, student: tuple[Layer, ...], teacher: tuple[Layer, ...]
+    ) -> tuple[int, int] | None:
         """Shape of the projection that a student learns beside itself; None where it learns none."""
         return (teacher[-1][1], student[-1][1]) if self.projects else None
 

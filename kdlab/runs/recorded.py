@@ -1,4 +1,4 @@
-"""The run that a first visit shows: a real one, recorded whole. ``python -m kdlab.runs.recorded RUN_ID`` makes it."""
+"""The runs that a first visit shows: real ones, recorded whole. ``python -m kdlab.runs.recorded RUN_ID`` makes one."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from kdlab.runs.store import Run, Store
 from kdlab.runs.stored import read_result
 
 OWNER = "recorded"
-_FILE = Path(__file__).with_name("recorded_run.json.gz")
+_FOLDER = Path(__file__).with_name("recorded_runs")
 _FIELDS = ("id", "state", "created", "started", "ended", "step", "steps")
 
 
 @cache
-def recorded_run() -> tuple[Run, list[tuple[int, str, dict[str, Any]]], np.ndarray]:
-    """The run, its rows as `Store.points` gives them, and its answers (arms, seeds, N)."""
-    kept = json.loads(gzip.decompress(_FILE.read_bytes()))
+def recorded_run(recipe: str = "three_arms") -> tuple[Run, list[tuple[int, str, dict[str, Any]]], np.ndarray]:
+    """The recipe's run, its rows as `Store.points` gives them, and its answers (arms, seeds, N)."""
+    kept = json.loads(gzip.decompress(_path(recipe).read_bytes()))
     run = Run(
         **{name: kept[name] for name in _FIELDS},
         spec=read_spec(kept["spec"]),
@@ -43,7 +43,7 @@ def recorded_run() -> tuple[Run, list[tuple[int, str, dict[str, Any]]], np.ndarr
 
 
 def record(run_id: str, store: Store) -> Path:
-    """Writes a finished run of the store as the recorded one. Raises ValueError for one that is not done."""
+    """Writes a finished run of the store as its recipe's recorded one. Raises ValueError for one that is not done."""
     run, answers = store.get(run_id), artifacts.load_answers(run_id)
     if run is None or run.state != "done" or answers is None:
         raise ValueError(f"{run_id} is not a finished run of this lab")
@@ -53,8 +53,13 @@ def record(run_id: str, store: Store) -> Path:
         "answers": base64.b64encode(zlib.compress(answers.tobytes(), 9)).decode(),
         "answers_shape": answers.shape,
     }
-    _FILE.write_bytes(gzip.compress(json.dumps(kept).encode(), mtime=0))
-    return _FILE
+    path = _path(run.spec.recipe.name)
+    path.write_bytes(gzip.compress(json.dumps(kept).encode(), mtime=0))
+    return path
+
+
+def _path(recipe: str) -> Path:
+    return _FOLDER / f"{recipe}.json.gz"
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from kdlab.distill.arms import Arm
 from kdlab.distill.budget import Schedule
 from kdlab.distill.metrics import metrics_of
 from kdlab.distill.objective_catalogue import OBJECTIVES
+from kdlab.distill.white_box_catalogue import WhiteBox
 from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for, teachers_for
 from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
 from kdlab.runs.contrasts import Contrast
@@ -157,6 +158,12 @@ class Setting(BaseModel):
             )
         return self
 
+    def unfit_because(self, asked: WhiteBox) -> str | None:
+        """Why this student cannot be asked this inside this teacher, in a sentence; None where it can."""
+        if asked.compares_gradients and DATASETS[self.dataset].kind != "image":
+            return f"{asked.title} moves the input a little, which pictures allow and words do not."
+        return asked.unfit_because(layers_of_student(self.student, self.dataset), layers_of_teacher(self.teacher))
+
     @property
     def total_steps(self) -> int:
         """Optimiser steps of every student."""
@@ -200,20 +207,20 @@ class RunSpec(Setting):
         if unknown := [part for c in self.contrasts for part in c.parts if part not in named]:
             raise ValueError(f"a contrast of this run has the part {unknown[0]!r}, which is none of its contrasts")
         for arm in self.arms:
-            if unfit := self.unfit_because(arm):
+            if arm.white_box is not None and (unfit := self.unfit_because(arm.white_box)):
                 raise ValueError(f"{arm.in_a_sentence}: {unfit}")
         if unknown := [c.metric for c in self.contrasts if c.metric not in metrics_of(self.task)]:
             raise ValueError(f"this run compares by {unknown[0]!r}, which its task does not measure")
         return self
 
-    def unfit_because(self, arm: Arm) -> str | None:
-        """Why this student cannot be asked what the arm asks inside this teacher, in a sentence; None where it can."""
-        asked = arm.white_box
+    def payload_bits(self, arm: Arm) -> float:
+        """What the teacher sends the arm for an example: of its outputs, and of its inside."""
+        classes, asked = len(DATASETS[self.dataset].classes), arm.white_box
+        bits = arm.access.bits_per_query(classes)
         if asked is None:
-            return None
-        if asked.compares_gradients and DATASETS[self.dataset].kind != "image":
-            return f"{asked.title} moves the input a little, which pictures allow and words do not."
-        return asked.unfit_because(layers_of_student(self.student, self.dataset), layers_of_teacher(self.teacher))
+            return bits
+        layers = layers_of_teacher(self.teacher)
+        return bits + asked.reads(layers).bits_per_query(classes, asked.numbers(layers, classes))
 
     def arm(self, key: str) -> Arm:
         """The arm of this key."""

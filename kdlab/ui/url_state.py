@@ -37,6 +37,11 @@ def arrive() -> None:
         st.session_state[_ARRIVAL] = _Arrival(page, last.count + 1, went_back_or_forward())
 
 
+def page_on_show() -> str:
+    """What tells this page from the others."""
+    return _arrival().page
+
+
 def arrivals() -> int:
     """How often the visitor has come to a page: while it stays the same, so does the page."""
     return _arrival().count

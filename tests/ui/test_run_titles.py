@@ -33,6 +33,7 @@ def objectives() -> st.SearchStrategy[dict[str, Any]]:
         "target_weight": number(0, 10),
         "non_target_weight": number(0, 20),
         "k": st.integers(1, 64),
+        "bits": st.integers(1, 16),
         "smoothing": number(0, 1),
     }
     return st.one_of(

@@ -15,6 +15,7 @@ from kdlab.lessons.cards import data_words, teacher_words
 from kdlab.lessons.presets import PRESETS
 from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for, teachers_for
 from kdlab.runs.recipes import ThreeArms
+from kdlab.runs.spec import Setting
 from kdlab.ui.look.folded import folded
 from kdlab.ui.run.steering import forget_slider_positions
 from kdlab.ui.url_state import adopt, place_of, publish, url_choice
@@ -56,14 +57,14 @@ def names_settings(parameters: Iterable[str]) -> bool:
     return any(name in ThreeArms.model_fields or name.startswith("objective_") for name in parameters)
 
 
-def spec_slider(field: str, **limits: float) -> float:
-    """A live slider for a number of the run's spec."""
-    return field_slider(ThreeArms.model_fields[field], field, **limits)
+def spec_slider(field: str, of: type[Setting] = ThreeArms, **limits: float) -> float:
+    """A live slider for a number of a recipe's settings."""
+    return field_slider(of.model_fields[field], field, **limits)
 
 
-def spec_choice(field: str, titles: dict[str, str]) -> str:
-    """A select box for a name of the spec. titles: name → what is shown."""
-    info = ThreeArms.model_fields[field]
+def spec_choice(field: str, titles: dict[str, str], of: type[Setting] = ThreeArms) -> str:
+    """A select box for a name of a recipe's settings. titles: name → what is shown."""
+    info = of.model_fields[field]
     named = getattr(info.default, "name", info.default)
     default = named if named in titles else next(iter(titles))
     notice = url_choice(field, titles, default)
@@ -82,7 +83,7 @@ def spec_choice(field: str, titles: dict[str, str]) -> str:
     return chosen
 
 
-def _switch(info: FieldInfo, key: str) -> bool:
+def switch(info: FieldInfo, key: str) -> bool:
     """A toggle for a yes or no of a spec."""
     adopt(key, info.default, {"true": True, "false": False}.get)
     chosen = st.toggle(said_of(info)["title"], key=key, help=info.description)
@@ -105,7 +106,7 @@ def objective_controls() -> dict[str, Any]:
     values: dict[str, Any] = {"name": name}
     for field, info in objective.model_fields.items():
         if field != "name":
-            control = _switch if info.annotation is bool else field_slider
+            control = switch if info.annotation is bool else field_slider
             values[field] = control(info, f"objective_{field}")
     return values
 

@@ -27,7 +27,7 @@ def run_head(shown: Shown, store: Store | None) -> None:
     with buttons:
         if shown.recorded:
             if st.button("Replay", icon=":material/replay:", key="replay"):
-                start_replay()
+                start_replay(run.spec.recipe.name)
                 st.rerun()
         elif store is None:
             return
@@ -49,7 +49,7 @@ def _state(shown: Shown) -> str:
         return f"**{state_words(shown.run)}**"
     ended = time.gmtime(shown.run.ended or 0)
     return (
-        f"**A run recorded on {ended.tm_mday} {time.strftime('%B %Y', ended)}**, with the lab's default settings. "
+        f"**A run recorded on {ended.tm_mday} {time.strftime('%B %Y', ended)}**, with this page's default settings. "
         "Launch for yours."
     )
 

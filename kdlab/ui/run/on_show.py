@@ -1,4 +1,4 @@
-"""Which run the Distill page shows: the one in the address, else the one that this visit showed last."""
+"""Which run a page shows: the one in the address, else the one that this visit showed there last."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kdlab.runs.recipes import settings_of
 from kdlab.runs.store import Store, StoreError
 from kdlab.ui.run.controls import names_settings, set_controls
 from kdlab.ui.run.steering import steered_values
-from kdlab.ui.url_state import arrivals
+from kdlab.ui.url_state import arrivals, page_on_show
 
 _PARAMETER = "run"
 _LAST = "run-shown-last"
@@ -18,7 +18,7 @@ _STAY = "run-stay"
 
 def put_on_show(run_id: str, *, launched: bool = False) -> None:
     """Shows this run from now on; the controls stay as they are. launched: by this visitor, a moment ago."""
-    st.session_state[_LAST] = run_id
+    st.session_state[_here(_LAST)] = run_id
     st.query_params[_PARAMETER] = run_id
     st.session_state[_LAUNCHED] = run_id if launched else None
 
@@ -33,18 +33,18 @@ def run_on_show(store: Store | None) -> str | None:
 
     A run that comes on show with nothing said of the settings brings its own: the controls stand as it does.
     """
-    last = st.session_state.get(_LAST)
+    last = st.session_state.get(_here(_LAST))
     run_id = st.query_params.get(_PARAMETER)
     # While the page stays only a launch changes the run: another address was sent by the browser before it knew.
-    stays = st.session_state.get(_STAY) == arrivals()
+    stays = st.session_state.get(_here(_STAY)) == arrivals()
     comes_back = run_id is None and not names_settings(st.query_params)
     if last is not None and run_id != last and (stays or comes_back):
         run_id = last
         st.query_params[_PARAMETER] = run_id
-    st.session_state[_STAY] = arrivals()
+    st.session_state[_here(_STAY)] = arrivals()
     if run_id is None or store is None or run_id == last:
         return run_id
-    st.session_state[_LAST] = run_id
+    st.session_state[_here(_LAST)] = run_id
     try:
         run = store.get(run_id)
     except StoreError:
@@ -53,3 +53,8 @@ def run_on_show(store: Store | None) -> str | None:
     if run is not None and settings is not None and not names_settings(st.query_params):
         set_controls(settings.model_copy(update=steered_values(run)))
     return run_id
+
+
+def _here(key: str) -> str:
+    """Each page has a run of its own on show."""
+    return f"{key}-{page_on_show()}"

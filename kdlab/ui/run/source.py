@@ -15,7 +15,6 @@ from kdlab.runs.points import LIVE
 from kdlab.runs.recorded import OWNER, recorded_run
 from kdlab.runs.store import Run, Store
 
-_REPLAY = "replay-started"
 _REPLAY_SECONDS = 12.0  # a replay takes this long, however long the run took
 
 
@@ -27,6 +26,8 @@ class Shown:
     curves: Curves | None
     share: float
     moving: bool
+    stand_in: str = "three_arms"
+    """The recipe whose recorded run the page shows where there is no other."""
 
     @property
     def recorded(self) -> bool:
@@ -38,7 +39,7 @@ class Shown:
         return self.recorded and self.moving
 
 
-def stored(store: Store, run_id: str) -> Shown | None:
+def stored(store: Store, run_id: str, stand_in: str = "three_arms") -> Shown | None:
     """A run of the store; its points are fetched only as far as they are new. None where there is none."""
     run = store.get(run_id)
     if run is None:
@@ -48,13 +49,13 @@ def stored(store: Store, run_id: str) -> Shown | None:
     rows += store.points(run_id, after=rows[-1][0] if rows else -1, kinds=LIVE)
     for other in [other for other in kept if other != run_id][:-3]:
         del kept[other]
-    return Shown(run, curves(rows, run.spec), run.step / run.steps if run.steps else 0.0, run.active)
+    return Shown(run, curves(rows, run.spec), run.step / run.steps if run.steps else 0.0, run.active, stand_in)
 
 
-def on_show(run_id: str | None, store: Store | None) -> Shown:
-    """The run of this id where the store has it, else the recorded one. Raises StoreError."""
-    found = stored(store, run_id) if run_id and store else None
-    return found or recorded()
+def on_show(run_id: str | None, store: Store | None, stand_in: str = "three_arms") -> Shown:
+    """The run of this id where the store has it, else the recorded one of a recipe. Raises StoreError."""
+    found = stored(store, run_id, stand_in) if run_id and store else None
+    return found or recorded(stand_in)
 
 
 def absent_because(run_id: str | None, shown: Shown, store: Store | None) -> str | None:
@@ -66,25 +67,29 @@ def absent_because(run_id: str | None, shown: Shown, store: Store | None) -> str
     return "The run in this link is not in this lab's store (any more). Here is a recorded one."
 
 
-def recorded() -> Shown:
-    """The recorded run, whole, or as far as its replay has come."""
-    run, rows, _ = recorded_run()
+def recorded(recipe: str = "three_arms") -> Shown:
+    """The recipe's recorded run, whole, or as far as its replay has come."""
+    run, rows, _ = recorded_run(recipe)
     whole = curves(rows, run.spec)
-    started = st.session_state.get(_REPLAY)
+    started = st.session_state.get(_replay(recipe))
     if started is None or whole is None:
-        return Shown(run, whole, 1.0, False)
+        return Shown(run, whole, 1.0, False, recipe)
     share = (time.time() - started) / _REPLAY_SECONDS
     if share >= 1:
-        del st.session_state[_REPLAY]
-        return Shown(run, whole, 1.0, False)
-    return Shown(run, whole.until(share * float(whole.seconds[-1])), share, True)
+        del st.session_state[_replay(recipe)]
+        return Shown(run, whole, 1.0, False, recipe)
+    return Shown(run, whole.until(share * float(whole.seconds[-1])), share, True, recipe)
 
 
-def start_replay() -> None:
+def start_replay(recipe: str) -> None:
     """For a button's callback."""
-    st.session_state[_REPLAY] = time.time()
+    st.session_state[_replay(recipe)] = time.time()
+
+
+def _replay(recipe: str) -> str:
+    return f"replay-started-{recipe}"
 
 
 def answers_of(shown: Shown) -> np.ndarray | None:
     """(arms, seeds, N) classes that the students gave on the test set; None for a run that did not end."""
-    return recorded_run()[2] if shown.recorded else artifacts.load_answers(shown.run.id)
+    return recorded_run(shown.run.spec.recipe.name)[2] if shown.recorded else artifacts.load_answers(shown.run.id)

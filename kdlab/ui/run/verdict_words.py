@@ -8,7 +8,6 @@ import numpy as np
 
 from kdlab.core.intervals import Interval
 from kdlab.data.registry import DATASETS, Dataset
-from kdlab.distill.arms import Arm
 from kdlab.distill.metrics import METRICS
 from kdlab.runs.comparison import (
     Comparison,
@@ -61,7 +60,7 @@ def _the_one_to_take(spec: RunSpec, found: Comparison, best: str) -> str:
             if one not in simpler:
                 difference = found.between(one.key, best)
                 assert difference is not None
-                more = _payload_of(one, spec) > _payload_of(arm, spec)
+                more = spec.payload_bits(one) > spec.payload_bits(arm)
                 less = ", though the teacher sends it more for each example" if difference.contains_zero and more else ""
                 words += f" The {one.its_student} {_beside(difference, arm.in_a_sentence)}{less}."
         return words
@@ -132,14 +131,13 @@ def contrast_sentence(one: Found) -> str:
     return f"**{one.contrast.words}:** {words if one.difference.contains_zero else f'**{words}**'}."
 
 
-def _payload_of(arm: Arm, spec: RunSpec) -> float:
-    """Bits that the teacher sends the arm for one example."""
-    return arm.access.bits_per_query(len(DATASETS[spec.dataset].classes))
+def _size(bits: float) -> str:
+    return f"{bits:.3g} bits" if bits < 10_000 else f"{bits / 8000:,.1f} kB"
 
 
 def _payload(run: Run) -> str:
     told = ", ".join(
-        f"{_payload_of(arm, run.spec):.3g} bits to {arm.in_a_sentence}"
+        f"{_size(run.spec.payload_bits(arm))} to {arm.in_a_sentence}"
         for arm in run.spec.arms
         if arm.objective is not None
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from kdlab.data.registry import DATASETS
@@ -25,23 +27,25 @@ from kdlab.ui.widgets.live_plot import live_plot
 POLL = 0.4  # seconds between two looks at the store
 
 
-def live_view(shown: Shown, store: Store | None, headline: str) -> None:
+def live_view(
+    shown: Shown, store: Store | None, headline: str, picture: Callable[[Shown], None] | None = None
+) -> None:
     """Draws the run, again and again while it moves; the whole page where its state has become another.
 
-    headline: the verdict in a sentence, empty before the end.
+    headline: the verdict in a sentence, empty before the end. picture: what is drawn in place of the learning curves.
     """
 
     def draw() -> None:
         try:
             carry_out(store)
-            now = on_show(shown.run.id, store)
+            now = on_show(shown.run.id, store, shown.stand_in)
             how_far, told = progress_words(now, store), news(now, store, headline)
         except StoreError as error:  # the next look may find the store well again
             st.warning(str(error), icon=":material/sync_problem:")
             return
         _progress(now, store, how_far)
         announce(*told, key="news", launched=just_launched())
-        _picture(now)
+        (picture or learning_curves)(now)
         if _standing(now) != _standing(shown) or drifted(now.run):
             st.rerun()
 
@@ -75,7 +79,8 @@ def _progress(shown: Shown, store: Store | None, how_far: str) -> None:
         )
 
 
-def _picture(shown: Shown) -> None:
+def learning_curves(shown: Shown) -> None:
+    """The curves of a run with what is said of them, and what else is known of it in tabs."""
     run, curves = shown.run, shown.curves
     if curves is None:
         st.caption(":material/hourglass_top: The curves begin here as soon as the first point is measured.")

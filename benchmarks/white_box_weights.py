@@ -1,0 +1,79 @@
+"""Which weight suits each white-box objective: every candidate an arm of one run, scored on the validation split.
+
+    python -m benchmarks.white_box_weights [--seeds 3]
+
+Fashion pictures, the small CNN, 200 labels and 500 pictures without one, T = 2, KD weight .9: the ladder's own budget,
+the same for every candidate. Prints each one's paired difference from logits alone. The test set is not read.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from unittest import mock
+
+import numpy as np
+
+from kdlab.core.intervals import mean_interval
+from kdlab.data import registry
+from kdlab.distill.arms import Arm
+from kdlab.distill.objective_catalogue import ForwardKL
+from kdlab.distill.trainer import Trainer
+from kdlab.distill.white_box_catalogue import AttentionTransfer, Gram, Hint, JacobianMatch
+from kdlab.runs import build
+from kdlab.runs.ladder import ladder
+
+CANDIDATES = [
+    *(Hint(weight=w) for w in (0.1, 0.3, 1, 3, 10)),
+    *(AttentionTransfer(weight=w) for w in (0.1, 0.3, 1, 3, 10)),
+    *(Gram(weight=w) for w in (3, 30, 300)),
+    *(JacobianMatch(weight=w) for w in (0.0003, 0.001, 0.003, 0.01, 0.03)),
+]
+
+
+class Silent:
+    """Watches nothing."""
+
+    def point(self, point: object) -> None: ...
+
+    def before_step(self, trainer: Trainer) -> bool:
+        return False
+
+
+def on_validation(seeds: int) -> np.ndarray:
+    """Validation accuracy (1 + candidates, seeds); the first row is logits alone."""
+    soft = Arm(
+        key="alone", label="Logits alone", hue="0", objective=ForwardKL(), temperature=2.0, kd_weight=0.9
+    )
+    arms = (
+        soft,
+        *(soft.model_copy(update={"key": f"c{i}", "white_box": o}) for i, o in enumerate(CANDIDATES)),
+    )
+    spec = ladder(seeds=seeds).model_copy(update={"arms": arms, "contrasts": ()})
+    dataset = registry.get_dataset(spec.dataset)
+    arrays = dataset.load()
+    logits = build.load_logits(spec.teacher, build.home() / "cache" / "signals")
+    kept = replace(arrays, x_test=arrays.x_validation, y_test=arrays.y_validation)
+    with (
+        mock.patch.object(registry.Dataset, "load", return_value=kept),
+        mock.patch.object(build, "load_logits", return_value=replace(logits, test=logits.validation)),
+    ):
+        trainer = build.make_trainer(spec)
+    trainer.train(Silent())
+    return np.array(trainer.outcome()["accuracy"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("--seeds", type=int, default=3)
+    accuracy = on_validation(parser.parse_args().seeds)
+    print(f"logits alone {accuracy[0].mean():.4f}")
+    for asked, found in zip(CANDIDATES, accuracy[1:], strict=True):
+        gain = mean_interval(found - accuracy[0])
+        print(
+            f"{asked.title:<24} weight {asked.weight:<8g} {100 * gain.mean:+.2f} points ({100 * gain.low:+.2f} to {100 * gain.high:+.2f})"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""The ladder: one student, one budget of queries, and a teacher that opens up rung by rung. An arm a rung."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from kdlab.data.registry import DATASETS
+from kdlab.distill.arms import Arm
+from kdlab.distill.objective_catalogue import ForwardKL, HardLabels, QuantisedKL, TopKKL
+from kdlab.distill.white_box_catalogue import AttentionTransfer, Hint, JacobianMatch, WhiteBox
+from kdlab.runs.contrasts import Contrast
+from kdlab.runs.recipes import ThreeArms
+from kdlab.runs.spec import MadeBy, RunSpec, Setting, control
+
+NAME = "ladder"
+ALL = "logits"
+"""The key of the arm on the last rung of the black box: every other one is compared with it."""
+_BITS = (8, 4, 2)
+
+
+class Ladder(Setting):
+    """Labels only; the teacher's label, with its probability, its likeliest classes, all of them, softened; and the same
+    with a look inside: hidden states, attention, gradients. Rungs that do not fit the student are left out.
+
+    Raises pydantic's ValidationError; `kdlab.runs.spec.explain` puts it in words.
+    """
+
+    student: str = Field(
+        "cnn-small",
+        description="The shape of the small model. Where it has no hidden layer, the rungs inside the teacher are closed.",
+        json_schema_extra=control("Student"),
+    )
+    temperature: float = ThreeArms.model_fields["temperature"]  # type: ignore[assignment]
+    kd_weight: float = ThreeArms.model_fields["kd_weight"]  # type: ignore[assignment]
+    k: int = Field(
+        3,
+        ge=2,
+        le=10,
+        description="How many of its likeliest classes the teacher shows on the rung between one and all.",
+        json_schema_extra=control("Classes shown", "", 1),
+    )
+    placebos: bool = Field(
+        False,
+        description="Two more arms that look inside: an untrained teacher, and the teacher on other examples.",
+        json_schema_extra=control("Placebos"),
+    )
+    coarse: bool = Field(
+        False,
+        description="Three more arms whose logits come in 8, 4 and 2 bits: how many does dark knowledge need?",
+        json_schema_extra=control("Coarse logits"),
+    )
+
+    def spec(self) -> RunSpec:
+        """The run that these settings ask for."""
+        shared = {name: getattr(self, name) for name in Setting.model_fields}
+        own = self.model_dump(exclude=set(Setting.model_fields))
+        arms = self._arms()
+        made = {"arms": arms, "contrasts": _contrasts(arms), "recipe": MadeBy(name=NAME, settings=own)}
+        return RunSpec.model_validate(shared | made)
+
+    def closed(self) -> dict[str, str]:
+        """The rungs inside the teacher that do not fit this student: title → why, in a sentence."""
+        return {asked.title: why for _, asked in self._inside() if (why := self.unfit_because(asked))}
+
+    def _arms(self) -> tuple[Arm, ...]:
+        w, heat = self.kd_weight, self.temperature
+        k = min(self.k, len(DATASETS[self.dataset].classes) - 1)
+
+        def arm(key: str, label: str, said: str, **how: Any) -> Arm:
+            return Arm(
+                key=key,
+                label=label,
+                said=said,
+                hue=f"{_HUES[key]:g}",
+                kd_weight=w,
+                control="labels_only",
+                **how,
+            )
+
+        outputs = [
+            Arm(
+                key="labels_only",
+                label="Labels only",
+                said="labels only",
+                student="labels-only student",
+                hue="labels_only",
+            ),
+            arm("label", "Label", "the teacher's label", objective=HardLabels()),
+            arm(
+                "label_and_probability",
+                "… and its probability",
+                "the label and its probability",
+                objective=TopKKL(k=1),
+            ),
+            arm("top_k", f"Top {k} and the rest", f"the {k} likeliest classes", objective=TopKKL(k=k)),
+            arm("probabilities", "All probabilities", "all probabilities at T = 1", objective=ForwardKL()),
+            arm(ALL, "Logits, softened", f"logits at T = {heat:g}", objective=ForwardKL(), temperature=heat),
+        ]
+        if self.coarse:
+            outputs += [
+                arm(
+                    f"logits_{bits}",
+                    f"Logits of {bits} bits",
+                    f"logits of {bits} bits",
+                    objective=QuantisedKL(bits=bits),
+                    temperature=heat,
+                )
+                for bits in _BITS
+            ]
+        inside = [
+            arm(
+                key,
+                f"+ {_WHOSE[asked.whose]}{_SHOWN[asked.rung]}",
+                f"logits and {_WHOSE[asked.whose]}{_SHOWN[asked.rung]}",
+                objective=ForwardKL(),
+                temperature=heat,
+                white_box=asked,
+            )
+            for key, asked in self._inside()
+            if not self.unfit_because(asked)
+        ]
+        return tuple(outputs + inside)
+
+    def _inside(self) -> list[tuple[str, WhiteBox]]:
+        found: list[tuple[str, WhiteBox]] = [
+            ("hidden", Hint()),
+            ("attention", AttentionTransfer()),
+            ("gradients", JacobianMatch()),
+        ]
+        if self.placebos:
+            found += [
+                ("hidden_untrained", Hint(whose="untrained")),
+                ("hidden_shuffled", Hint(whose="shuffled")),
+            ]
+        return found
+
+
+def _contrasts(arms: tuple[Arm, ...]) -> tuple[Contrast, ...]:
+    """Every arm against the logits; the first that looks inside the teacher is the run's question."""
+    keys = [arm.key for arm in arms if arm.key != ALL]
+    first = next((key for key in keys if key in _SHOWN), "labels_only")
+    by_key = {arm.key: arm for arm in arms}
+    return tuple(
+        Contrast(
+            key=key,
+            minuend=key,
+            subtrahend=ALL,
+            words=f"{by_key[key].in_a_sentence[0].upper()}{by_key[key].in_a_sentence[1:]}, against logits alone",
+            label=by_key[key].label,
+        )
+        for key in sorted(keys, key=lambda key: (key != first, keys.index(key)))
+    )
+
+
+_SHOWN = {"hidden": "hidden states", "attention": "attention", "gradients": "gradients"}
+_WHOSE = {"teacher": "", "untrained": "an untrained teacher's ", "shuffled": "other examples' "}
+_ORDER = (
+    "label",
+    "label_and_probability",
+    "top_k",
+    "probabilities",
+    ALL,
+    *(f"logits_{bits}" for bits in _BITS),
+    "hidden",
+    "attention",
+    "gradients",
+    "hidden_untrained",
+    "hidden_shuffled",
+)
+_HUES = {key: round(place / (len(_ORDER) - 1), 3) for place, key in enumerate(_ORDER)}
+
+
+def ladder(**settings: Any) -> RunSpec:
+    """The run of `Ladder` with these settings, the others at their defaults. Raises ValidationError."""
+    return Ladder.model_validate(settings).spec()

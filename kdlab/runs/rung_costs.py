@@ -1,0 +1,94 @@
+"""What each arm of a finished run has cost: bytes of an answer, seconds of the teacher, seconds of the student."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from kdlab.data.registry import get_dataset
+from kdlab.distill.arms import Arm
+from kdlab.distill.cohort import Cohort
+from kdlab.distill.inside import derivative, directions
+from kdlab.distill.trainer import Trainer
+from kdlab.models.checkpoints import load_teacher
+from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
+from kdlab.runs.spec import RunSpec
+
+_STEPS = 12
+_EXAMPLES = 250  # that the teacher is asked about at once
+
+
+def rung_costs(spec: RunSpec, trainer: Trainer) -> dict[str, dict[str, float]]:
+    """By an arm's key.
+
+    ``bytes``: what the teacher sends for an example. ``teacher_seconds``: what that takes it, for an example, on the
+    CPU. ``student_seconds``: a step of one such student alone. ``extra_parameters``: what it learns beside itself.
+    Times are the fastest of several: other work on the machine can only slow one down.
+    """
+    teacher_seconds = _teacher_seconds(spec)
+    layers = layers_of_student(spec.student, spec.dataset), layers_of_teacher(spec.teacher)
+    found = {}
+    for arm in trainer.arms:
+        asked = arm.white_box
+        extra = asked.extra_parameters(*layers) if asked else None
+        found[arm.key] = {
+            "bytes": spec.payload_bits(arm) / 8,
+            "teacher_seconds": teacher_seconds[_question(arm)],
+            "student_seconds": _student_seconds(spec, arm, trainer),
+            "extra_parameters": float(np.prod(extra)) if extra else 0.0,
+        }
+    return found
+
+
+def _question(arm: Arm) -> str:
+    """What the teacher has to compute: nothing, an answer, or an answer and a derivative."""
+    if arm.white_box is not None and arm.white_box.compares_gradients:
+        return "derivative"
+    return "nothing" if arm.access.rung == "nothing" else "answer"
+
+
+def _teacher_seconds(spec: RunSpec) -> dict[str, float]:
+    """For an example. A hidden layer is there once there is an answer: it costs no more."""
+    network = load_teacher(spec.teacher)
+    data = get_dataset(spec.dataset)
+    x = torch.from_numpy(data.load().x_test[:_EXAMPLES].copy())
+    with torch.no_grad():
+        found = {"nothing": 0.0, "answer": _fastest(lambda: network(x), 3) / len(x)}
+        if data.kind == "image":
+            signs = torch.from_numpy(directions(x.shape[1:], range(len(x))))
+            found["derivative"] = found["answer"] + _fastest(lambda: derivative(network, x, signs), 3) / len(x)
+    return found
+
+
+def _student_seconds(spec: RunSpec, arm: Arm, trainer: Trainer) -> float:
+    cohort = Cohort(
+        spec.student,
+        spec.dataset,
+        arms=1,
+        seeds=1,
+        group_size=1,
+        learning_rate=spec.learning_rate,
+        device=trainer.device,
+    )
+    alone = Trainer(trainer.task, (arm,), cohort, trainer.signals, trainer.budget, trainer.inside)
+
+    def step() -> None:
+        alone.step_number = 0
+        alone.step()
+        if trainer.device.type == "cuda":
+            torch.cuda.synchronize(trainer.device)
+
+    return _fastest(step, _STEPS)
+
+
+def _fastest(call: Callable[[], Any], times: int) -> float:
+    found = []
+    for _ in range(times + 1):  # the first call makes what the others reuse
+        started = time.perf_counter()
+        call()
+        found.append(time.perf_counter() - started)
+    return min(found[1:])
