@@ -24,10 +24,10 @@ from kdlab.runs import build
 from kdlab.runs.ladder import ladder
 
 CANDIDATES = [
-    *(Hint(weight=w) for w in (0.1, 0.3, 1, 3, 10)),
-    *(AttentionTransfer(weight=w) for w in (0.1, 0.3, 1, 3, 10)),
-    *(Gram(weight=w) for w in (3, 30, 300)),
-    *(JacobianMatch(weight=w) for w in (0.0003, 0.001, 0.003, 0.01, 0.03)),
+    *(Hint(weight=w) for w in (0.03, 0.1, 0.3, 1, 3)),
+    *(AttentionTransfer(weight=w) for w in (0.01, 0.03, 0.1, 0.3, 1)),
+    *(Gram(weight=w) for w in (0.3, 1, 3, 30)),
+    *(JacobianMatch(weight=w) for w in (1e-5, 3e-5, 1e-4, 3e-4, 1e-3)),
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from pydantic import ValidationError
 
-from kdlab.lessons.path import RUNS
+from kdlab.lessons.path import ACCESS
 from kdlab.lessons.presets import PRESETS
 from kdlab.runs.comparison import no_verdict
 from kdlab.runs.recipes import ThreeArms
@@ -98,4 +98,4 @@ with right:
 if ended:
     verdict(shown.run, answers_of(shown))
 
-next_page(RUNS)
+next_page(ACCESS)

@@ -34,5 +34,12 @@ LOSS = LabPage(
 DISTILL = LabPage(
     "../pages/distill.py", "Distill", ":material/school:", "distill", "does it make a real student better?"
 )
+ACCESS = LabPage(
+    "../pages/access.py",
+    "Access",
+    ":material/lock_open:",
+    "access",
+    "what does it help to look inside the teacher?",
+)
 RUNS = LabPage("../pages/runs.py", "Runs", ":material/history:", "runs", "what do other settings change?")
-PAGES = (HOME, SOFT_TARGETS, LOSS, DISTILL, RUNS)
+PAGES = (HOME, SOFT_TARGETS, LOSS, DISTILL, ACCESS, RUNS)

@@ -90,7 +90,7 @@ class Ladder(Setting):
             arm("label", "Label", "the teacher's label", objective=HardLabels()),
             arm(
                 "label_and_probability",
-                "… and its probability",
+                "Label, probability",
                 "the label and its probability",
                 objective=TopKKL(k=1),
             ),
@@ -112,7 +112,7 @@ class Ladder(Setting):
         inside = [
             arm(
                 key,
-                f"+ {_WHOSE[asked.whose]}{_SHOWN[asked.rung]}",
+                _PLACEBOS.get(asked.whose) or f"+ {_SHOWN[asked.rung]}",
                 f"logits and {_WHOSE[asked.whose]}{_SHOWN[asked.rung]}",
                 objective=ForwardKL(),
                 temperature=heat,
@@ -155,6 +155,7 @@ def _contrasts(arms: tuple[Arm, ...]) -> tuple[Contrast, ...]:
 
 
 _SHOWN = {"hidden": "hidden states", "attention": "attention", "gradients": "gradients"}
+_PLACEBOS = {"untrained": "Placebo: untrained", "shuffled": "Placebo: shuffled"}
 _WHOSE = {"teacher": "", "untrained": "an untrained teacher's ", "shuffled": "other examples' "}
 _ORDER = (
     "label",

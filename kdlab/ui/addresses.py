@@ -9,7 +9,8 @@ import streamlit as st
 
 from kdlab.core.conventions import CONVENTIONS
 from kdlab.distill.objective_catalogue import OBJECTIVES
-from kdlab.lessons.path import DISTILL, HOME, LOSS, RUNS, SOFT_TARGETS, LabPage
+from kdlab.lessons.path import ACCESS, DISTILL, HOME, LOSS, RUNS, SOFT_TARGETS, LabPage
+from kdlab.runs.ladder import Ladder
 from kdlab.runs.recipes import ThreeArms
 from kdlab.ui.url_state import literal, shortened
 
@@ -39,7 +40,11 @@ ADDRESSES: Mapping[LabPage, Address] = {
         _EXAMPLE | {"T", "w", "square", "start", "zt", "zs", "lib"} | _LIBRARIES,
         {"dataset": "data", "temperature": "T", "kd_weight": "w"},
     ),
-    DISTILL: Address(_SETTINGS | {"run"}, {"data": "dataset", "T": "temperature", "w": "kd_weight"}),
+    DISTILL: Address(_SETTINGS | {"run", "detail", "result"}, {"data": "dataset", "T": "temperature", "w": "kd_weight"}),
+    ACCESS: Address(
+        frozenset(Ladder.model_fields) | {"run", "example", "measure", "against", "result", "queries", "sent"},
+        {"data": "dataset", "T": "temperature", "w": "kd_weight"},
+    ),
     RUNS: Address(frozenset({"whose", "state", "dataset", "page", "compare"}), {"data": "dataset"}),
 }
 

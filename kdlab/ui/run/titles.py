@@ -9,6 +9,7 @@ from typing import Any
 from kdlab.data.registry import DATASETS
 from kdlab.distill.objective_catalogue import Objective
 from kdlab.models.catalogue import STUDENTS, TEACHERS
+from kdlab.runs import ladder
 from kdlab.runs.recipes import ThreeArms, settings_of
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Run
@@ -33,6 +34,8 @@ def run_title(run: Run) -> str:
 def spec_title(spec: RunSpec) -> str:
     """The data set, and each setting that is not its default in a few words; of another recipe its arms too."""
     default, given = _default(spec.dataset), _settings(spec)
+    if spec.recipe.name == ladder.NAME:
+        return _ladder_title(spec)
     told = [
         _SETTINGS[name](value)
         for name in _SETTINGS
@@ -42,6 +45,19 @@ def spec_title(spec: RunSpec) -> str:
         own = [f"{name.replace('_', ' ')} {value}" for name, value in spec.recipe.settings.items()]
         told = [", ".join(arm.label for arm in spec.arms), *own, *told]
     return " · ".join([_SETTINGS["dataset"](spec.dataset), *(told or ["default settings"])])
+
+
+def _ladder_title(spec: RunSpec) -> str:
+    """The ladder, and what of it is set otherwise."""
+    default, own = ladder.Ladder(dataset=spec.dataset), spec.recipe.settings
+    said = _SETTINGS | {
+        "k": lambda k: f"top {k}",
+        "placebos": lambda on: "with placebos" if on else "without placebos",
+        "coarse": lambda on: "with coarse logits" if on else "without coarse logits",
+    }
+    given = {name: own.get(name, getattr(spec, name, None)) for name in type(default).model_fields}
+    told = [said[name](value) for name, value in given.items() if name != "dataset" and value != getattr(default, name)]
+    return " · ".join([f"Ladder on {_SETTINGS['dataset'](spec.dataset)}", *(told or ["default settings"])])
 
 
 def _settings(spec: RunSpec) -> dict[str, Any]:

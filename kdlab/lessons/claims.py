@@ -1,0 +1,47 @@
+"""What the lesson claims of black box and white box, each as a question, with what was published beside it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Claim(NamedTuple):
+    """key names how a run answers it (`kdlab.ui.access.claims`). published carries its source."""
+
+    key: str
+    question: str
+    published: str
+
+
+CLAIMS = (
+    Claim(
+        "accuracy",
+        "Is white box more accurate?",
+        "Not as a rule. On one pair of networks (WRN-40-2 to WRN-16-2) plain distillation of outputs gives 74.92 % and "
+        "all eleven other baselines, most of them white box, less; contrastive distillation gives 75.48 % (RepDistiller's "
+        "table, arXiv 1910.10699). DistilBERT's largest ablation is another white box: its first weights, copied from the "
+        "teacher, are worth 3.69 points (arXiv 1910.01108).",
+    ),
+    Claim(
+        "small",
+        "Is white box better for small students?",
+        "A gap may be too wide: from VGG-13 to MobileNetV2, attention transfer gives 59.40 % where the student alone gives "
+        "64.60 % (RepDistiller's table, arXiv 1910.10699).",
+    ),
+    Claim(
+        "cost",
+        "Is white box heavier?",
+        "It sends more: a token's final hidden state of SmolLM2 is 1,152 bytes as float16, its 16 sampled ids 32 to 64.",
+    ),
+    Claim(
+        "api",
+        "Does black box work through somebody else's API?",
+        "What an API shows differs: OpenAI's chat models up to 20 log-probabilities a token and some models none, "
+        "Anthropic's none (openai 3.57's types; litellm#4031).",
+    ),
+    Claim(
+        "rare",
+        "Does black box miss how the teacher treats rare words?",
+        "Pictures have no rare words; a run on texts answers this by how often a word occurs.",
+    ),
+)

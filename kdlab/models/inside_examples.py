@@ -1,0 +1,63 @@
+"""What a teacher holds inside for a few test examples, as `kdlab.models.record_inside` kept it; needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from kdlab.data.registry import get_dataset
+from kdlab.models.catalogue import get_teacher, weights_path, weights_sha256
+from kdlab.models.kept_files import read_arrays
+
+
+@dataclass(frozen=True)
+class InsideExample:
+    """One example's inside. hidden (positions, channels): the last hidden layer. jacobian (K, …): of the logits in the
+    input. output_weights (K, channels): the last layer of the teacher, the same for every example."""
+
+    hidden: np.ndarray
+    jacobian: np.ndarray
+    output_weights: np.ndarray
+
+    @property
+    def attention(self) -> np.ndarray:
+        """Where the layer is busy, (positions,): the mean square over channels, of length 1 (arXiv 1612.03928)."""
+        energy = np.square(self.hidden.astype(np.float32)).mean(1)
+        return energy / max(float(np.linalg.norm(energy)), 1e-12)
+
+
+def inside_path(teacher: str) -> Path:
+    """Where it is kept, beside the teacher's weights."""
+    return weights_path(teacher).with_suffix(".inside.npz")
+
+
+@cache
+def inside_examples(teacher: str) -> dict[int, InsideExample]:
+    """By test example's number; empty where nothing was kept for this teacher.
+
+    Raises ValueError where it was computed on other data or by other weights.
+    """
+    kept = read_arrays(inside_path(teacher))
+    if kept is None:
+        return {}
+    ours = get_dataset(get_teacher(teacher).dataset).fingerprint(), weights_sha256(teacher)
+    if (str(kept["dataset_fingerprint"]), str(kept["weights_sha256"])) != ours:
+        raise ValueError(
+            f"What is kept of the inside of the teacher {teacher!r} belongs to other data or weights. "
+            f"Run: python -m kdlab.models.record_inside {teacher} NUMBER …"
+        )
+    tensors = load_file(weights_path(teacher))
+    output = tensors["output.weight"] if "output.weight" in tensors else _last_weight(tensors)
+    return {
+        int(number): InsideExample(hidden, jacobian, output.astype(np.float32))
+        for number, hidden, jacobian in zip(kept["examples"], kept["hidden"], kept["jacobian"], strict=True)
+    }
+
+
+def _last_weight(tensors: dict[str, np.ndarray]) -> np.ndarray:
+    """Of a stack of numbered layers."""
+    return tensors[max(name for name in tensors if name.endswith(".weight"))]

@@ -1,0 +1,108 @@
+"""The lesson's claims as questions: what the run on show says to each, and what was published."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from kdlab.core.intervals import Interval, paired_difference
+from kdlab.lessons.claims import CLAIMS
+from kdlab.runs.comparison import compare, in_words
+from kdlab.runs.ladder import ALL
+from kdlab.runs.store import Run
+
+_INSIDE = ("hidden", "attention", "gradients")
+
+
+def show_claims(run: Run) -> None:
+    """Draws the questions; a run that has not ended answers none."""
+    st.header("What the lesson claims", anchor=False)
+    for claim in CLAIMS:
+        with st.container(border=True):
+            st.markdown(f"**{claim.question}**")
+            st.markdown(answer(claim.key, run))
+            st.caption(f"Published: {claim.published}")
+
+
+def answer(key: str, run: Run) -> str:
+    """What a run says to a claim, in a sentence or two; Markdown."""
+    if run.result is None:
+        return "This run has not ended: it answers nothing yet."
+    match key:
+        case "accuracy":
+            return _accuracy(run)
+        case "small":
+            return (
+                f"One run has one student, here {run.spec.student}: it cannot say. Launch the ladder with another student "
+                "and compare the two on Runs."
+            )
+        case "cost":
+            return _cost(run)
+        case "api":
+            return _api(run)
+    return (
+        "This run cannot say: its data are not words."
+        if run.spec.dataset in ("fashion", "digits")
+        else "Not measured yet."
+    )
+
+
+def _accuracy(run: Run) -> str:
+    assert run.result is not None
+    found = compare(run.spec, run.result)
+    told = [
+        (one.contrast.label.removeprefix("+ "), one.difference)
+        for one in found.found
+        if one.contrast.minuend in _INSIDE and one.difference.n
+    ]
+    if not told:
+        return "No rung inside the teacher fits this student: the run cannot say."
+    gains = [name for name, difference in told if difference.low > 0]
+    said = "; ".join(f"{name} {in_words(difference)}" for name, difference in told)
+    verdict = (
+        f"**Here {' and '.join(gains)} help.**"
+        if gains
+        else "**Here nothing inside the teacher is shown to help.**"
+    )
+    return f"{verdict} On top of its softened logits: {said}.{_placebo(run)}"
+
+
+def _placebo(run: Run) -> str:
+    pair = _between(run, "hidden", "hidden_untrained")
+    return (
+        ""
+        if pair is None
+        else f" The teacher's hidden states against an untrained teacher's: {in_words(pair)}."
+    )
+
+
+def _cost(run: Run) -> str:
+    costs: dict[str, dict[str, float]] = (run.result or {}).get("costs", {})
+    inside = [arm for arm in run.spec.arms if arm.key in _INSIDE and arm.key in costs]
+    if ALL not in costs or not inside:
+        return "This run did not measure what its rungs cost."
+    base = costs[ALL]
+    said = "; ".join(
+        f"{arm.label.removeprefix('+ ')} {costs[arm.key]['student_seconds'] / base['student_seconds']:.1f} times the time of a "
+        f"student's step and {costs[arm.key]['bytes'] / base['bytes']:,.0f} times the bytes of an answer"
+        for arm in inside
+    )
+    return f"Against logits, measured here: {said}."
+
+
+def _api(run: Run) -> str:
+    label = _between(run, "label", "labels_only")
+    if label is None:
+        return "This run has no arm with the teacher's label alone."
+    rest = _between(run, ALL, "label")
+    more = "" if rest is None else f" What an API that shows no probabilities keeps back: {in_words(rest)}."
+    return f"The teacher's labels alone, against labels only: {in_words(label)}.{more}"
+
+
+def _between(run: Run, minuend: str, subtrahend: str) -> Interval | None:
+    """The paired difference of two arms' accuracies; None where the run lacks one, or a student diverged."""
+    arms: dict[str, Any] = {arm["key"]: arm["accuracy"] for arm in (run.result or {}).get("arms", ())}
+    if minuend not in arms or subtrahend not in arms or None in (*arms[minuend], *arms[subtrahend]):
+        return None
+    return paired_difference(arms[minuend], arms[subtrahend])

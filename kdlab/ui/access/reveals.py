@@ -1,0 +1,182 @@
+"""What one query reveals: each rung of the ladder drawn for one example, with its bytes."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from kdlab.core import softmax
+from kdlab.distill.access import Access
+from kdlab.models.catalogue import teacher_card
+from kdlab.models.inside_examples import InsideExample, inside_examples
+from kdlab.ui.examples.subjects import Subject
+from kdlab.ui.examples.words import called, percent
+
+_SHOWN = 3  # classes on the rung between one and all
+_BITS_INSIDE = 16
+_ABOVE, _BELOW = np.array([213, 94, 0]), np.array([0, 114, 178])  # Okabe and Ito's vermillion and blue
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A card: what the teacher sends, as a drawing in HTML; what that adds, and to which rung."""
+
+    title: str
+    drawing: str
+    size: str
+    adds: str
+
+
+def show_reveals(teacher: str, example: int, subject: Subject) -> None:
+    """Draws the rungs for a test example."""
+    css = Path(__file__).with_name("reveals.css").read_text(encoding="utf-8")
+    cards = "".join(
+        f'<section class="kd-rung"><h3>{rung.title}</h3><p class="kd-size">{rung.size}</p>{rung.drawing}<p>{rung.adds}</p></section>'
+        for rung in rungs(teacher, example, subject)
+    )
+    st.html(f'<style>{css}</style><div class="kd-rungs">{cards}</div>')
+
+
+def rungs(teacher: str, example: int, subject: Subject) -> list[Rung]:
+    """From the label to the weights; those inside the teacher only where they were kept for the example."""
+    logits, p = subject.answer, softmax(subject.answer)
+    names, classes = [called(name) for name in subject.classes], len(p)
+    order = np.argsort(-p, kind="stable")
+    first = int(order[0])
+    found = [
+        Rung(
+            "Label",
+            f'<p class="kd-word">{html.escape(names[first])}</p>',
+            _size(Access("label").bits_per_query(classes)),
+            "The answer, and nothing else.",
+        ),
+        Rung(
+            "Label and probability",
+            f'<p class="kd-word">{html.escape(names[first])} <b>{percent(float(p[first]))}</b></p>',
+            _size(Access("label_and_probability").bits_per_query(classes)),
+            "Adds how sure it is: where there is doubt, not between whom.",
+        ),
+        Rung(
+            f"Top {_SHOWN}",
+            _bars([names[k] for k in order[:_SHOWN]], p[order[:_SHOWN]]),
+            _size(Access("top_k", _SHOWN).bits_per_query(classes)),
+            "Adds who else was in question, as far as an API shows it.",
+        ),
+        Rung(
+            "All probabilities",
+            _bars(names, p),
+            _size(Access("probabilities").bits_per_query(classes)),
+            "Adds the faint ones. Heated, they are the soft targets.",
+        ),
+        Rung(
+            "Logits",
+            _bars(names, logits, signed=True),
+            _size(Access("logits").bits_per_query(classes)),
+            "Adds one number to the probabilities: their common height, which no softmax shows.",
+        ),
+    ]
+    inside = inside_examples(teacher).get(example)
+    return found + ([] if inside is None else _inside(teacher, inside, subject, names, first))
+
+
+def _inside(
+    teacher: str, inside: InsideExample, subject: Subject, names: list[str], first: int
+) -> list[Rung]:
+    positions, channels = inside.hidden.shape
+    attention, slope = inside.attention, inside.jacobian[first].astype(np.float32)
+    side = round(positions**0.5)
+    found = [
+        Rung(
+            "Hidden states",
+            _image(
+                _heat(inside.hidden.astype(np.float32)),
+                f"{positions} positions by {channels} channels; {np.mean(inside.hidden > 0):.0%} of the numbers are above 0",
+            ),
+            _size(_BITS_INSIDE * inside.hidden.size),
+            "Says nothing of classes by itself: what the teacher sees, before it judges.",
+        )
+    ]
+    if side * side == positions and positions > 1:
+        y, x = divmod(int(attention.argmax()), side)
+        found.append(
+            Rung(
+                "Attention",
+                _image(
+                    _heat(attention.reshape(side, side)),
+                    f"a map of {side} by {side}; it looks most at row {y + 1}, column {x + 1}",
+                ),
+                _size(_BITS_INSIDE * positions),
+                "Made of the hidden states: where they are large, not what they say.",
+            )
+        )
+    y, x = np.unravel_index(int(np.abs(slope).argmax()), slope.shape)
+    found += [
+        Rung(
+            "Gradients",
+            _image(
+                _heat(slope),
+                f"how each pixel moves the logit of {names[first]}; most at row {y + 1}, column {x + 1}, "
+                f"by {f'{slope[y, x]:+.1f}'.replace('-', '−')} for a pixel from black to white",
+            ),
+            f"{_size(_BITS_INSIDE * inside.jacobian.size)}; {_size(_BITS_INSIDE * len(names))} for one direction",
+            "Adds to the logits what they would be next to this example.",
+        ),
+        Rung(
+            "Weights",
+            _image(
+                _heat(inside.output_weights),
+                f"the last layer, {inside.output_weights.shape[0]} classes by {inside.output_weights.shape[1]} channels",
+            ),
+            f"{_size(32 * teacher_card(teacher)['parameters'])}, once",
+            "Answers every query there is. Here: its last layer.",
+        ),
+    ]
+    return found
+
+
+def _bars(names: list[str], values: np.ndarray, signed: bool = False) -> str:
+    """Horizontal bars with their numbers; signed ones on either side of a line."""
+    most = float(np.abs(values).max()) or 1.0
+    rows = []
+    for name, value in zip(names, values, strict=True):
+        share = 100 * abs(float(value)) / most
+        width = share / 2 if signed else share
+        left = 50 - (width if value < 0 else 0) if signed else 0
+        number = f"{value:.1f}".replace("-", "−") if signed else percent(float(value))
+        rows.append(
+            f'<dt>{html.escape(name)}</dt><dd><i style="margin-left:{left:.1f}%;width:{width:.1f}%"></i></dd><dd>{number}</dd>'
+        )
+    return f'<dl class="kd-bars">{"".join(rows)}</dl>'
+
+
+def _heat(values: np.ndarray) -> np.ndarray:
+    """(H, W) → (H, W, 4): vermillion above 0, blue below, clear at 0."""
+    share = np.clip(values / (np.abs(values).max() or 1.0), -1, 1)
+    colour = np.where(share[..., None] > 0, _ABOVE, _BELOW)
+    return np.concatenate([colour, 255 * np.abs(share[..., None]) ** 0.6], axis=-1).astype(np.uint8)
+
+
+def _image(pixels: np.ndarray, alt: str) -> str:
+    packed = io.BytesIO()
+    Image.fromarray(pixels, "RGBA").save(packed, "PNG", optimize=True)
+    data = base64.b64encode(packed.getvalue()).decode()
+    return f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt)}"><p class="kd-alt">{html.escape(alt)}</p>'
+
+
+def _size(bits: float) -> str:
+    if bits < 8 * 8:
+        return f"{bits:.1f} bits"
+    return (
+        f"{bits / 8:,.0f} bytes"
+        if bits < 8e4
+        else f"{bits / 8e3:,.1f} kB"
+        if bits < 8e6
+        else f"{bits / 8e6:,.1f} MB"
+    )

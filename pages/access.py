@@ -1,0 +1,119 @@
+"""Access: what a teacher reveals, from black box to white box, and what that buys a student."""
+
+from __future__ import annotations
+
+import streamlit as st
+from pydantic import ValidationError
+
+from kdlab.data.registry import DATASETS
+from kdlab.lessons.path import RUNS
+from kdlab.models.catalogue import STUDENTS, students_for
+from kdlab.models.inside_examples import inside_examples
+from kdlab.runs import ladder
+from kdlab.runs.ladder import Ladder
+from kdlab.runs.spec import RunSpec, explain
+from kdlab.runs.store import StoreError
+from kdlab.ui.access.claims import show_claims
+from kdlab.ui.access.ladder_view import ladder_picture
+from kdlab.ui.access.leak import show_leak
+from kdlab.ui.access.reveals import show_reveals
+from kdlab.ui.examples import controls
+from kdlab.ui.examples.subjects import hesitant, test_subject
+from kdlab.ui.run.commands import LAUNCH, ask_button, asked, carry_out, launch, launch_fault
+from kdlab.ui.run.controls import spec_choice, spec_slider, switch
+from kdlab.ui.run.head import run_head
+from kdlab.ui.run.on_show import run_on_show
+from kdlab.ui.run.source import absent_because, answers_of, on_show, recorded
+from kdlab.ui.run.store import lab_store
+from kdlab.ui.run.verdict import verdict
+from kdlab.ui.run.view import live_view
+from kdlab.ui.way import next_page
+
+TEACHER, DATASET = "fashion", "fashion"
+
+store = lab_store()
+carry_out(store)
+run_id = run_on_show(store)
+try:
+    shown = on_show(run_id, store, ladder.NAME)
+    absent = absent_because(run_id, shown, store)
+except StoreError as error:
+    st.error(str(error), icon=":material/folder_off:")
+    store, shown, absent = None, recorded(ladder.NAME), None
+
+st.title("Access")
+st.markdown(
+    "A teacher behind an API shows its answer: a **black box**. One in your own hands shows everything: a **white box**. "
+    "Between them lie rungs. What does each reveal, what does it cost, and what does a student make of it?"
+)
+st.header("What one query reveals", anchor=False)
+controls.choose_example(TEACHER, hesitant(TEACHER))
+example = st.session_state["example"]
+if example not in inside_examples(TEACHER):
+    st.caption(
+        "Of this example only the outputs are kept; those of the gallery show the teacher's inside too."
+    )
+show_reveals(TEACHER, example, test_subject(TEACHER, example))
+
+
+def settings() -> RunSpec | None:
+    """The ladder's settings; a drag reruns only this. None where they do not fit together."""
+    data = DATASETS[DATASET]
+    values = {"dataset": DATASET}
+    values["student"] = spec_choice(
+        "student", {s.name: STUDENTS[s.name].title for s in students_for(DATASET)}, Ladder
+    )
+    values["labels"] = spec_slider("labels", Ladder, min_value=len(data.classes), max_value=data.train_size)
+    values["transfer"] = spec_slider("transfer", Ladder, max_value=data.train_size - values["labels"])
+    for field in ("temperature", "kd_weight", "k", "epochs", "seeds"):
+        values[field] = spec_slider(field, Ladder)
+    for field in ("placebos", "coarse"):
+        values[field] = switch(Ladder.model_fields[field], field)
+    try:
+        chosen = Ladder.model_validate(values)
+        spec = chosen.spec()
+    except ValidationError as error:
+        for told in explain(error):
+            st.warning(told, icon=":material/tune:")
+        return None
+    for title, why in chosen.closed().items():
+        st.caption(f":material/lock: **{title}** is closed. {why}")
+    st.caption(
+        f"{spec.labels + spec.transfer:,} queries for each arm. {len(spec.arms) * spec.seeds} students × "
+        f"{spec.total_steps:,} steps."
+    )
+    return spec
+
+
+st.header("Run the ladder", anchor=False)
+left, right = st.columns([1, 2.2], gap="large")
+with left:
+    button = st.container()
+    spec = st.fragment(settings)()
+    with button:
+        ask_button(
+            "Launch",
+            LAUNCH,
+            True,
+            type="primary",
+            icon=":material/rocket_launch:",
+            key="launch",
+            width="stretch",
+            disabled=store is None,
+        )
+    if LAUNCH in asked() and store is not None and spec is not None:
+        launch(store, spec, LAUNCH)
+    asked().pop(LAUNCH, None)
+with right:
+    if fault := launch_fault():
+        st.error(fault, icon=":material/error:")
+    if absent:
+        st.info(absent)
+    run_head(shown, store)
+    live_view(shown, store, "", ladder_picture)
+
+if shown.run.result is not None and not shown.moving:
+    verdict(shown.run, answers_of(shown))
+show_claims(shown.run)
+show_leak()
+next_page(RUNS)
