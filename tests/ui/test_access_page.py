@@ -1,0 +1,125 @@
+"""The page Access: what a query reveals, the ladder with its recorded run, the claims; nothing of it needs torch."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from kdlab.distill.metrics import metrics_of
+from kdlab.lessons.claims import CLAIMS
+from kdlab.models.inside_examples import inside_examples
+from kdlab.runs.curves import curves
+from kdlab.runs.ladder import NAME
+from kdlab.runs.recorded import recorded_run
+from kdlab.ui.access.claims import answer
+from kdlab.ui.access.ladder_charts import BYTES, RUNGS, SECONDS, heights, ladder_figure
+from kdlab.ui.access.reveals import rungs
+from kdlab.ui.examples import subjects
+from kdlab.ui.examples.subjects import showcase
+
+MAIN = str(Path(__file__).parents[2] / "kdlab" / "main.py")
+
+
+@pytest.fixture(autouse=True)
+def lab_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
+
+
+def page(**query: str) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=180)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run().switch_page("../pages/access.py").run()
+
+
+@pytest.mark.parametrize("teacher", ["fashion", "digits"])
+def test_the_inside_of_every_example_of_the_gallery_is_kept(teacher: str) -> None:
+    assert set(showcase(teacher)) <= set(inside_examples(teacher))
+
+
+def test_a_query_reveals_rung_by_rung_with_its_size() -> None:
+    example = showcase("fashion")[0]
+    found = {rung.title: rung for rung in rungs("fashion", example, subjects.test_subject("fashion", example))}
+    assert list(found) == [
+        "Label",
+        "Label and probability",
+        "Top 3",
+        "All probabilities",
+        "Logits",
+        "Hidden states",
+        "Attention",
+        "Gradients",
+        "Weights",
+    ]
+    assert found["Label"].size == "3.3 bits"
+    assert found["All probabilities"].size == "40 bytes"
+    assert found["Hidden states"].size == "12.5 kB"
+    assert found["Attention"].size == "98 bytes"
+    assert found["Gradients"].size.startswith("15.7 kB; 20 bytes")
+    other = next(n for n in range(100) if n not in inside_examples("fashion"))
+    assert len(rungs("fashion", other, subjects.test_subject("fashion", other))) == 5
+
+
+def test_what_is_kept_inside_gives_the_teachers_own_logits() -> None:
+    """The last layer on the mean of the hidden states, but for its bias: one vector for all examples."""
+    found = inside_examples("fashion")
+    without_bias = np.stack([one.output_weights @ one.hidden.astype(np.float32).mean(0) for one in found.values()])
+    logits = np.stack([subjects.test_subject("fashion", number).answer for number in found])
+    biases = logits - without_bias
+    assert np.abs(biases - biases.mean(0)).max() < 0.02
+
+
+def test_the_page_teaches_with_no_click() -> None:
+    app = page()
+    assert not app.exception
+    headings = [header.value for header in app.header]
+    assert headings[:2] == ["What one query reveals", "Run the ladder"]
+    assert "What the lesson claims" in headings
+    assert "Black box leaks" in headings
+    words = " ".join(block.value for block in app.markdown)
+    assert "A run recorded on" in words
+    assert all(claim.question in words for claim in CLAIMS)
+
+
+def test_a_student_without_a_hidden_layer_closes_the_inner_rungs_with_the_reason() -> None:
+    app = page()
+    app.selectbox(key="student").set_value("linear").run()
+    closed = [caption.value for caption in app.caption if "is closed" in caption.value]
+    assert len(closed) == 2
+    assert all("the student has none" in caption for caption in closed)
+
+
+def test_the_ladder_is_drawn_against_rungs_bytes_and_seconds() -> None:
+    run, rows, _ = recorded_run(NAME)
+    drawn, arms = curves(rows, run.spec), run.spec.arms
+    assert drawn is not None
+    assert run.result is not None
+    for against in (RUNGS, BYTES, SECONDS):
+        where = heights(arms, against, run.result["costs"], run.spec.total_steps, 700)
+        figure = ladder_figure(drawn, arms, metrics_of("classification")["accuracy"], 0.9, where, against)
+        assert len(figure["data"]) == len(arms) - (against == BYTES)  # labels only asks nothing
+    seconds = dict(zip((arm.key for arm in arms), heights(arms, SECONDS, run.result["costs"], 800, 700), strict=True))
+    assert seconds["gradients"] > seconds["logits"]
+
+
+def test_each_claim_is_answered_by_the_run_or_said_to_be_open() -> None:
+    run, _, _ = recorded_run(NAME)
+    assert "On top of its softened logits: hidden states" in answer("accuracy", run)
+    assert "against an untrained teacher's" in answer("accuracy", run)
+    assert "times the bytes of an answer" in answer("cost", run)
+    assert "The teacher's labels alone, against labels only" in answer("api", run)
+    assert "cannot say" in answer("small", run)
+    assert "not words" in answer("rare", run)
+    assert "has not ended" in answer("accuracy", replace(run, result=None))
+    better = copy.deepcopy(run)
+    assert better.result is not None
+    arms = {arm["key"]: arm for arm in better.result["arms"]}
+    arms["hidden"]["accuracy"] = [value + 0.05 for value in arms["logits"]["accuracy"]]
+    assert "**Here hidden states help.**" in answer("accuracy", better)
+    del better.result["costs"]
+    assert "did not measure" in answer("cost", better)
