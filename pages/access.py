@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 from pydantic import ValidationError
 
 from kdlab.data.registry import DATASETS
 from kdlab.lessons.path import RUNS
-from kdlab.models.catalogue import STUDENTS, students_for
+from kdlab.models.catalogue import get_teacher, students_for
 from kdlab.models.inside_examples import inside_examples
 from kdlab.runs import ladder
 from kdlab.runs.ladder import Ladder
@@ -18,7 +20,7 @@ from kdlab.ui.access.ladder_view import ladder_picture
 from kdlab.ui.access.leak import show_leak
 from kdlab.ui.access.reveals import show_reveals
 from kdlab.ui.examples import controls
-from kdlab.ui.examples.subjects import hesitant, test_subject
+from kdlab.ui.examples.subjects import hesitant
 from kdlab.ui.run.commands import LAUNCH, ask_button, asked, carry_out, launch, launch_fault
 from kdlab.ui.run.controls import spec_choice, spec_slider, switch
 from kdlab.ui.run.head import run_head
@@ -28,8 +30,6 @@ from kdlab.ui.run.store import lab_store
 from kdlab.ui.run.verdict import verdict
 from kdlab.ui.run.view import live_view
 from kdlab.ui.way import next_page
-
-TEACHER, DATASET = "fashion", "fashion"
 
 store = lab_store()
 carry_out(store)
@@ -47,22 +47,27 @@ st.markdown(
     "Between them lie rungs. What does each reveal, what does it cost, and what does a student make of it?"
 )
 st.header("What one query reveals", anchor=False)
-controls.choose_example(TEACHER, hesitant(TEACHER))
-example = st.session_state["example"]
-if example not in inside_examples(TEACHER):
+teacher = controls.choose_teacher()
+if teacher is not None:
+    controls.choose_example(teacher, hesitant(teacher))
+subject = controls.choose_subject(teacher)
+example = st.session_state["example"] if teacher is not None and subject.name else None
+kept = {} if teacher is None else inside_examples(teacher)
+if example not in kept:
     st.caption(
         "Of this example only the outputs are kept; those of the gallery show the teacher's inside too."
+        if kept
+        else "Only outputs are shown here: of pictures the teacher's inside is shown too."
     )
-show_reveals(TEACHER, example, test_subject(TEACHER, example))
+show_reveals(teacher, example, subject)
+dataset = "fashion" if teacher is None else get_teacher(teacher).dataset
 
 
 def settings() -> RunSpec | None:
     """The ladder's settings; a drag reruns only this. None where they do not fit together."""
-    data = DATASETS[DATASET]
-    values = {"dataset": DATASET}
-    values["student"] = spec_choice(
-        "student", {s.name: STUDENTS[s.name].title for s in students_for(DATASET)}, Ladder
-    )
+    data = DATASETS[dataset]
+    values: dict[str, Any] = {"dataset": dataset}
+    values["student"] = spec_choice("student", {s.name: s.title for s in students_for(dataset)}, Ladder)
     values["labels"] = spec_slider("labels", Ladder, min_value=len(data.classes), max_value=data.train_size)
     values["transfer"] = spec_slider("transfer", Ladder, max_value=data.train_size - values["labels"])
     for field in ("temperature", "kd_weight", "k", "epochs", "seeds"):

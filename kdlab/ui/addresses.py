@@ -42,8 +42,8 @@ ADDRESSES: Mapping[LabPage, Address] = {
     ),
     DISTILL: Address(_SETTINGS | {"run", "detail", "result"}, {"data": "dataset", "T": "temperature", "w": "kd_weight"}),
     ACCESS: Address(
-        frozenset(Ladder.model_fields) | {"run", "example", "measure", "against", "result", "queries", "sent"},
-        {"data": "dataset", "T": "temperature", "w": "kd_weight"},
+        _EXAMPLE | set(Ladder.model_fields) - {"dataset"} | {"run", "measure", "against", "result", "queries", "sent"},
+        {"dataset": "data", "T": "temperature", "w": "kd_weight"},
     ),
     RUNS: Address(frozenset({"whose", "state", "dataset", "page", "compare"}), {"data": "dataset"}),
 }

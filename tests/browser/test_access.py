@@ -90,6 +90,7 @@ SIGHTS = {
     "Loss of a text": "/loss?data=languages",
     "Distill with the recorded run": "/distill",
     "A run that is done": "/distill?run={0}",
+    "The ladder with the recorded run": "/access",
     "Runs with rows": "/runs",
     "Two runs compared": "/runs?compare={0},{1}",
 }

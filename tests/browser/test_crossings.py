@@ -20,6 +20,7 @@ TITLES = {
     "Soft targets": "Soft targets",
     "Loss": "Loss",
     "Distill": "Distill",
+    "Access": "Access",
     "Runs": "Runs",
 }
 PATHS = {name: "/" if name == "Home" else f"/{name.lower().replace(' ', '-')}" for name in TITLES}
@@ -54,10 +55,19 @@ def _settled(page: Page, name: str) -> None:
 def _shows(page: Page, name: str, view: View) -> None:
     """The page shows what was chosen, where it shows such things at all."""
     _settled(page, name)
-    if name not in ("Soft targets", "Loss"):
+    if name not in ("Soft targets", "Loss", "Access"):
+        return
+    if name == "Access":
+        _shows_example(page, view)
         return
     slider = page.get_by_role("slider", name="Temperature T")
     expect(slider).to_have_attribute("aria-valuetext", view.temperature)
+    _shows_example(page, view)
+    if name == "Soft targets" and view.example:
+        expect(page.locator(".kd-portrait")).to_have_attribute("src", view.example)
+
+
+def _shows_example(page: Page, view: View) -> None:
     if view.text:
         expect(page.get_by_label("Type in any language")).to_have_value(view.text)
     elif view.numbers:
@@ -65,8 +75,6 @@ def _shows(page: Page, name: str, view: View) -> None:
     else:
         chosen = page.get_by_role("group", name="Examples", exact=True).locator("[aria-pressed=true] img")
         expect(chosen).to_have_attribute("src", view.example)
-    if name == "Soft targets" and view.example:
-        expect(page.locator(".kd-portrait")).to_have_attribute("src", view.example)
     expect(page.get_by_text("The link asked for")).to_have_count(0)
 
 

@@ -16,7 +16,7 @@ LINKS = {
     "Heat a sharp teacher": (r"/soft-targets\?(?=.*data=own)(?=.*p=0\.99)(?=.*T=1$|.*T=1&)", "Soft targets"),
     "Pull at a student": (r"/loss", "Loss"),
     "See all that was launched": (r"/runs", "Runs"),
-    "Compare answers and probabilities": (r"/distill", "Distill"),
+    "Climb the ladder": (r"/access", "Access"),
 }
 
 
@@ -73,19 +73,17 @@ def test_the_picture_is_told_with_its_numbers(browser_page: Page):
     expect(picture).to_have_count(1)
 
 
-def test_home_says_what_a_black_box_gives_and_that_white_boxes_are_not_here(browser_page: Page):
+def test_home_says_what_a_black_box_gives_and_what_a_white_box_adds(browser_page: Page):
     browser_page.goto("/")
     station = browser_page.get_by_text(re.compile("A black box gives only what the teacher puts out"))
     expect(station).to_contain_text("its answers, or its probabilities too")
-    expect(station).to_contain_text(
-        re.compile("white box .* hidden states, attention and gradients; .* not use these yet")
-    )
+    expect(station).to_contain_text(re.compile("white box .* hidden states, attention and gradients: rung by rung"))
 
 
 def test_every_page_ends_with_the_question_that_the_next_one_answers(browser_page: Page):
     browser_page.goto("/")
     expect(browser_page).to_have_title("KD Lab")
-    for title in ("Soft targets", "Loss", "Distill", "Runs", "Soft targets"):
+    for title in ("Soft targets", "Loss", "Distill", "Access", "Runs", "Soft targets"):
         link = browser_page.get_by_role("link", name="Next: ")
         expect(link).to_contain_text("?")
         link.click()

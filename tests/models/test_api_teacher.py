@@ -220,7 +220,7 @@ def test_an_answer_is_on_the_disk_before_it_counts(
 ):
     asking = teacher()
     for found in asking.ask(TEXTS):
-        lines = [line for path in tmp_path.glob("*.jsonl") for line in path.read_text().splitlines()]
+        lines = [line for path in tmp_path.glob("*.jsonl") for line in path.read_text(encoding="utf-8").splitlines()]
         rows = [json.loads(line) for line in lines]
         assert text_sha256(TEXTS[found.position]) in {row["text"] for row in rows}
         assert {(row["model"], row["endpoint"], row["temperature"], row["top_logprobs"]) for row in rows} == {
@@ -310,7 +310,7 @@ with kept.claim("f" * 64) as mine:
 
 
 def test_where_answers_cannot_be_kept_nothing_is_asked(server: Loopback, tmp_path: Path):
-    (tmp_path / "full").write_text("a file where a folder should be")
+    (tmp_path / "full").write_text("a file where a folder should be", encoding="utf-8")
     asking = ApiTeacher(Endpoint(server.url, "model-1"), CLASSES, tmp_path / "full", budget=99)
     asking.probe()
     with pytest.raises(EndpointError, match=r"cannot be kept.*Free some space"):

@@ -71,7 +71,7 @@ def test_the_key_appears_nowhere(
     server.usually = says(KEY, {KEY: 0.5, "A": 0.4})
     asking = teacher()
     spoken += [repr(asking), repr(vars(asking)), repr(asking.probe()), repr(list(asking.ask(TEXTS)))]
-    spoken += [path.read_text() for path in tmp_path.iterdir() if path.is_file()]
+    spoken += [path.read_text(encoding="utf-8") for path in tmp_path.iterdir() if path.is_file()]
     spoken += [str(path) for path in tmp_path.iterdir()]
     spoken += [caplog.text, repr([vars(record) for record in caplog.records]), *capfd.readouterr()]
     assert "kdlab" not in KEY

@@ -91,7 +91,7 @@ def test_a_student_without_a_hidden_layer_closes_the_inner_rungs_with_the_reason
     app.selectbox(key="student").set_value("linear").run()
     closed = [caption.value for caption in app.caption if "is closed" in caption.value]
     assert len(closed) == 2
-    assert all("the student has none" in caption for caption in closed)
+    assert all("the student has none that" in caption for caption in closed)
 
 
 def test_the_ladder_is_drawn_against_rungs_bytes_and_seconds() -> None:

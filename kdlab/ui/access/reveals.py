@@ -12,7 +12,6 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from kdlab.core import softmax
 from kdlab.distill.access import Access
 from kdlab.models.catalogue import teacher_card
 from kdlab.models.inside_examples import InsideExample, inside_examples
@@ -34,8 +33,8 @@ class Rung:
     adds: str
 
 
-def show_reveals(teacher: str, example: int, subject: Subject) -> None:
-    """Draws the rungs for a test example."""
+def show_reveals(teacher: str | None, example: int | None, subject: Subject) -> None:
+    """Draws the rungs for an example. example: its number in the test set; None for what a visitor gave."""
     css = Path(__file__).with_name("reveals.css").read_text(encoding="utf-8")
     cards = "".join(
         f'<section class="kd-rung"><h3>{rung.title}</h3><p class="kd-size">{rung.size}</p>{rung.drawing}<p>{rung.adds}</p></section>'
@@ -44,9 +43,10 @@ def show_reveals(teacher: str, example: int, subject: Subject) -> None:
     st.html(f'<style>{css}</style><div class="kd-rungs">{cards}</div>')
 
 
-def rungs(teacher: str, example: int, subject: Subject) -> list[Rung]:
+def rungs(teacher: str | None, example: int | None, subject: Subject) -> list[Rung]:
     """From the label to the weights; those inside the teacher only where they were kept for the example."""
-    logits, p = subject.answer, softmax(subject.answer)
+    p = subject.soft_targets(1.0)
+    logits = subject.answer if subject.is_logits else np.log(np.maximum(p, 1e-12))
     names, classes = [called(name) for name in subject.classes], len(p)
     order = np.argsort(-p, kind="stable")
     first = int(order[0])
@@ -82,12 +82,13 @@ def rungs(teacher: str, example: int, subject: Subject) -> list[Rung]:
             "Adds one number to the probabilities: their common height, which no softmax shows.",
         ),
     ]
-    inside = inside_examples(teacher).get(example)
-    return found + ([] if inside is None else _inside(teacher, inside, subject, names, first))
+    inside = None if teacher is None or example is None else inside_examples(teacher).get(example)
+    if teacher is None or inside is None:
+        return found
+    return found + _inside(teacher, inside, names, first)
 
 
-def _inside(
-    teacher: str, inside: InsideExample, subject: Subject, names: list[str], first: int
+def _inside(teacher: str, inside: InsideExample, names: list[str], first: int
 ) -> list[Rung]:
     positions, channels = inside.hidden.shape
     attention, slope = inside.attention, inside.jacobian[first].astype(np.float32)

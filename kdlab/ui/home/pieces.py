@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from kdlab.core.probability import softmax
-from kdlab.lessons.path import DISTILL, LOSS, RUNS, SOFT_TARGETS, LabPage
+from kdlab.lessons.path import ACCESS, DISTILL, LOSS, RUNS, SOFT_TARGETS, LabPage
 from kdlab.models.catalogue import teacher_logits
 from kdlab.runs.home import HomeError, home
 from kdlab.ui.examples.subjects import Subject
@@ -69,10 +69,9 @@ WAY = (
     Stop(
         "Black box and white box",
         "A black box gives only what the teacher puts out: its answers, or its probabilities too. Each is an arm of "
-        "every run. A white box also shows hidden states, attention and gradients; the lab does not use these yet.",
-        DISTILL,
-        "Compare answers and probabilities",
-        ":material/visibility:",
+        "every run. A white box also shows hidden states, attention and gradients: rung by rung, what does each buy?",
+        ACCESS,
+        "Climb the ladder",
     ),
 )
 ACROSS = 3
