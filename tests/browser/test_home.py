@@ -44,7 +44,7 @@ def test_every_link_leads_to_its_page(browser_page: Page):
 
 def test_the_way_on_home_shows_every_page_in_order(browser_page: Page):
     browser_page.goto("/")
-    expect(browser_page.get_by_role("link", name="Compare answers and probabilities")).to_be_visible()
+    expect(browser_page.get_by_role("link", name="Climb the ladder")).to_be_visible()
     leads = (
         browser_page.get_by_test_id("stPageLink")
         .get_by_role("link")
@@ -52,7 +52,7 @@ def test_the_way_on_home_shows_every_page_in_order(browser_page: Page):
             "links => links.map(link => new URL(link.href)).filter(to => !to.hash).map(to => to.pathname)"
         )
     )
-    assert list(dict.fromkeys(leads)) == ["/soft-targets", "/loss", "/distill", "/runs"]
+    assert list(dict.fromkeys(leads)) == ["/soft-targets", "/loss", "/distill", "/access", "/runs"]
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -61,17 +61,17 @@ WAY = (
         "Launch a distillation",
     ),
     Stop(
-        "Comparing",
-        "Every run stays: open it again, lay two side by side, take its numbers and its student with you.",
-        RUNS,
-        "See all that was launched",
-    ),
-    Stop(
         "Black box and white box",
         "A black box gives only what the teacher puts out: its answers, or its probabilities too. Each is an arm of "
         "every run. A white box also shows hidden states, attention and gradients: rung by rung, what does each buy?",
         ACCESS,
         "Climb the ladder",
+    ),
+    Stop(
+        "Comparing",
+        "Every run stays: open it again, lay two side by side, take its numbers and its student with you.",
+        RUNS,
+        "See all that was launched",
     ),
 )
 ACROSS = 3
