@@ -73,6 +73,7 @@ class Ladder(Setting):
                 key=key,
                 label=label,
                 said=said,
+                student=f"student of {said}",
                 hue=f"{_HUES[key]:g}",
                 kd_weight=w,
                 control="labels_only",

@@ -17,7 +17,7 @@ from kdlab.runs.curves import curves
 from kdlab.runs.ladder import NAME
 from kdlab.runs.recorded import recorded_run
 from kdlab.ui.access.claims import answer
-from kdlab.ui.access.ladder_charts import BYTES, RUNGS, SECONDS, heights, ladder_figure
+from kdlab.ui.access.ladder_charts import BYTES, RUNGS, SECONDS, ladder_figure, rows
 from kdlab.ui.access.reveals import rungs
 from kdlab.ui.examples import subjects
 from kdlab.ui.examples.subjects import showcase
@@ -95,16 +95,22 @@ def test_a_student_without_a_hidden_layer_closes_the_inner_rungs_with_the_reason
 
 
 def test_the_ladder_is_drawn_against_rungs_bytes_and_seconds() -> None:
-    run, rows, _ = recorded_run(NAME)
-    drawn, arms = curves(rows, run.spec), run.spec.arms
+    run, points, _ = recorded_run(NAME)
+    drawn, arms = curves(points, run.spec), run.spec.arms
     assert drawn is not None
     assert run.result is not None
+    costs = run.result["costs"]
     for against in (RUNGS, BYTES, SECONDS):
-        where = heights(arms, against, run.result["costs"], run.spec.total_steps, 700)
-        figure = ladder_figure(drawn, arms, metrics_of("classification")["accuracy"], 0.9, where, against)
-        assert len(figure["data"]) == len(arms) - (against == BYTES)  # labels only asks nothing
-    seconds = dict(zip((arm.key for arm in arms), heights(arms, SECONDS, run.result["costs"], 800, 700), strict=True))
-    assert seconds["gradients"] > seconds["logits"]
+        found = rows(arms, against, costs, run.spec.total_steps, 700)
+        assert {row.key for row in found} == {arm.key for arm in arms}
+        figure = ladder_figure(drawn, arms, metrics_of("classification")["accuracy"], 0.9, found)
+        assert len(figure["data"]) == len(arms)
+        assert figure["layout"]["yaxis"]["ticktext"] == [row.name for row in found]
+    by_bytes = [row.name for row in rows(arms, BYTES, costs, 800, 700)]
+    assert by_bytes[:2] == ["Labels only · nothing", "Label · 3.3 bits"]
+    assert by_bytes[-1].endswith("12.6 kB")
+    by_seconds = [row.key for row in rows(arms, SECONDS, costs, 800, 700)]
+    assert by_seconds.index("gradients") > by_seconds.index("logits")
 
 
 def test_each_claim_is_answered_by_the_run_or_said_to_be_open() -> None:

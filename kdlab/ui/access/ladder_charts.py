@@ -1,8 +1,9 @@
-"""The ladder as a figure: how good each arm's students are, against what the teacher revealed to them."""
+"""The ladder as a figure: how good each arm's students are, a row an arm, in the order of rungs or of what they cost."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,51 +16,48 @@ from kdlab.ui.run.charts import drawn_as
 RUNGS, BYTES, SECONDS = "Rungs", "Bytes a query", "Seconds"
 
 
-def heights(
-    arms: tuple[Arm, ...], against: str, costs: dict[str, dict[str, float]], steps: int, queries: int
-) -> list[float]:
-    """Where each arm stands on the upright axis: its number from the top, or what it cost. NaN where that is unknown.
+class Row(NamedTuple):
+    """An arm's key, and its name with what it cost."""
+
+    key: str
+    name: str
+
+
+def rows(
+    arms: tuple[Arm, ...], against: str, costs: Mapping[str, Mapping[str, float]], steps: int, queries: int
+) -> list[Row]:
+    """The arms from the top down: as they stand in the run, or the cheapest first.
 
     costs: by an arm's key, as `kdlab.runs.rung_costs.rung_costs` gives them. Seconds are of teacher and student.
     """
     if against == RUNGS:
-        return [float(-place) for place in range(len(arms))]
-    found = []
-    for arm in arms:
-        cost = costs.get(arm.key)
-        if cost is None:
-            found.append(float("nan"))
-        elif against == BYTES:
-            found.append(cost["bytes"] or float("nan"))
-        else:
-            found.append(cost["teacher_seconds"] * queries + cost["student_seconds"] * steps)
-    return found
+        return [Row(arm.key, arm.label) for arm in arms]
+    spent = {
+        arm.key: costs[arm.key]["bytes"]
+        if against == BYTES
+        else costs[arm.key]["teacher_seconds"] * queries + costs[arm.key]["student_seconds"] * steps
+        for arm in arms
+    }
+    said = _bytes if against == BYTES else _seconds
+    ordered = sorted(arms, key=lambda arm: spent[arm.key])
+    return [Row(arm.key, f"{arm.label} · {said(spent[arm.key])}") for arm in ordered]
 
 
 def ladder_figure(
-    curves: Curves,
-    arms: tuple[Arm, ...],
-    metric: Metric,
-    teacher: float | None,
-    where: list[float],
-    against: str,
+    curves: Curves, arms: tuple[Arm, ...], metric: Metric, teacher: float | None, drawn: list[Row]
 ) -> Figure:
-    """The arms' means now, with 95 % intervals over seeds; the teacher as a line where it has this number.
-
-    where: each arm's height, as `heights` gives it. Against rungs each arm is a row with its name.
-    """
-    rows = against == RUNGS
+    """The arms' means now, with 95 % intervals over seeds; the teacher as a line where it has this number."""
+    roles = {arm.key: role for role, arm in drawn_as(arms)}
     traces: list[dict[str, Any]] = []
-    labels: list[dict[str, Any]] = []
-    for (role, arm), y in zip(drawn_as(arms), where, strict=True):
-        line = curves.line(metric.name, arm.key)
+    for place, row in enumerate(drawn):
+        line, role = curves.line(metric.name, row.key), roles[row.key]
         mean, half = float(line.mean[-1]), float(np.nan_to_num(line.half[-1]))
-        if not np.isfinite(mean) or not np.isfinite(y):
+        if not np.isfinite(mean):
             continue
         traces.append(
             {
                 "x": [mean],
-                "y": [y],
+                "y": [place],
                 "mode": "markers",
                 "marker": {"color": role.colour, "symbol": role.marker, "size": 12},
                 "error_x": {
@@ -69,61 +67,48 @@ def ladder_figure(
                     "thickness": 3,
                     "width": 0,
                 },
-                "hovertemplate": f"{arm.label} %{{x:{metric.form}}} ± {half:{metric.form}}<extra></extra>",
+                "hovertemplate": f"{row.name} %{{x:{metric.form}}} ± {half:{metric.form}}<extra></extra>",
             }
         )
-        if not rows:
-            labels.append(
-                direct_label(
-                    mean,
-                    np.log10(y) if against == BYTES else y,
-                    arm.label,
-                    role,
-                    yshift=12,
-                    xshift=0,
-                    xanchor="center",
-                )
-            )
-    upright: dict[str, Any] = {
-        "title": {"text": "" if rows else f"{against}, all told" if against == SECONDS else against}
-    }
-    if rows:
-        upright |= {
-            "tickvals": where,
-            "ticktext": [arm.label for arm in arms],
-            "range": [min(where) - 0.6, max(where) + 0.6],
-            "showgrid": False,
-        }
-    elif against == BYTES:
-        upright |= {"type": "log"}
-    shapes = []
+    shapes, labels = [], []
     if teacher is not None:
-        shapes.append(
-            {
-                "type": "line",
-                "x0": teacher,
-                "x1": teacher,
-                "yref": "paper",
-                "y0": 0,
-                "y1": 1,
-                "line": ROLES["teacher"].line(2),
-            }
-        )
-        labels.append(
-            direct_label(
-                teacher, 1, "Teacher", "teacher", yref="paper", yanchor="bottom", xanchor="right", xshift=0
-            )
-        )
+        ends = {"x0": teacher, "x1": teacher, "yref": "paper", "y0": 0, "y1": 1}
+        shapes.append({"type": "line", **ends, "line": ROLES["teacher"].line(2)})
+        above = {"yref": "paper", "yanchor": "bottom", "xanchor": "right", "xshift": 0}
+        labels.append(direct_label(teacher, 1, "Teacher", "teacher", **above))
     return {
         "data": traces,
         "layout": {
             "xaxis": {
                 "title": {"text": metric.title + (f", {metric.unit}" if metric.unit else "")},
-                "tickformat": metric.form if metric.unit else ".0%", "nticks": 5, "tickangle": 0,
+                "tickformat": metric.form if metric.unit else ".0%",
+                "nticks": 5,
+                "tickangle": 0,
             },
-            "yaxis": upright,
+            "yaxis": {
+                "tickvals": list(range(len(drawn))),
+                "ticktext": [row.name for row in drawn],
+                "range": [len(drawn) - 0.4, -0.6],
+                "showgrid": False,
+            },
             "annotations": labels,
             "shapes": shapes,
             "margin": {"t": 24},
         },
     }
+
+
+def _bytes(number: float) -> str:
+    if number == 0:
+        return "nothing"
+    return (
+        f"{8 * number:.1f} bits"
+        if number < 8
+        else f"{number:,.0f} bytes"
+        if number < 10_000
+        else f"{number / 1000:,.1f} kB"
+    )
+
+
+def _seconds(number: float) -> str:
+    return f"{number:,.1f} s"

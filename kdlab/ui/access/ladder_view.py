@@ -9,7 +9,7 @@ import streamlit as st
 
 from kdlab.distill.metrics import metrics_of
 from kdlab.models.catalogue import teacher_card
-from kdlab.ui.access.ladder_charts import BYTES, RUNGS, SECONDS, heights, ladder_figure
+from kdlab.ui.access.ladder_charts import BYTES, RUNGS, SECONDS, ladder_figure, rows
 from kdlab.ui.run.source import Shown
 from kdlab.ui.widgets.live_plot import live_plot
 
@@ -50,13 +50,13 @@ def ladder_picture(shown: Shown) -> None:
     metric, arms = metrics[name], run.spec.arms
     teacher = teacher_card(run.spec.teacher)["test_accuracy"] if name == "accuracy" else None
     queries = run.spec.labels + run.spec.transfer
-    where = heights(arms, against, costs, run.spec.total_steps, queries)
+    drawn = rows(arms, against, costs, run.spec.total_steps, queries)
     lines = [(arm.label, curves.line(name, arm.key)) for arm in arms]
     said = "; ".join(f"{label} {format(float(line.mean[-1]), metric.form)}" for label, line in lines)
     live_plot(
-        ladder_figure(curves, arms, metric, teacher, where, against),
+        ladder_figure(curves, arms, metric, teacher, drawn),
         key="ladder",
-        height=120 + 30 * len(arms) if against == RUNGS else 460,
+        height=120 + 30 * len(arms),
         alt=f"{metric.title} of each rung's students now. {said}."
         + (f" The teacher {teacher:.1%}." if teacher else ""),
         plays=shown.replayed,
@@ -68,9 +68,7 @@ def ladder_picture(shown: Shown) -> None:
             f"{run.spec.total_steps:,} steps. Measured here at the end of the run; all arms trained side by side."
         )
     if against == BYTES:
-        st.caption(
-            "Payload of one answer: what is sent, not what is learned from it. Labels only asks nothing and is not drawn."
-        )
+        st.caption("Payload of one answer: what is sent, not what is learned from it.")
 
 
 def sentence(lines: list[tuple[str, Any]], more_is_better: bool, form: str) -> str:

@@ -88,8 +88,7 @@ def rungs(teacher: str | None, example: int | None, subject: Subject) -> list[Ru
     return found + _inside(teacher, inside, names, first)
 
 
-def _inside(teacher: str, inside: InsideExample, names: list[str], first: int
-) -> list[Rung]:
+def _inside(teacher: str, inside: InsideExample, names: list[str], first: int) -> list[Rung]:
     positions, channels = inside.hidden.shape
     attention, slope = inside.attention, inside.jacobian[first].astype(np.float32)
     side = round(positions**0.5)

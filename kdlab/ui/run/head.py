@@ -14,7 +14,7 @@ from kdlab.runs.store import Run, Store
 from kdlab.server.identity import visitor_id
 from kdlab.ui.run.commands import AGAIN, COMMAND, ask_button, still_waits
 from kdlab.ui.run.source import Shown, start_replay
-from kdlab.ui.run.titles import state_words
+from kdlab.ui.run.titles import run_title, state_words
 
 
 def run_head(shown: Shown, store: Store | None) -> None:
@@ -49,8 +49,8 @@ def _state(shown: Shown) -> str:
         return f"**{state_words(shown.run)}**"
     ended = time.gmtime(shown.run.ended or 0)
     return (
-        f"**A run recorded on {ended.tm_mday} {time.strftime('%B %Y', ended)}**, with this page's default settings. "
-        "Launch for yours."
+        f"**A run recorded on {ended.tm_mday} {time.strftime('%B %Y', ended)}**, with "
+        f"{'the default' if 'default settings' in run_title(shown.run) else 'these'} settings. Launch for yours."
     )
 
 
