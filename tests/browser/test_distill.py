@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 SHORT = "/distill?dataset=digits&labels=50&transfer=0&epochs=30&seeds=2"
-LONG = "/distill?dataset=digits&labels=500&transfer=0&epochs=400"
+LONG = "/distill?dataset=digits&labels=500&transfer=0&epochs=400&batch_size=8"
 
 
 def learning_curves(page: Page) -> Locator:
