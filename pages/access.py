@@ -11,7 +11,6 @@ from kdlab.data.registry import DATASETS
 from kdlab.lessons.path import RUNS
 from kdlab.models.catalogue import get_teacher, students_for
 from kdlab.models.inside_examples import inside_examples
-from kdlab.runs import ladder
 from kdlab.runs.ladder import Ladder
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.runs.store import StoreError
@@ -21,9 +20,9 @@ from kdlab.ui.access.leak import show_leak
 from kdlab.ui.access.reveals import show_reveals
 from kdlab.ui.examples import controls
 from kdlab.ui.examples.subjects import hesitant
-from kdlab.ui.run.commands import LAUNCH, ask_button, asked, carry_out, launch, launch_fault
+from kdlab.ui.run.commands import carry_out
 from kdlab.ui.run.controls import spec_choice, spec_slider, switch
-from kdlab.ui.run.head import run_head
+from kdlab.ui.run.launching import head_of, launch_pad
 from kdlab.ui.run.on_show import run_on_show
 from kdlab.ui.run.source import absent_because, answers_of, on_show, recorded
 from kdlab.ui.run.store import lab_store
@@ -35,11 +34,11 @@ store = lab_store()
 carry_out(store)
 run_id = run_on_show(store)
 try:
-    shown = on_show(run_id, store, ladder.NAME)
+    shown = on_show(run_id, store, Ladder.recipe)
     absent = absent_because(run_id, shown, store)
 except StoreError as error:
     st.error(str(error), icon=":material/folder_off:")
-    store, shown, absent = None, recorded(ladder.NAME), None
+    store, shown, absent = None, recorded(Ladder.recipe), None
 
 st.title("Access")
 st.markdown(
@@ -93,28 +92,9 @@ def settings() -> RunSpec | None:
 st.header("Run the ladder", anchor=False)
 left, right = st.columns([1, 2.2], gap="large")
 with left:
-    button = st.container()
-    spec = st.fragment(settings)()
-    with button:
-        ask_button(
-            "Launch",
-            LAUNCH,
-            True,
-            type="primary",
-            icon=":material/rocket_launch:",
-            key="launch",
-            width="stretch",
-            disabled=store is None,
-        )
-    if LAUNCH in asked() and store is not None and spec is not None:
-        launch(store, spec, LAUNCH)
-    asked().pop(LAUNCH, None)
+    launch_pad(store, settings)
 with right:
-    if fault := launch_fault():
-        st.error(fault, icon=":material/error:")
-    if absent:
-        st.info(absent)
-    run_head(shown, store)
+    head_of(shown, store, absent)
     live_view(shown, store, "", ladder_picture)
 
 if shown.run.result is not None and not shown.moving:

@@ -11,9 +11,9 @@ from kdlab.runs.comparison import no_verdict
 from kdlab.runs.recipes import ThreeArms
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.runs.store import StoreError
-from kdlab.ui.run.commands import LAUNCH, ask_button, asked, carry_out, launch, launch_fault
+from kdlab.ui.run.commands import carry_out
 from kdlab.ui.run.controls import apply_preset, run_controls
-from kdlab.ui.run.head import run_head
+from kdlab.ui.run.launching import head_of, launch_pad
 from kdlab.ui.run.on_show import run_on_show
 from kdlab.ui.run.source import absent_because, answers_of, on_show, recorded
 from kdlab.ui.run.steering import follow, in_hand, steer, whom_it_steers
@@ -67,29 +67,9 @@ with st.container(horizontal=True):
 
 left, right = st.columns([1, 2.2], gap="large")
 with left:
-    # Above the settings, so that it is seen without scrolling; outside their fragment, so that no click is lost.
-    button = st.container()
-    spec = st.fragment(controls)()
-    with button:
-        ask_button(
-            "Launch",
-            LAUNCH,
-            True,
-            type="primary",
-            icon=":material/rocket_launch:",
-            key="launch",
-            width="stretch",
-            disabled=store is None,
-        )
-    if LAUNCH in asked() and store is not None and spec is not None:
-        launch(store, spec, LAUNCH)
-    asked().pop(LAUNCH, None)  # these settings do not fit together
+    launch_pad(store, controls)
 with right:
-    if fault := launch_fault():
-        st.error(fault, icon=":material/error:")
-    if absent:
-        st.info(absent)
-    run_head(shown, store)
+    head_of(shown, store, absent)
     ended = shown.run.result is not None and not shown.moving
     if ended:
         st.markdown(headline(shown.run))

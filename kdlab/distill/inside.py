@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -37,13 +38,14 @@ def load_inside(teacher: str, access: Access, rows: np.ndarray, cache: Path, dev
     dataset = get_dataset(get_teacher(teacher).dataset)
     x = dataset.load().x_train
     untrained = access.whose == "untrained"
+    network = functools.cache(lambda: _network(teacher, untrained))  # loaded for the first shard that is not there
     signal = TeacherSignal(
         cache,
         teacher=f"{teacher} {'untrained' if untrained else weights_sha256(teacher)}",
         rows=f"{dataset.fingerprint()} train",
         access=Access(access.rung, layer=access.layer, whose="untrained" if untrained else "teacher"),
         count=len(x),
-        ask=lambda part: _ask(_network(teacher, untrained), access, np.array(x[part]), part.start),
+        ask=lambda part: _ask(network(), access, np.array(x[part]), part.start),
         shard_rows=_SHARD_ROWS,
     )
     _fits(signal, len(rows), device)

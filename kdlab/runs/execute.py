@@ -28,10 +28,11 @@ from kdlab.models.checkpoints import CheckpointError
 from kdlab.models.kept_files import measured_once
 from kdlab.models.networks import build_student, build_teacher
 from kdlab.models.profile import Profile, profile
-from kdlab.runs import artifacts, endings, ladder
+from kdlab.runs import artifacts, endings
 from kdlab.runs.build import make_trainer
 from kdlab.runs.claims import Claim, ClaimLostError
 from kdlab.runs.home import home
+from kdlab.runs.ladder import Ladder
 from kdlab.runs.patience import patiently
 from kdlab.runs.reporter import Cancelled, Diverged, LeftPaused, Reporter, heartbeat
 from kdlab.runs.rung_costs import rung_costs
@@ -129,7 +130,7 @@ def _result(run_id: str, spec: RunSpec, trainer: Trainer, seconds: float) -> dic
         "threads": torch.get_num_threads(),
         "seconds": seconds,
         "overlap": _overlap(spec),
-        "costs": rung_costs(spec, trainer) if spec.recipe.name == ladder.NAME else {},
+        "costs": rung_costs(spec, trainer) if spec.recipe.name == Ladder.recipe else {},
     }
 
 

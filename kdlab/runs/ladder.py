@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -11,29 +11,28 @@ from kdlab.distill.arms import Arm
 from kdlab.distill.objective_catalogue import ForwardKL, HardLabels, QuantisedKL, TopKKL
 from kdlab.distill.white_box_catalogue import AttentionTransfer, Hint, JacobianMatch, WhiteBox
 from kdlab.runs.contrasts import Contrast
-from kdlab.runs.recipes import ThreeArms
-from kdlab.runs.spec import MadeBy, RunSpec, Setting, control
+from kdlab.runs.recipes import Recipe
+from kdlab.runs.spec import RunSpec, control
 
-NAME = "ladder"
 ALL = "logits"
 """The key of the arm on the last rung of the black box: every other one is compared with it."""
 _BITS = (8, 4, 2)
 
 
-class Ladder(Setting):
+class Ladder(Recipe):
     """Labels only; the teacher's label, with its probability, its likeliest classes, all of them, softened; and the same
     with a look inside: hidden states, attention, gradients. Rungs that do not fit the student are left out.
 
     Raises pydantic's ValidationError; `kdlab.runs.spec.explain` puts it in words.
     """
 
+    recipe: ClassVar[str] = "ladder"
+
     student: str = Field(
         "cnn-small",
         description="The shape of the small model. Where it has no hidden layer, the rungs inside the teacher are closed.",
         json_schema_extra=control("Student"),
     )
-    temperature: float = ThreeArms.model_fields["temperature"]  # type: ignore[assignment]
-    kd_weight: float = ThreeArms.model_fields["kd_weight"]  # type: ignore[assignment]
     k: int = Field(
         3,
         ge=2,
@@ -51,14 +50,6 @@ class Ladder(Setting):
         description="Three more arms whose logits come in 8, 4 and 2 bits: how many does dark knowledge need?",
         json_schema_extra=control("Coarse logits"),
     )
-
-    def spec(self) -> RunSpec:
-        """The run that these settings ask for."""
-        shared = {name: getattr(self, name) for name in Setting.model_fields}
-        own = self.model_dump(exclude=set(Setting.model_fields))
-        arms = self._arms()
-        made = {"arms": arms, "contrasts": _contrasts(arms), "recipe": MadeBy(name=NAME, settings=own)}
-        return RunSpec.model_validate(shared | made)
 
     def closed(self) -> dict[str, str]:
         """The rungs inside the teacher that do not fit this student: title → why, in a sentence."""
@@ -137,22 +128,21 @@ class Ladder(Setting):
             ]
         return found
 
-
-def _contrasts(arms: tuple[Arm, ...]) -> tuple[Contrast, ...]:
-    """Every arm against the logits; the first that looks inside the teacher is the run's question."""
-    keys = [arm.key for arm in arms if arm.key != ALL]
-    first = next((key for key in keys if key in _SHOWN), "labels_only")
-    by_key = {arm.key: arm for arm in arms}
-    return tuple(
-        Contrast(
-            key=key,
-            minuend=key,
-            subtrahend=ALL,
-            words=f"{by_key[key].in_a_sentence[0].upper()}{by_key[key].in_a_sentence[1:]}, against logits alone",
-            label=by_key[key].label,
+    def _contrasts(self, arms: tuple[Arm, ...]) -> tuple[Contrast, ...]:
+        """Every arm against the logits; the first that looks inside the teacher is the run's question."""
+        keys = [arm.key for arm in arms if arm.key != ALL]
+        first = next((key for key in keys if key in _SHOWN), "labels_only")
+        by_key = {arm.key: arm for arm in arms}
+        return tuple(
+            Contrast(
+                key=key,
+                minuend=key,
+                subtrahend=ALL,
+                words=f"{by_key[key].in_a_sentence[0].upper()}{by_key[key].in_a_sentence[1:]}, against logits alone",
+                label=by_key[key].label,
+            )
+            for key in sorted(keys, key=lambda key: (key != first, keys.index(key)))
         )
-        for key in sorted(keys, key=lambda key: (key != first, keys.index(key)))
-    )
 
 
 _SHOWN = {"hidden": "hidden states", "attention": "attention", "gradients": "gradients"}

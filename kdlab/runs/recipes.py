@@ -6,7 +6,7 @@ The spec stores the arms and contrasts themselves, so a recipe may change withou
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -15,13 +15,16 @@ from kdlab.distill.objective_catalogue import AnyObjective, ForwardKL, HardLabel
 from kdlab.runs.contrasts import Contrast
 from kdlab.runs.spec import MadeBy, RunSpec, Setting, control
 
+T = TypeVar("T", bound="Recipe")
 
-class ThreeArms(Setting):
-    """Labels only, the teacher's answers, the objective: no curve without its control.
 
-    The middle arm tells what softness adds from what more labelled data adds. Raises pydantic's ValidationError;
-    `kdlab.runs.spec.explain` puts it in words.
+class Recipe(Setting):
+    """What a page's controls say, and the run that it makes of them: its own arms and contrasts.
+
+    Raises pydantic's ValidationError; `kdlab.runs.spec.explain` puts it in words.
     """
+
+    recipe: ClassVar[str]
 
     temperature: float = Field(
         2.0,
@@ -37,6 +40,31 @@ class ThreeArms(Setting):
         description="Weight w of the distillation term; the labels' term has 1 − w.",
         json_schema_extra=control("KD weight", "", 0.01),
     )
+
+    def spec(self, *, stored: bool = False) -> RunSpec:
+        """The run that these settings ask for, or asked for when they were stored."""
+        shared = {name: getattr(self, name) for name in Setting.model_fields}
+        own = self.model_dump(exclude=set(Setting.model_fields))
+        arms = self._arms()
+        made = {"arms": arms, "contrasts": self._contrasts(arms), "recipe": MadeBy(name=self.recipe, settings=own)}
+        return RunSpec.model_validate(shared | made, context={"stored": stored})
+
+    def _arms(self) -> tuple[Arm, ...]:
+        raise NotImplementedError
+
+    def _contrasts(self, arms: tuple[Arm, ...]) -> tuple[Contrast, ...]:
+        raise NotImplementedError
+
+
+class ThreeArms(Recipe):
+    """Labels only, the teacher's answers, the objective: no curve without its control.
+
+    The middle arm tells what softness adds from what more labelled data adds. Raises pydantic's ValidationError;
+    `kdlab.runs.spec.explain` puts it in words.
+    """
+
+    recipe: ClassVar[str] = "three_arms"
+
     objective: AnyObjective = Field(
         ForwardKL(),
         description="What the distillation term asks of the student.",
@@ -55,17 +83,6 @@ class ThreeArms(Setting):
             return json.loads(value)
         except (json.JSONDecodeError, RecursionError) as error:
             raise ValueError(f"the objective {value[:40]!r} is not JSON; write its name alone") from error
-
-    def spec(self, *, stored: bool = False) -> RunSpec:
-        """The run that these settings ask for, or asked for when they were stored."""
-        shared = {name: getattr(self, name) for name in Setting.model_fields}
-        own = self.model_dump(exclude=set(Setting.model_fields))
-        made = {
-            "arms": self._arms(),
-            "contrasts": self._contrasts(),
-            "recipe": MadeBy(name="three_arms", settings=own),
-        }
-        return RunSpec.model_validate(shared | made, context={"stored": stored})
 
     def _arms(self) -> tuple[Arm, ...]:
         softness = self.objective.is_soft_targets
@@ -99,7 +116,7 @@ class ThreeArms(Setting):
             ),
         )
 
-    def _contrasts(self) -> tuple[Contrast, ...]:
+    def _contrasts(self, arms: tuple[Arm, ...]) -> tuple[Contrast, ...]:
         softness = self.objective.is_soft_targets
         taught, on_top = ("Soft targets", "Softness") if softness else (self.objective.title, self.objective.title)
         where = "unlabelled data" if self.transfer else "the labelled data"
@@ -134,13 +151,13 @@ def three_arms(**settings: Any) -> RunSpec:
     return ThreeArms.model_validate(settings).spec()
 
 
-def settings_of(spec: RunSpec) -> ThreeArms | None:
-    """The settings of which the recipe made this run; None where it was another recipe, or an older lab's."""
-    if spec.recipe.name != "three_arms":
+def settings_of(spec: RunSpec, of: type[T]) -> T | None:
+    """The settings of which this recipe made the run; None where it was another recipe, or an older lab's."""
+    if spec.recipe.name != of.recipe:
         return None
     shared = {name: getattr(spec, name) for name in Setting.model_fields}
     try:
-        return ThreeArms.model_validate(shared | spec.recipe.settings)
+        return of.model_validate(shared | spec.recipe.settings)
     except ValidationError:
         return None
 

@@ -18,7 +18,7 @@ CONTROLS = (
     "[role=slider], input, [role=combobox], [role=radio], [role=tab], .kdlab-plot, .tiles button, "
     ".stMain [data-testid=stButtonGroup] button"
 )
-STEERED = ("/soft-targets", "/loss", "/distill")
+STEERED = ("/soft-targets", "/loss", "/distill", "/access")
 MAIN = "document.querySelector('[data-testid=stMain]')"
 SCROLLED = f"{MAIN}.scrollTop"
 # All that a visitor may have set, as the page shows it.

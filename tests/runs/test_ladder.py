@@ -74,7 +74,7 @@ def test_a_ladder_is_read_back_as_it_was_stored_and_its_title_says_what_differs(
         spec = ladder(**settings)
         assert read_spec(json.loads(spec.model_dump_json())) == spec
     assert spec_title(ladder()) == "Ladder on Fashion-MNIST · default settings"
-    assert spec_title(ladder(placebos=True, k=5, seeds=2)).endswith("2 seeds · top 5 · with placebos")
+    assert spec_title(ladder(placebos=True, k=5, seeds=2)).endswith("top 5 · with placebos · 2 seeds")
 
 
 def test_a_ladder_trains_and_says_what_each_rung_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

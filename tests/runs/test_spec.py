@@ -108,7 +108,7 @@ def test_an_objective_that_is_no_json_is_a_sentence(text: str) -> None:
 def test_a_spec_keeps_the_settings_that_made_it() -> None:
     settings = ThreeArms(dataset="digits", temperature=3.5, kd_weight=0.4, objective={"name": "dkd", "target_weight": 2})
     stored = read_spec(json.loads(settings.spec().model_dump_json()))
-    assert settings_of(stored) == settings
+    assert settings_of(stored, ThreeArms) == settings
     assert stored == settings.spec()
 
 
@@ -156,5 +156,5 @@ def test_a_run_that_drew_from_a_larger_pool_than_today_s_is_read_and_no_new_one_
     spec = read_spec(old)
     assert spec.labels == 6000
     assert read_spec(json.loads(spec.model_dump_json())) == spec
-    assert settings_of(spec) is None
+    assert settings_of(spec, ThreeArms) is None
     assert "to train on; lower one of them" in faults(labels=6000, transfer=0)

@@ -14,13 +14,14 @@ from kdlab.distill.metrics import metrics_of
 from kdlab.lessons.claims import CLAIMS
 from kdlab.models.inside_examples import inside_examples
 from kdlab.runs.curves import curves
-from kdlab.runs.ladder import NAME
+from kdlab.runs.ladder import Ladder
 from kdlab.runs.recorded import recorded_run
 from kdlab.ui.access.claims import answer
 from kdlab.ui.access.ladder_charts import BYTES, RUNGS, SECONDS, ladder_figure, rows
 from kdlab.ui.access.reveals import rungs
 from kdlab.ui.examples import subjects
 from kdlab.ui.examples.subjects import showcase
+from kdlab.ui.run.result_charts import told_by_class
 
 MAIN = str(Path(__file__).parents[2] / "kdlab" / "main.py")
 
@@ -95,7 +96,7 @@ def test_a_student_without_a_hidden_layer_closes_the_inner_rungs_with_the_reason
 
 
 def test_the_ladder_is_drawn_against_rungs_bytes_and_seconds() -> None:
-    run, points, _ = recorded_run(NAME)
+    run, points, _ = recorded_run(Ladder.recipe)
     drawn, arms = curves(points, run.spec), run.spec.arms
     assert drawn is not None
     assert run.result is not None
@@ -107,20 +108,29 @@ def test_the_ladder_is_drawn_against_rungs_bytes_and_seconds() -> None:
         assert len(figure["data"]) == len(arms)
         assert figure["layout"]["yaxis"]["ticktext"] == [row.name for row in found]
     by_bytes = [row.name for row in rows(arms, BYTES, costs, 800, 700)]
-    assert by_bytes[:2] == ["Labels only · nothing", "Label · 3.3 bits"]
+    assert by_bytes[:2] == ["Labels only · 0 bits", "Label · 3.3 bits"]
     assert by_bytes[-1].endswith("12.6 kB")
     by_seconds = [row.key for row in rows(arms, SECONDS, costs, 800, 700)]
     assert by_seconds.index("gradients") > by_seconds.index("logits")
 
 
+def test_of_many_arms_those_of_the_question_are_told_by_class() -> None:
+    spec = recorded_run(Ladder.recipe)[0].spec
+    assert told_by_class(spec) == ("labels_only", "logits", "hidden")
+    few = recorded_run()[0].spec
+    assert told_by_class(few) == tuple(arm.key for arm in few.arms)
+
+
 def test_each_claim_is_answered_by_the_run_or_said_to_be_open() -> None:
-    run, _, _ = recorded_run(NAME)
+    run, _, _ = recorded_run(Ladder.recipe)
     assert "On top of its softened logits: hidden states" in answer("accuracy", run)
     assert "against an untrained teacher's" in answer("accuracy", run)
+    assert "measured when the run was recorded" in answer("cost", run)
+    assert "measured here" in answer("cost", replace(run, owner="ann"))
     assert "times the bytes of an answer" in answer("cost", run)
     assert "The teacher's labels alone, against labels only" in answer("api", run)
     assert "cannot say" in answer("small", run)
-    assert "not words" in answer("rare", run)
+    assert "No run of this lab says" in answer("rare", run)
     assert "has not ended" in answer("accuracy", replace(run, result=None))
     better = copy.deepcopy(run)
     assert better.result is not None

@@ -76,7 +76,7 @@ def changed(draw: st.DrawFn) -> tuple[RunSpec, RunSpec]:
     """A spec, and the same with some of its settings drawn again."""
     spec = draw(specs())
     other = draw(st.fixed_dictionaries({}, optional=SETTINGS))
-    settings = settings_of(spec)
+    settings = settings_of(spec, ThreeArms)
     assert settings is not None
     return spec, ThreeArms.model_validate(settings.model_dump() | other).spec()
 

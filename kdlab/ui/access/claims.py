@@ -10,6 +10,7 @@ from kdlab.core.intervals import Interval, paired_difference
 from kdlab.lessons.claims import CLAIMS
 from kdlab.runs.comparison import compare, in_words
 from kdlab.runs.ladder import ALL
+from kdlab.runs.recorded import OWNER
 from kdlab.runs.store import Run
 
 _INSIDE = ("hidden", "attention", "gradients")
@@ -22,7 +23,8 @@ def show_claims(run: Run) -> None:
         with st.container(border=True):
             st.markdown(f"**{claim.question}**")
             st.markdown(answer(claim.key, run))
-            st.caption(f"Published: {claim.published}")
+            if claim.published:
+                st.caption(f"Published: {claim.published}")
 
 
 def answer(key: str, run: Run) -> str:
@@ -41,11 +43,7 @@ def answer(key: str, run: Run) -> str:
             return _cost(run)
         case "api":
             return _api(run)
-    return (
-        "This run cannot say: its data are not words."
-        if run.spec.dataset in ("fashion", "digits")
-        else "Not measured yet."
-    )
+    return "No run of this lab says: none measures yet how often the words of a text occur."
 
 
 def _accuracy(run: Run) -> str:
@@ -88,7 +86,8 @@ def _cost(run: Run) -> str:
         f"student's step and {costs[arm.key]['bytes'] / base['bytes']:,.0f} times the bytes of an answer"
         for arm in inside
     )
-    return f"Against logits, measured here: {said}."
+    when = "when the run was recorded" if run.owner == OWNER else "here"
+    return f"Against logits, measured {when}: {said}."
 
 
 def _api(run: Run) -> str:

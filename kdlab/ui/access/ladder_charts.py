@@ -10,6 +10,7 @@ import numpy as np
 from kdlab.distill.arms import Arm
 from kdlab.distill.metrics import Metric
 from kdlab.runs.curves import Curves
+from kdlab.ui.look.numbers import size
 from kdlab.ui.look.style import ROLES, Figure, direct_label
 from kdlab.ui.run.charts import drawn_as
 
@@ -38,9 +39,9 @@ def rows(
         else costs[arm.key]["teacher_seconds"] * queries + costs[arm.key]["student_seconds"] * steps
         for arm in arms
     }
-    said = _bytes if against == BYTES else _seconds
     ordered = sorted(arms, key=lambda arm: spent[arm.key])
-    return [Row(arm.key, f"{arm.label} · {said(spent[arm.key])}") for arm in ordered]
+    said = {key: size(8 * cost) if against == BYTES else f"{cost:,.1f} s" for key, cost in spent.items()}
+    return [Row(arm.key, f"{arm.label} · {said[arm.key]}") for arm in ordered]
 
 
 def ladder_figure(
@@ -96,19 +97,3 @@ def ladder_figure(
             "margin": {"t": 24},
         },
     }
-
-
-def _bytes(number: float) -> str:
-    if number == 0:
-        return "nothing"
-    return (
-        f"{8 * number:.1f} bits"
-        if number < 8
-        else f"{number:,.0f} bytes"
-        if number < 10_000
-        else f"{number / 1000:,.1f} kB"
-    )
-
-
-def _seconds(number: float) -> str:
-    return f"{number:,.1f} s"

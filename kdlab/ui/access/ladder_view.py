@@ -65,7 +65,8 @@ def ladder_picture(shown: Shown) -> None:
     if against == SECONDS:
         st.caption(
             f"Teacher: its time for an answer × {queries:,} queries. Student: its time for a step, alone × "
-            f"{run.spec.total_steps:,} steps. Measured here at the end of the run; all arms trained side by side."
+            f"{run.spec.total_steps:,} steps. Measured {'when the run was recorded' if shown.recorded else 'here'}, at its end; "
+            "all arms trained side by side."
         )
     if against == BYTES:
         st.caption("Payload of one answer: what is sent, not what is learned from it.")
@@ -79,6 +80,7 @@ def sentence(lines: list[tuple[str, Any]], more_is_better: bool, form: str) -> s
     ordered = sorted(means, reverse=more_is_better)
     (best, first), (worst, last) = ordered[0], ordered[-1]
     return (
-        f"Now **{first.removeprefix('+ ')}** stands first with {best:{form}}, **{last.removeprefix('+ ')}** last with "
-        f"{worst:{form}}. Every arm asks the same queries; bars are 95 % intervals over seeds."
+        f"Now **{first.removeprefix('+ ')}** has the {'highest' if more_is_better else 'lowest'} mean, {best:{form}}, "
+        f"**{last.removeprefix('+ ')}** the {'lowest' if more_is_better else 'highest'}, {worst:{form}}. Bars are 95 % "
+        "intervals over seeds; which arms differ is said at the end of the run, paired over seeds."
     )

@@ -17,6 +17,7 @@ from kdlab.models.catalogue import teacher_card
 from kdlab.models.inside_examples import InsideExample, inside_examples
 from kdlab.ui.examples.subjects import Subject
 from kdlab.ui.examples.words import called, percent
+from kdlab.ui.look.numbers import size
 
 _SHOWN = 3  # classes on the rung between one and all
 _BITS_INSIDE = 16
@@ -54,31 +55,31 @@ def rungs(teacher: str | None, example: int | None, subject: Subject) -> list[Ru
         Rung(
             "Label",
             f'<p class="kd-word">{html.escape(names[first])}</p>',
-            _size(Access("label").bits_per_query(classes)),
+            size(Access("label").bits_per_query(classes)),
             "The answer, and nothing else.",
         ),
         Rung(
             "Label and probability",
             f'<p class="kd-word">{html.escape(names[first])} <b>{percent(float(p[first]))}</b></p>',
-            _size(Access("label_and_probability").bits_per_query(classes)),
+            size(Access("label_and_probability").bits_per_query(classes)),
             "Adds how sure it is: where there is doubt, not between whom.",
         ),
         Rung(
             f"Top {_SHOWN}",
             _bars([names[k] for k in order[:_SHOWN]], p[order[:_SHOWN]]),
-            _size(Access("top_k", _SHOWN).bits_per_query(classes)),
+            size(Access("top_k", _SHOWN).bits_per_query(classes)),
             "Adds who else was in question, as far as an API shows it.",
         ),
         Rung(
             "All probabilities",
             _bars(names, p),
-            _size(Access("probabilities").bits_per_query(classes)),
+            size(Access("probabilities").bits_per_query(classes)),
             "Adds the faint ones. Heated, they are the soft targets.",
         ),
         Rung(
             "Logits",
             _bars(names, logits, signed=True),
-            _size(Access("logits").bits_per_query(classes)),
+            size(Access("logits").bits_per_query(classes)),
             "Adds one number to the probabilities: their common height, which no softmax shows.",
         ),
     ]
@@ -99,7 +100,7 @@ def _inside(teacher: str, inside: InsideExample, names: list[str], first: int) -
                 _heat(inside.hidden.astype(np.float32)),
                 f"{positions} positions by {channels} channels; {np.mean(inside.hidden > 0):.0%} of the numbers are above 0",
             ),
-            _size(_BITS_INSIDE * inside.hidden.size),
+            size(_BITS_INSIDE * inside.hidden.size),
             "Says nothing of classes by itself: what the teacher sees, before it judges.",
         )
     ]
@@ -112,7 +113,7 @@ def _inside(teacher: str, inside: InsideExample, names: list[str], first: int) -
                     _heat(attention.reshape(side, side)),
                     f"a map of {side} by {side}; it looks most at row {y + 1}, column {x + 1}",
                 ),
-                _size(_BITS_INSIDE * positions),
+                size(_BITS_INSIDE * positions),
                 "Made of the hidden states: where they are large, not what they say.",
             )
         )
@@ -125,7 +126,7 @@ def _inside(teacher: str, inside: InsideExample, names: list[str], first: int) -
                 f"how each pixel moves the logit of {names[first]}; most at row {y + 1}, column {x + 1}, "
                 f"by {f'{slope[y, x]:+.1f}'.replace('-', '−')} for a pixel from black to white",
             ),
-            f"{_size(_BITS_INSIDE * inside.jacobian.size)}; {_size(_BITS_INSIDE * len(names))} for one direction",
+            f"{size(_BITS_INSIDE * inside.jacobian.size)}; {size(_BITS_INSIDE * len(names))} for one direction",
             "Adds to the logits what they would be next to this example.",
         ),
         Rung(
@@ -134,7 +135,7 @@ def _inside(teacher: str, inside: InsideExample, names: list[str], first: int) -
                 _heat(inside.output_weights),
                 f"the last layer, {inside.output_weights.shape[0]} classes by {inside.output_weights.shape[1]} channels",
             ),
-            f"{_size(32 * teacher_card(teacher)['parameters'])}, once",
+            f"{size(32 * teacher_card(teacher)['parameters'])}, once",
             "Answers every query there is. Here: its last layer.",
         ),
     ]
@@ -168,15 +169,3 @@ def _image(pixels: np.ndarray, alt: str) -> str:
     Image.fromarray(pixels, "RGBA").save(packed, "PNG", optimize=True)
     data = base64.b64encode(packed.getvalue()).decode()
     return f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt)}"><p class="kd-alt">{html.escape(alt)}</p>'
-
-
-def _size(bits: float) -> str:
-    if bits < 8 * 8:
-        return f"{bits:.1f} bits"
-    return (
-        f"{bits / 8:,.0f} bytes"
-        if bits < 8e4
-        else f"{bits / 8e3:,.1f} kB"
-        if bits < 8e6
-        else f"{bits / 8e6:,.1f} MB"
-    )

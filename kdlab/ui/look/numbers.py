@@ -23,6 +23,15 @@ def share(mean: float) -> str:
     return f"{mean:.1%}" if math.isfinite(mean) else "no number"
 
 
+def size(bits: float) -> str:
+    """How much is sent: in bits where that is little, else in bytes."""
+    if bits < 64:
+        return f"{bits:.1f}".removesuffix(".0") + " bits"
+    if bits < 8e4:
+        return f"{bits / 8:,.0f} bytes"
+    return f"{bits / 8e3:,.1f} kB" if bits < 8e6 else f"{bits / 8e6:,.1f} MB"
+
+
 def direction(cosine: float) -> str:
     """How two gradients stand to each other, from their cosine."""
     if cosine > 0.8:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kdlab.runs.recipes import settings_of
-from kdlab.runs.store import Store, StoreError
+from kdlab.lessons.path import ACCESS, DISTILL, LabPage
+from kdlab.runs.ladder import Ladder
+from kdlab.runs.recipes import ThreeArms, settings_of
+from kdlab.runs.store import Run, Store, StoreError
 from kdlab.ui.run.controls import names_settings, set_controls
 from kdlab.ui.run.steering import steered_values
 from kdlab.ui.url_state import arrivals, page_on_show
@@ -21,6 +23,11 @@ def put_on_show(run_id: str, *, launched: bool = False) -> None:
     st.session_state[_here(_LAST)] = run_id
     st.query_params[_PARAMETER] = run_id
     st.session_state[_LAUNCHED] = run_id if launched else None
+
+
+def page_of(run: Run) -> LabPage:
+    """The page that shows such a run best."""
+    return ACCESS if run.spec.recipe.name == Ladder.recipe else DISTILL
 
 
 def just_launched() -> str | None:
@@ -49,7 +56,7 @@ def run_on_show(store: Store | None) -> str | None:
         run = store.get(run_id)
     except StoreError:
         return run_id
-    settings = None if run is None else settings_of(run.spec)
+    settings = None if run is None else settings_of(run.spec, ThreeArms)
     if run is not None and settings is not None and not names_settings(st.query_params):
         set_controls(settings.model_copy(update=steered_values(run)))
     return run_id

@@ -158,10 +158,11 @@ def _plain_label(x: float, y: float, text: str, role: Role, **annotation: Any) -
 
 
 def per_class(spec: RunSpec, result: dict[str, Any], classes: tuple[str, ...]) -> Figure:
-    """Accuracy of each true class, a row a class: every arm's mean over seeds and the teacher."""
-    shown = [(ROLES["teacher"], np.array(result["teacher_per_class"]))]
+    """Accuracy of each true class, a row a class: the arms' means over seeds (`told_by_class`) and the teacher."""
+    shown, told = [(ROLES["teacher"], np.array(result["teacher_per_class"]))], told_by_class(spec)
     for place, (arm, kept) in enumerate(zip(spec.arms, result["arms"], strict=True)):
-        shown.append((arm_role(arm.hue, arm.label, place), class_means(kept["per_class"])))
+        if arm.key in told:
+            shown.append((arm_role(arm.hue, arm.label, place), class_means(kept["per_class"])))
     traces = [
         {
             "x": [float(value) if np.isfinite(value) else None for value in values],
@@ -196,6 +197,18 @@ def per_class(spec: RunSpec, result: dict[str, Any], classes: tuple[str, ...]) -
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         },
     }
+
+
+_FEW_ARMS = 7  # whose marks are still told apart in a row
+
+
+def told_by_class(spec: RunSpec) -> tuple[str, ...]:
+    """The keys of the arms whose classes are shown: all of a few, else the first and those of the run's question."""
+    keys = [arm.key for arm in spec.arms]
+    if len(keys) <= _FEW_ARMS or not spec.contrasts:
+        return tuple(keys)
+    asked = {keys[0], spec.contrasts[0].minuend, spec.contrasts[0].subtrahend}
+    return tuple(key for key in keys if key in asked)
 
 
 def class_means(per_class: list[list[float | None]]) -> np.ndarray:

@@ -61,7 +61,7 @@ def in_hand(run: Run | None) -> bool:
 
 def steered_values(run: Run) -> dict[str, float]:
     """Temperature and kd_weight as they are now, or were at the run's end; empty for a run that has no such sliders."""
-    launched = settings_of(run.spec)
+    launched = settings_of(run.spec, ThreeArms)
     if launched is None:
         return {}
     steering = run.asked if run.active else run.steering
@@ -94,7 +94,7 @@ def forget_slider_positions() -> None:
 
 def _differs(run: Run, settings: ThreeArms) -> str:
     """What keeps these settings from steering the run: the first that is another, empty where none is."""
-    launched = settings_of(run.spec)
+    launched = settings_of(run.spec, ThreeArms)
     if launched is None:
         return "kind of experiment"
     names = ("dataset", "student", "objective")

@@ -9,8 +9,8 @@ from typing import Any
 from kdlab.data.registry import DATASETS
 from kdlab.distill.objective_catalogue import Objective
 from kdlab.models.catalogue import STUDENTS, TEACHERS
-from kdlab.runs import ladder
-from kdlab.runs.recipes import ThreeArms, settings_of
+from kdlab.runs.ladder import Ladder
+from kdlab.runs.recipes import Recipe, ThreeArms, settings_of
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Run
 from kdlab.ui.widgets.field_slider import said_of
@@ -32,37 +32,27 @@ def run_title(run: Run) -> str:
 
 
 def spec_title(spec: RunSpec) -> str:
-    """The data set, and each setting that is not its default in a few words; of another recipe its arms too."""
-    default, given = _default(spec.dataset), _settings(spec)
-    if spec.recipe.name == ladder.NAME:
-        return _ladder_title(spec)
+    """The data set, and each setting that is not its default in a few words; of an unknown recipe its arms too."""
+    default, given = _default(_recipe(spec), spec.dataset), _settings(spec)
     told = [
         _SETTINGS[name](value)
         for name in _SETTINGS
         if name in given and (value := given[name]) != getattr(default, name)
     ]
-    if spec.recipe.name != _RECIPE:
+    if spec.recipe.name not in _RECIPES:
         own = [f"{name.replace('_', ' ')} {value}" for name, value in spec.recipe.settings.items()]
         told = [", ".join(arm.label for arm in spec.arms), *own, *told]
-    return " · ".join([_SETTINGS["dataset"](spec.dataset), *(told or ["default settings"])])
+    on = _CALLED.get(spec.recipe.name, "") + _SETTINGS["dataset"](spec.dataset)
+    return " · ".join([on, *(told or ["default settings"])])
 
 
-def _ladder_title(spec: RunSpec) -> str:
-    """The ladder, and what of it is set otherwise."""
-    default, own = ladder.Ladder(dataset=spec.dataset), spec.recipe.settings
-    said = _SETTINGS | {
-        "k": lambda k: f"top {k}",
-        "placebos": lambda on: "with placebos" if on else "without placebos",
-        "coarse": lambda on: "with coarse logits" if on else "without coarse logits",
-    }
-    given = {name: own.get(name, getattr(spec, name, None)) for name in type(default).model_fields}
-    told = [said[name](value) for name, value in given.items() if name != "dataset" and value != getattr(default, name)]
-    return " · ".join([f"Ladder on {_SETTINGS['dataset'](spec.dataset)}", *(told or ["default settings"])])
+def _recipe(spec: RunSpec) -> type[Recipe]:
+    return _RECIPES.get(spec.recipe.name, ThreeArms)
 
 
 def _settings(spec: RunSpec) -> dict[str, Any]:
     """What the controls said, by name: the shared settings, and those of the recipe where this lab knows it."""
-    given = settings_of(spec) or spec
+    given = settings_of(spec, _recipe(spec)) or spec
     return {name: getattr(given, name) for name in _SETTINGS if hasattr(given, name)}
 
 
@@ -71,7 +61,7 @@ def differing_settings(first: Run, second: Run) -> list[tuple[str, str, str]]:
     ours, theirs = _settings(first.spec), _settings(second.spec)
     rows = [
         (said_of(info)["title"], _SETTINGS[name](ours[name]), _SETTINGS[name](theirs[name]))
-        for name, info in ThreeArms.model_fields.items()
+        for name, info in _recipe(first.spec).model_fields.items()
         if name in ours and name in theirs and ours[name] != theirs[name]
     ]
     if first.spec.recipe.name != second.spec.recipe.name:
@@ -97,8 +87,8 @@ def _steered(run: Run) -> str:
 
 
 @cache
-def _default(dataset: str) -> ThreeArms:
-    return ThreeArms(dataset=dataset)
+def _default(recipe: type[Recipe], dataset: str) -> Recipe:
+    return recipe(dataset=dataset)
 
 
 def _number(value: float) -> str:
@@ -126,7 +116,8 @@ def _counted(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
 
-_RECIPE = "three_arms"
+_RECIPES: dict[str, type[Recipe]] = {recipe.recipe: recipe for recipe in (ThreeArms, Ladder)}
+_CALLED = {Ladder.recipe: "Ladder on "}
 _SETTINGS: dict[str, Callable[[Any], str]] = {
     "dataset": lambda name: DATASETS[name].title,
     "teacher": lambda name: f"taught by {TEACHERS[name].title}",
@@ -134,6 +125,9 @@ _SETTINGS: dict[str, Callable[[Any], str]] = {
     "labels": lambda count: f"{count:,} labels",
     "transfer": lambda count: f"{count:,} unlabelled" if count else "nothing unlabelled",
     "objective": _objective,
+    "k": lambda k: f"top {k}",
+    "placebos": lambda on: "with placebos" if on else "without placebos",
+    "coarse": lambda on: "with coarse logits" if on else "without coarse logits",
     "temperature": lambda value: f"T {_number(value)}",
     "kd_weight": lambda value: f"w {_number(value)}",
     "epochs": lambda count: _counted(count, "epoch", "epochs"),

@@ -60,6 +60,9 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
                 height=90 + 32 * len(data.classes),
                 alt=f"Accuracy of each class. {by_class(run, data)}",
             )
+            left_out = len(run.spec.arms) - len(result_charts.told_by_class(run.spec))
+            if left_out:
+                st.caption(f"The first arm and those of the run's question; {left_out} more arms are not drawn.")
     if price.open:
         with price:
             _price(run, found)

@@ -21,8 +21,8 @@ from kdlab.runs.comparison import (
 )
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Run
-from kdlab.ui.look.numbers import share
-from kdlab.ui.run.result_charts import class_means
+from kdlab.ui.look.numbers import share, size
+from kdlab.ui.run.result_charts import class_means, told_by_class
 
 
 def headline(run: Run) -> str:
@@ -131,13 +131,9 @@ def contrast_sentence(one: Found) -> str:
     return f"**{one.contrast.words}:** {words if one.difference.contains_zero else f'**{words}**'}."
 
 
-def _size(bits: float) -> str:
-    return f"{bits:.3g} bits" if bits < 10_000 else f"{bits / 8000:,.1f} kB"
-
-
 def _payload(run: Run) -> str:
     told = ", ".join(
-        f"{_size(run.spec.payload_bits(arm))} to {arm.in_a_sentence}"
+        f"{size(run.spec.payload_bits(arm))} to {arm.in_a_sentence}"
         for arm in run.spec.arms
         if arm.objective is not None
     )
@@ -197,7 +193,8 @@ def accuracies(run: Run, found: Comparison) -> str:
 def by_class(run: Run, data: Dataset) -> str:
     """Each class's accuracies, for those who do not see the picture."""
     result: dict[str, Any] = run.result or {}
-    shown = [(arm["label"], class_means(arm["per_class"])) for arm in result["arms"]]
+    told = told_by_class(run.spec)
+    shown = [(arm["label"], class_means(arm["per_class"])) for arm in result["arms"] if arm["key"] in told]
     shown += [("the teacher", np.array(result["teacher_per_class"]))]
     return " ".join(
         f"{label}: {', '.join(f'{name} {share(values[k])}' for name, values in shown)}."

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from kdlab.core.intervals import Interval
-from kdlab.lessons.path import DISTILL, RUNS
+from kdlab.lessons.path import RUNS
 from kdlab.models.catalogue import TEACHERS
 from kdlab.runs.comparison import between_runs, in_words, no_verdict, over_seeds, unpaired_because
 from kdlab.runs.curves import curves
@@ -16,6 +16,7 @@ from kdlab.runs.store import Run, Store
 from kdlab.ui.look.numbers import share
 from kdlab.ui.look.style import Role, arm_role
 from kdlab.ui.run.differences import clipped, paired_differences
+from kdlab.ui.run.on_show import page_of
 from kdlab.ui.run.titles import differing_settings, run_title
 from kdlab.ui.runs import charts_compare
 from kdlab.ui.url_state import literal, shortened
@@ -83,7 +84,7 @@ def _run_line(name: str, run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{name}**  {run_title(run)} :small[{run.id[:4]} · {stroke}]", width="stretch")
         st.page_link(
-            DISTILL.script,
+            page_of(run).script,
             label=f"Open {name}",
             icon=":material/open_in_full:",
             query_params={"run": run.id},

@@ -18,6 +18,7 @@ from kdlab.runs.store import UNDO_FOR, NotYoursError, Run, Store, StoreError
 from kdlab.runs.stored import UnreadableRun
 from kdlab.server.identity import visitor_id
 from kdlab.ui.look.numbers import share
+from kdlab.ui.run.on_show import page_of
 from kdlab.ui.run.titles import run_title, state_words
 from kdlab.ui.run.verdict_words import headline
 from kdlab.ui.runs.compare_runs import open_comparison
@@ -84,7 +85,7 @@ def _row(run: Run, store: Store) -> None:
         with buttons, st.container(horizontal=True, horizontal_alignment="right"):
             named = f":small[{title}, {short}]"
             if st.button(f"Open {named}", key=f"open-{run.id}", icon=":material/open_in_full:"):
-                st.switch_page(DISTILL.script, query_params={"run": run.id})
+                st.switch_page(page_of(run).script, query_params={"run": run.id})
             with st.popover(f"More {named}", icon=":material/more_horiz:"):
                 _downloads(run, store)
                 _delete_button(run, title, store)
