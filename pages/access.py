@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from kdlab.data.registry import DATASETS
 from kdlab.lessons.path import RUNS
 from kdlab.models.catalogue import get_teacher, students_for
-from kdlab.models.inside_examples import inside_examples
 from kdlab.runs.ladder import Ladder
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.runs.store import StoreError
@@ -51,13 +50,6 @@ if teacher is not None:
     controls.choose_example(teacher, hesitant(teacher))
 subject = controls.choose_subject(teacher)
 example = st.session_state["example"] if teacher is not None and subject.name else None
-kept = {} if teacher is None else inside_examples(teacher)
-if example not in kept:
-    st.caption(
-        "Of this example only the outputs are kept; those of the gallery show the teacher's inside too."
-        if kept
-        else "Only outputs are shown here: of pictures the teacher's inside is shown too."
-    )
 show_reveals(teacher, example, subject)
 dataset = "fashion" if teacher is None else get_teacher(teacher).dataset
 

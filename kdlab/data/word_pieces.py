@@ -97,11 +97,6 @@ def encode(texts: Sequence[str]) -> np.ndarray:
     return _ids_by_minilm_id()[minilm_encode(texts)]
 
 
-def known_pieces(text: str) -> int:
-    """How many pieces of the text the tokenizer knows, its marks not counted. Raises ModelMissing."""
-    return int((encode([text]) >= len(MARKS)).sum())
-
-
 def is_cut(text: str) -> bool:
     """Whether the window is full, so that the text may go on past it. Raises ModelMissing."""
     return bool(encode([text])[0, -1] != PADDING)

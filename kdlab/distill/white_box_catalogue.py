@@ -129,6 +129,11 @@ class AttentionTransfer(WhiteBox):
 
     weight: float = _weight(0.01, 10)
 
+    def unfit_because(self, student: tuple[Layer, ...], teacher: tuple[Layer, ...]) -> str | None:
+        if student and teacher and student[-1][0] == teacher[-1][0] == 1:
+            return f"{self.title} compares places, and the last hidden layer has a single one."
+        return super().unfit_because(student, teacher)
+
     def numbers(self, teacher: tuple[Layer, ...], classes: int) -> int:
         return teacher[-1][0]  # the map alone
 

@@ -36,8 +36,8 @@ CLAIMS = (
     Claim(
         "api",
         "Does black box work through somebody else's API?",
-        "What an API shows differs: OpenAI's chat models up to 20 log-probabilities a token and some models none, "
-        "Anthropic's none (openai 3.57's types; litellm#4031).",
+        "What an API shows differs: OpenAI's for chat 0 to 20 log-probabilities a token (openai 3.57's types), "
+        "Anthropic's none (litellm#4031).",
     ),
     Claim(
         "rare",

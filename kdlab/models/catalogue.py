@@ -86,7 +86,7 @@ STUDENTS: dict[str, StudentShape] = {
         StudentShape(
             "bert-2x384",
             "BERT, 2 × 384",
-            "A transformer of two layers, 384 wide, with 12 heads: the teacher's width, so that it can take copied layers.",
+            "A transformer of two layers, 384 wide, with 12 heads: the teacher's width.",
             "token",
         ),
     )

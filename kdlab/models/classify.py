@@ -44,9 +44,10 @@ def _characters(text: str) -> np.ndarray:
 
 
 def _word_pieces(text: str) -> np.ndarray:
-    if not word_pieces.known_pieces(text):
+    ids = word_pieces.encode([text])
+    if not (ids >= len(word_pieces.MARKS)).any():
         raise ValueError("The teacher knows nothing in this text.")
-    return word_pieces.encode([text])
+    return ids
 
 
 @cache

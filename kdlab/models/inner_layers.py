@@ -24,7 +24,7 @@ def layers_of_teacher(name: str) -> tuple[Layer, ...]:
 
 
 def layers_of_student(name: str, dataset_name: str) -> tuple[Layer, ...]:
-    """From the first hidden layer to the last; none where logits are linear in the input. Errors as `get_student`."""
+    """From the first hidden layer to the last; none where there are none, or where the lab does not look into them. Errors as `get_student`."""
     get_student(name, dataset_name)
     shape = get_dataset(dataset_name).input_shape
     match name:

@@ -7,11 +7,11 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file
 
 from kdlab.data.registry import get_dataset
 from kdlab.models.catalogue import get_teacher, weights_path, weights_sha256
 from kdlab.models.kept_files import read_arrays
+from kdlab.models.last_layer import last_layer
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class InsideExample:
 
     @property
     def attention(self) -> np.ndarray:
-        """Where the layer is busy, (positions,): the mean square over channels, of length 1 (arXiv 1612.03928)."""
+        """Where the layer is busy, (positions,): the mean square over channels, of length 1, as `kdlab.distill.white_box.attention_map`
+        has it (arXiv 1612.03928)."""
         energy = np.square(self.hidden.astype(np.float32)).mean(1)
         return energy / max(float(np.linalg.norm(energy)), 1e-12)
 
@@ -50,14 +51,8 @@ def inside_examples(teacher: str) -> dict[int, InsideExample]:
             f"What is kept of the inside of the teacher {teacher!r} belongs to other data or weights. "
             f"Run: python -m kdlab.models.record_inside {teacher} NUMBER …"
         )
-    tensors = load_file(weights_path(teacher))
-    output = tensors["output.weight"] if "output.weight" in tensors else _last_weight(tensors)
+    output = last_layer(teacher)
     return {
-        int(number): InsideExample(hidden, jacobian, output.astype(np.float32))
+        int(number): InsideExample(hidden, jacobian, output)
         for number, hidden, jacobian in zip(kept["examples"], kept["hidden"], kept["jacobian"], strict=True)
     }
-
-
-def _last_weight(tensors: dict[str, np.ndarray]) -> np.ndarray:
-    """Of a stack of numbered layers."""
-    return tensors[max(name for name in tensors if name.endswith(".weight"))]

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
 
-from kdlab.data.registry import FILES
-from kdlab.models.catalogue import weights_path
+from kdlab.data import FILES
 
 LOGIT_ROWS = FILES / "smollm2_logit_rows.npz"
 STEP = 1 / 4096
@@ -88,9 +86,3 @@ def read_logit_spectra(path: Path = LOGIT_ROWS) -> LogitSpectra:
             vocabulary=int(stored["vocabulary"]),
             columns=columns,
         )
-
-
-def last_layer_width(teacher: str) -> int:
-    """Units below a bundled teacher's logits, from the shape of its last weights. Raises ValueError for an unknown one."""
-    with safe_open(weights_path(teacher), framework="numpy") as weights:
-        return int(weights.get_slice("output.weight").get_shape()[1])

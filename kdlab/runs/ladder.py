@@ -30,7 +30,7 @@ class Ladder(Recipe):
 
     student: str = Field(
         "cnn-small",
-        description="The shape of the small model. Where it has no hidden layer, the rungs inside the teacher are closed.",
+        description="The shape of the small model. Where it has no hidden layer that the lab looks into, rungs inside the teacher are closed.",
         json_schema_extra=control("Student"),
     )
     k: int = Field(

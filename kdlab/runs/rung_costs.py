@@ -14,8 +14,8 @@ from kdlab.distill.arms import Arm
 from kdlab.distill.cohort import Cohort
 from kdlab.distill.inside import derivative, directions
 from kdlab.distill.trainer import Trainer
-from kdlab.models.checkpoints import load_teacher
 from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
+from kdlab.models.networks import build_teacher
 from kdlab.runs.spec import RunSpec
 
 _STEPS = 12
@@ -53,7 +53,7 @@ def _question(arm: Arm) -> str:
 
 def _teacher_seconds(spec: RunSpec) -> dict[str, float]:
     """For an example. A hidden layer is there once there is an answer: it costs no more."""
-    network = load_teacher(spec.teacher)
+    network = build_teacher(spec.teacher).eval()  # its time does not depend on its weights, which may not be here
     data = get_dataset(spec.dataset)
     x = torch.from_numpy(data.load().x_test[:_EXAMPLES].copy())
     with torch.no_grad():

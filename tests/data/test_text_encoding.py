@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdlab.data.registry import language_paragraphs
-from kdlab.data.text import ALPHABET, ALPHABET_SIZE, PADDING, UNKNOWN, WINDOW, encode, known_letters
+from kdlab.data.text import (
+    ALPHABET,
+    ALPHABET_SIZE,
+    PADDING,
+    SEEN,
+    UNKNOWN,
+    WINDOW,
+    encode,
+    is_cut,
+    known_letters,
+)
 
 any_text = st.text(st.characters(), max_size=3 * WINDOW)  # every plane of Unicode, lone surrogates included
 
@@ -54,6 +64,13 @@ def test_a_megabyte_is_cut_at_the_window() -> None:
     text = "droits humains " * 70_000
     assert np.array_equal(encode([text]), encode([text[: 2 * WINDOW]]))
     assert (encode([text]) > 0).all()
+
+
+def test_a_text_is_cut_where_a_letter_of_it_is_not_seen() -> None:
+    for length in (SEEN, SEEN + 1):
+        seen = (encode(["a" * length]) == encode(["a"])[0, 1]).sum()
+        assert is_cut("a" * length) == (seen < length)
+    assert not is_cut("a  " * 40)  # of which 40 letters and the spaces between are left
 
 
 def test_other_scripts_are_unknown_characters_and_empty_text_is_spaces() -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from kdlab.core.logit_rank import logit_singular_values, shown_width
-from kdlab.models.logit_rows import LOGIT_ROWS, STEP, last_layer_width, read_logit_rows, read_logit_spectra
+from kdlab.models.last_layer import last_layer
+from kdlab.models.logit_rows import LOGIT_ROWS, STEP, read_logit_rows, read_logit_spectra
 from kdlab.models.record_logit_rows import COLUMN_SEED, COLUMNS, read_text, write
 
 ROWS, SPECTRA = read_logit_rows(), read_logit_spectra()
@@ -59,9 +60,10 @@ def test_the_width_is_told_from_more_queries_than_units_and_not_before():
 
 
 def test_a_bundled_teachers_width_is_that_of_its_last_weights():
-    assert last_layer_width("fashion") == 128
+    assert last_layer("fashion").shape == (10, 128)
+    assert last_layer("digits").shape == (10, 256)
     with pytest.raises(ValueError, match="no teacher called"):
-        last_layer_width("gpt")
+        last_layer("gpt")
 
 
 def test_the_maker_refuses_logits_that_show_another_width_than_the_model_has(tmp_path, monkeypatch):

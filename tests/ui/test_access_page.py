@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from kdlab.distill.metrics import metrics_of
+from kdlab.distill.white_box import attention_map
 from kdlab.lessons.claims import CLAIMS
 from kdlab.models.inside_examples import inside_examples
 from kdlab.runs.curves import curves
@@ -45,7 +47,7 @@ def test_the_inside_of_every_example_of_the_gallery_is_kept(teacher: str) -> Non
 
 def test_a_query_reveals_rung_by_rung_with_its_size() -> None:
     example = showcase("fashion")[0]
-    found = {rung.title: rung for rung in rungs("fashion", example, subjects.test_subject("fashion", example))}
+    found = {rung.title: rung for rung in rungs("fashion", inside_examples("fashion")[example], subjects.test_subject("fashion", example))}
     assert list(found) == [
         "Label",
         "Label and probability",
@@ -62,8 +64,22 @@ def test_a_query_reveals_rung_by_rung_with_its_size() -> None:
     assert found["Hidden states"].size == "12.5 kB"
     assert found["Attention"].size == "98 bytes"
     assert found["Gradients"].size.startswith("15.7 kB; 20 bytes")
-    other = next(n for n in range(100) if n not in inside_examples("fashion"))
-    assert len(rungs("fashion", other, subjects.test_subject("fashion", other))) == 5
+    assert len(rungs("fashion", None, subjects.test_subject("fashion", example))) == 5
+
+
+def test_what_belongs_to_other_weights_is_told_and_the_outputs_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kdlab.models.inside_examples.weights_sha256", lambda _: "another")
+    inside_examples.cache_clear()
+    app = page()
+    inside_examples.cache_clear()
+    assert not app.exception
+    assert any("belongs to other data or weights" in warning.value for warning in app.warning)
+
+
+def test_the_kept_attention_is_the_objectives_map() -> None:
+    for one in list(inside_examples("fashion").values())[:3]:
+        hidden = torch.from_numpy(one.hidden.astype(np.float32))[None]
+        np.testing.assert_allclose(one.attention, attention_map(hidden)[0].numpy(), atol=1e-6)
 
 
 def test_what_is_kept_inside_gives_the_teachers_own_logits() -> None:

@@ -9,7 +9,8 @@ import streamlit as st
 
 from kdlab.core.logit_rank import DROP, logit_singular_values, shown_width
 from kdlab.models.catalogue import get_teacher, teacher_logits
-from kdlab.models.logit_rows import STEP, LogitSpectra, last_layer_width, read_logit_spectra
+from kdlab.models.last_layer import last_layer
+from kdlab.models.logit_rows import STEP, LogitSpectra, read_logit_spectra
 from kdlab.ui.access.leak_charts import said, singular_value_curve
 from kdlab.ui.url_state import publish, url_choice
 from kdlab.ui.widgets.live_plot import live_plot
@@ -152,7 +153,7 @@ def contrast_words(teacher: str) -> str:
     """A teacher whose width its logits do not show, and why. Markdown."""
     logits = teacher_logits(teacher).test
     values = logit_singular_values(logits)
-    width, units = shown_width(values), last_layer_width(teacher)
+    width, units = shown_width(values), last_layer(teacher).shape[1]
     found = (
         f"the smallest is {said(values[-1])} and there is no drop, so nothing can be read off"
         if width is None

@@ -36,15 +36,25 @@ class Rung:
 
 def show_reveals(teacher: str | None, example: int | None, subject: Subject) -> None:
     """Draws the rungs for an example. example: its number in the test set; None for what a visitor gave."""
+    kept: dict[int, InsideExample] = {}
+    try:
+        kept = {} if teacher is None else inside_examples(teacher)
+    except ValueError as fault:
+        st.warning(str(fault), icon=":material/error:")
+    inside = None if example is None else kept.get(example)
+    if kept and inside is None:
+        st.caption("Of this example only the outputs are kept; those of the gallery show the teacher's inside too.")
+    elif inside is None:
+        st.caption("Only the outputs are shown here; the teachers of pictures show their inside too.")
     css = Path(__file__).with_name("reveals.css").read_text(encoding="utf-8")
     cards = "".join(
         f'<section class="kd-rung"><h3>{rung.title}</h3><p class="kd-size">{rung.size}</p>{rung.drawing}<p>{rung.adds}</p></section>'
-        for rung in rungs(teacher, example, subject)
+        for rung in rungs(teacher, inside, subject)
     )
     st.html(f'<style>{css}</style><div class="kd-rungs">{cards}</div>')
 
 
-def rungs(teacher: str | None, example: int | None, subject: Subject) -> list[Rung]:
+def rungs(teacher: str | None, inside: InsideExample | None, subject: Subject) -> list[Rung]:
     """From the label to the weights; those inside the teacher only where they were kept for the example."""
     p = subject.soft_targets(1.0)
     logits = subject.answer if subject.is_logits else np.log(np.maximum(p, 1e-12))
@@ -83,7 +93,6 @@ def rungs(teacher: str | None, example: int | None, subject: Subject) -> list[Ru
             "Adds one number to the probabilities: their common height, which no softmax shows.",
         ),
     ]
-    inside = None if teacher is None or example is None else inside_examples(teacher).get(example)
     if teacher is None or inside is None:
         return found
     return found + _inside(teacher, inside, names, first)

@@ -78,7 +78,7 @@ TEXT_FIELDS = {
     "character": TextField(
         "Type in any language",
         "gdzie jest dworzec?",
-        f"{characters.WINDOW} characters",
+        f"{characters.SEEN} characters",
         characters.is_cut,
         ":material/translate:",
         "torch",
