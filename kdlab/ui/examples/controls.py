@@ -96,7 +96,7 @@ TEXT_FIELDS = {
 
 def choose_teacher() -> str | None:
     """Data, then teacher. None where the visitor wants numbers of their own."""
-    titles = {name: dataset.title for name, dataset in DATASETS.items()} | {OWN: "Your own numbers"}
+    titles = {name: dataset.title for name, dataset in DATASETS.items()} | {OWN: "Own numbers"}
     if arriving("data") and st.query_params.get("data") not in (None, remembered("data") or DEFAULT_DATA):
         for key in _OF_THE_DATA:
             forget(key)
@@ -139,7 +139,7 @@ def _teacher_of(data: str, notices: list[str | None]) -> str:
         st.stop()
     st.caption(
         f"Teacher: **{get_teacher(teacher).title}**, {card['parameters']:,} parameters, "
-        f"{card['test_accuracy']:.1%} of {card['test_size']:,} test examples right",
+        f"{card['test_accuracy']:.1%} of {card['test_size']:,} tests right",
         help="\n\n".join(
             filter(
                 None,
