@@ -15,10 +15,10 @@ from annotated_types import Ge, Le
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from kdlab.data.home import HomeError, home
 from kdlab.data.registry import DATASETS
 from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.models.catalogue import TEACHERS, students_for
-from kdlab.runs.home import HomeError, home
 from kdlab.runs.housekeeping import Holding, holdings, take_away
 from kdlab.runs.recipes import ThreeArms, three_arms
 from kdlab.runs.spec import RunSpec, explain

@@ -121,7 +121,7 @@ class Dataset:
 
 @cache
 def _load(name: str) -> Arrays:
-    return DATASETS[name].read()
+    return get_dataset(name).read()
 
 
 @cache
@@ -297,8 +297,14 @@ DATASETS: dict[str, Dataset] = {
 }
 
 
+def find_dataset(name: str) -> Dataset | None:
+    """The data set of that name; None where there is none."""
+    return DATASETS.get(name)
+
+
 def get_dataset(name: str) -> Dataset:
     """The data set of that name. Raises ValueError with the known names."""
-    if name not in DATASETS:
+    found = find_dataset(name)
+    if found is None:
         raise ValueError(f"There is no data set called {name!r}. Known: {', '.join(DATASETS)}.")
-    return DATASETS[name]
+    return found

@@ -11,7 +11,7 @@ from torch import Tensor
 from kdlab.data.registry import get_dataset
 from kdlab.distill.access import Access
 from kdlab.distill.teacher_signal import TeacherSignal
-from kdlab.models.catalogue import TEACHERS, TeacherLogits, teacher_logits, weights_sha256
+from kdlab.models.catalogue import TeacherLogits, get_teacher, teacher_logits, weights_sha256
 from kdlab.models.checkpoints import load_teacher
 
 # What a teacher reveals, row for row of the dataset: (N,) classes; (N, K) logits or probabilities; the likeliest
@@ -56,7 +56,7 @@ def quantised(logits: Tensor, bits: int) -> Tensor:
 
 
 def _cached_logits(teacher: str, cache: Path) -> TeacherLogits:
-    dataset = get_dataset(TEACHERS[teacher].dataset)
+    dataset = get_dataset(get_teacher(teacher).dataset)
 
     def kept(split: str, x: np.ndarray) -> np.ndarray:
         signal = TeacherSignal(

@@ -139,11 +139,17 @@ def teachers_for(dataset_name: str) -> list[TeacherEntry]:
     return [teacher for teacher in TEACHERS.values() if teacher.dataset == dataset_name]
 
 
+def find_teacher(name: str) -> TeacherEntry | None:
+    """The teacher of that name; None where there is none."""
+    return TEACHERS.get(name)
+
+
 def get_teacher(name: str) -> TeacherEntry:
     """The teacher of that name. Raises ValueError with the known names."""
-    if name not in TEACHERS:
+    found = find_teacher(name)
+    if found is None:
         raise ValueError(f"There is no teacher called {name!r}. Known: {', '.join(TEACHERS)}.")
-    return TEACHERS[name]
+    return found
 
 
 def get_student(name: str, dataset_name: str) -> StudentShape:

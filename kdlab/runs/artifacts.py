@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from kdlab.data.home import home
 from kdlab.models.kept_files import read_arrays, write_arrays, write_whole
-from kdlab.runs.home import home
 
 
 def folder(run_id: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from kdlab.data.home import home
 from kdlab.data.registry import get_dataset
 from kdlab.distill.budget import Budget
 from kdlab.distill.cohort import Cohort
@@ -14,7 +15,6 @@ from kdlab.distill.signals import load_logits, reveal
 from kdlab.distill.tasks.classification import Classification
 from kdlab.distill.trainer import Trainer
 from kdlab.models.inner_layers import layers_of_teacher
-from kdlab.runs.home import home
 from kdlab.runs.spec import RunSpec
 
 

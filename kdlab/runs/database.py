@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
-from kdlab.runs.home import home, keep_to_owner
+from kdlab.data.home import home
+from kdlab.runs.home import keep_to_owner
 from kdlab.runs.schema import StoreError, database_file, meta_table, open_schema, sqlite_pragmas
 from kdlab.runs.stored import json_or_text
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 
+from kdlab.data.home import HomeError
 from kdlab.runs import endings
 from kdlab.runs.backends import Backend, Ended, LocalBackend, slots
 from kdlab.runs.hearts import Watch
-from kdlab.runs.home import HomeError
 from kdlab.runs.schema import ACTIVE, StoreError
 from kdlab.runs.spell import Spell
 from kdlab.runs.store import Run, Store

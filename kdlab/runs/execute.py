@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from kdlab.data.home import home
 from kdlab.data.registry import get_dataset
 from kdlab.distill.batches import overlap_between_seeds
 from kdlab.distill.device import (
@@ -31,7 +32,6 @@ from kdlab.models.profile import Profile, profile
 from kdlab.runs import artifacts, endings
 from kdlab.runs.build import make_trainer
 from kdlab.runs.claims import Claim, ClaimLostError
-from kdlab.runs.home import home
 from kdlab.runs.ladder import Ladder
 from kdlab.runs.patience import patiently
 from kdlab.runs.reporter import Cancelled, Diverged, LeftPaused, Reporter, heartbeat

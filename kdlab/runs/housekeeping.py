@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdlab.runs.home import home
+from kdlab.data.home import home
 from kdlab.runs.store import Store
 
 _STALE_AFTER = 3600.0  # seconds; a file is written whole within moments

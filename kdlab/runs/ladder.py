@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from kdlab.data.registry import DATASETS
+from kdlab.data.registry import get_dataset
 from kdlab.distill.arms import Arm
 from kdlab.distill.objective_catalogue import ForwardKL, HardLabels, QuantisedKL, TopKKL
 from kdlab.distill.white_box_catalogue import AttentionTransfer, Hint, JacobianMatch, WhiteBox
@@ -57,7 +57,7 @@ class Ladder(Recipe):
 
     def _arms(self) -> tuple[Arm, ...]:
         w, heat = self.kd_weight, self.temperature
-        k = min(self.k, len(DATASETS[self.dataset].classes) - 1)
+        k = min(self.k, len(get_dataset(self.dataset).classes) - 1)
 
         def arm(key: str, label: str, said: str, **how: Any) -> Arm:
             return Arm(

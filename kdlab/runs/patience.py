@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from safetensors import SafetensorError
 
-from kdlab.runs.home import HomeError
+from kdlab.data.home import HomeError
 from kdlab.runs.schema import StoreError
 from kdlab.runs.spell import Spell
 

@@ -5,20 +5,22 @@ The fields of a setting feed the controls, the URL and the command line; `kdlab.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
-from kdlab.data.registry import DATASETS
+from kdlab.data.registry import DATASETS, find_dataset, get_dataset
 from kdlab.distill.arms import Arm
 from kdlab.distill.budget import Schedule
 from kdlab.distill.metrics import metrics_of
 from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.distill.white_box_catalogue import WhiteBox
-from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for, teachers_for
+from kdlab.models.catalogue import STUDENTS, find_teacher, students_for, teachers_for
 from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
 from kdlab.runs.contrasts import Contrast
 
+T = TypeVar("T")
 LARGEST_SET = max(data.train_size for data in DATASETS.values())
 
 
@@ -121,23 +123,26 @@ class Setting(BaseModel):
     @classmethod
     def _fitting_defaults(cls, values: Any) -> Any:
         """A dataset that is named alone brings its teacher and the smallest student that reads it."""
-        if isinstance(values, dict) and values.get("dataset") in DATASETS:
-            name = values["dataset"]
-            fitting = {"teacher": teachers_for(name)[0].name}
-            if STUDENTS[cls.model_fields["student"].default].kind != DATASETS[name].kind:
-                fitting["student"] = students_for(name)[0].name
-            return fitting | values
-        return values
+        name = values.get("dataset") if isinstance(values, dict) else None
+        data = find_dataset(name) if isinstance(name, str) else None
+        if data is None:
+            return values
+        fitting = {}
+        if taught_by := teachers_for(data.name):
+            fitting["teacher"] = taught_by[0].name
+        if STUDENTS[cls.model_fields["student"].default].kind != data.kind:
+            fitting["student"] = students_for(data.name)[0].name
+        return fitting | values
 
     @model_validator(mode="after")
     def _parts_fit(self, info: ValidationInfo) -> Self:
-        _known("dataset", self.dataset, DATASETS)
-        _known("teacher", self.teacher, TEACHERS, [entry.name for entry in teachers_for(self.dataset)])
-        _known("student", self.student, STUDENTS, [shape.name for shape in students_for(self.dataset)])
-        data = DATASETS[self.dataset]
-        if TEACHERS[self.teacher].dataset != self.dataset:
+        data = _known("dataset", self.dataset, find_dataset, DATASETS)
+        taught_by = [entry.name for entry in teachers_for(self.dataset)]
+        teacher = _known("teacher", self.teacher, find_teacher, taught_by)
+        _known("student", self.student, STUDENTS.get, [shape.name for shape in students_for(self.dataset)])
+        if teacher.dataset != self.dataset:
             raise ValueError(
-                f"the teacher {self.teacher!r} knows {TEACHERS[self.teacher].dataset!r}, not {self.dataset!r}; "
+                f"the teacher {self.teacher!r} knows {teacher.dataset!r}, not {self.dataset!r}; "
                 "choose a teacher of the same dataset"
             )
         fitting = {shape.name for shape in students_for(self.dataset)}
@@ -160,7 +165,7 @@ class Setting(BaseModel):
 
     def unfit_because(self, asked: WhiteBox) -> str | None:
         """Why this student cannot be asked this inside this teacher, in a sentence; None where it can."""
-        if asked.compares_gradients and DATASETS[self.dataset].kind != "image":
+        if asked.compares_gradients and get_dataset(self.dataset).kind != "image":
             return f"{asked.title} moves the input a little, which pictures allow and words do not."
         return asked.unfit_because(layers_of_student(self.student, self.dataset), layers_of_teacher(self.teacher))
 
@@ -215,7 +220,7 @@ class RunSpec(Setting):
 
     def payload_bits(self, arm: Arm) -> float:
         """What the teacher sends the arm for an example: of its outputs, and of its inside."""
-        classes, asked = len(DATASETS[self.dataset].classes), arm.white_box
+        classes, asked = len(get_dataset(self.dataset).classes), arm.white_box
         bits = arm.access.bits_per_query(classes)
         if asked is None:
             return bits
@@ -227,10 +232,12 @@ class RunSpec(Setting):
         return next(arm for arm in self.arms if arm.key == key)
 
 
-def _known(field: str, value: str, names: dict[str, Any], fitting: list[str] | None = None) -> None:
-    """fitting: those of the names that a fault offers, where that is not all of them."""
-    if value not in names:
-        raise ValueError(f"there is no {field} called {value[:40]!r}; choose one of {', '.join(fitting or names)}")
+def _known(field: str, value: str, find: Callable[[str], T | None], offered: Iterable[str]) -> T:
+    """What this name finds. offered: the names that a fault proposes."""
+    found = find(value)
+    if found is None:
+        raise ValueError(f"there is no {field} called {value[:40]!r}; choose one of {', '.join(offered)}")
+    return found
 
 
 def explain(error: ValidationError) -> list[str]:

@@ -15,13 +15,13 @@ from typing import Any
 
 import torch
 
+from kdlab.data.home import home
 from kdlab.distill.device import describe_device, resolve_device
 from kdlab.distill.trainer import Point, Trainer
 from kdlab.models.kept_files import write_whole
 from kdlab.runs.backends import slots
 from kdlab.runs.build import make_trainer
 from kdlab.runs.execute import execute, profiles
-from kdlab.runs.home import home
 from kdlab.runs.patience import MAY_PASS, patiently
 from kdlab.runs.recipes import three_arms
 from kdlab.runs.store import Store

@@ -21,7 +21,7 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 
-from kdlab.runs.home import HomeError, home
+from kdlab.data.home import HomeError, home
 from kdlab.server.headers import opens_a_page
 
 _log = logging.getLogger("kdlab")

@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from kdlab.data.home import HomeError, home
 from kdlab.runs import artifacts
 from kdlab.runs.claims import ClaimLostError
 from kdlab.runs.curves import curves
-from kdlab.runs.home import HomeError, home
 from kdlab.runs.listing import ALL, PAGE, Which, ids_of_page, number_of
 from kdlab.runs.recipes import three_arms
 from kdlab.runs.recorded import recorded_run

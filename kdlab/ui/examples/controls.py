@@ -11,7 +11,7 @@ import streamlit as st
 
 from kdlab.data import text as characters
 from kdlab.data import word_pieces
-from kdlab.data.registry import DATASETS
+from kdlab.data.registry import DATASETS, get_dataset
 from kdlab.lessons.cards import data_words, teacher_words
 from kdlab.models.catalogue import get_teacher, teacher_card, teacher_logits, teachers_for
 from kdlab.server.picture_source import picture
@@ -143,7 +143,7 @@ def _teacher_of(data: str, notices: list[str | None]) -> str:
         help="\n\n".join(
             filter(
                 None,
-                (get_teacher(teacher).what, teacher_words(teacher), data_words(DATASETS[data]), OVERLAP.get(teacher)),
+                (get_teacher(teacher).what, teacher_words(teacher), data_words(get_dataset(data)), OVERLAP.get(teacher)),
             )
         ),
     )

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from kdlab.core.probability import softmax
+from kdlab.data.home import HomeError, home
 from kdlab.lessons.path import ACCESS, DISTILL, LOSS, RUNS, SOFT_TARGETS, LabPage
 from kdlab.models.catalogue import teacher_logits
-from kdlab.runs.home import HomeError, home
 from kdlab.ui.examples.subjects import Subject
 from kdlab.ui.examples.words import percent
 

@@ -9,11 +9,11 @@ import streamlit as st
 from pydantic.fields import FieldInfo
 from streamlit.delta_generator import DeltaGenerator
 
-from kdlab.data.registry import DATASETS
+from kdlab.data.registry import DATASETS, get_dataset
 from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.lessons.cards import data_words, teacher_words
 from kdlab.lessons.presets import PRESETS
-from kdlab.models.catalogue import STUDENTS, TEACHERS, students_for, teachers_for
+from kdlab.models.catalogue import students_for, teachers_for
 from kdlab.runs.recipes import ThreeArms
 from kdlab.runs.spec import Setting
 from kdlab.ui.look.folded import folded
@@ -121,13 +121,13 @@ def run_controls(*, steers: bool) -> tuple[dict[str, Any], DeltaGenerator]:
     """
     values: dict[str, Any] = {}
     values["dataset"] = spec_choice("dataset", {name: data.title for name, data in DATASETS.items()})
-    data = DATASETS[values["dataset"]]
+    data = get_dataset(values["dataset"])
     values["teacher"] = spec_choice(
-        "teacher", {t.name: TEACHERS[t.name].title for t in teachers_for(data.name)}
+        "teacher", {t.name: t.title for t in teachers_for(data.name)}
     )
     st.caption(data_words(data), help=teacher_words(values["teacher"]))
     values["student"] = spec_choice(
-        "student", {s.name: STUDENTS[s.name].title for s in students_for(data.name)}
+        "student", {s.name: s.title for s in students_for(data.name)}
     )
     with st.container(key="steering-at-work" if steers else "steering"), st.container(key="steering-hand"):
         values["temperature"] = spec_slider("temperature")

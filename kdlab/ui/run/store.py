@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kdlab.runs.home import HomeError
+from kdlab.data.home import HomeError
 from kdlab.runs.store import Store, StoreError
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from kdlab.data.registry import DATASETS
+from kdlab.data.registry import get_dataset
 from kdlab.distill.objective_catalogue import Objective
-from kdlab.models.catalogue import STUDENTS, TEACHERS
+from kdlab.models.catalogue import STUDENTS, get_teacher
 from kdlab.runs.ladder import Ladder
 from kdlab.runs.recipes import Recipe, ThreeArms, settings_of
 from kdlab.runs.spec import RunSpec
@@ -119,8 +119,8 @@ def _counted(count: int, one: str, many: str) -> str:
 _RECIPES: dict[str, type[Recipe]] = {recipe.recipe: recipe for recipe in (ThreeArms, Ladder)}
 _CALLED = {Ladder.recipe: "Ladder on "}
 _SETTINGS: dict[str, Callable[[Any], str]] = {
-    "dataset": lambda name: DATASETS[name].title,
-    "teacher": lambda name: f"taught by {TEACHERS[name].title}",
+    "dataset": lambda name: get_dataset(name).title,
+    "teacher": lambda name: f"taught by {get_teacher(name).title}",
     "student": lambda name: STUDENTS[name].title,
     "labels": lambda count: f"{count:,} labels",
     "transfer": lambda count: f"{count:,} unlabelled" if count else "nothing unlabelled",

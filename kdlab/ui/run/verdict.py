@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from kdlab.data.registry import DATASETS, Dataset
+from kdlab.data.registry import Dataset, get_dataset
 from kdlab.runs.comparison import Comparison, Found, compare, in_words, no_verdict, void_because
 from kdlab.runs.recorded import OWNER
 from kdlab.runs.store import Run
@@ -48,7 +48,7 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
             st.markdown(sentences(run, found, shown, sampled(run, shown[0], answers)))
     elif shown:
         st.markdown("\n\n".join(map(contrast_sentence, shown)))
-    data = DATASETS[run.spec.dataset]
+    data = get_dataset(run.spec.dataset)
     classes, price, changed = st.tabs(
         ["By class", "What it costs", "Where they differ"], key="result", bind="query-params"
     )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kdlab.core.intervals import Interval
-from kdlab.data.registry import DATASETS, Dataset
+from kdlab.data.registry import Dataset, get_dataset
 from kdlab.distill.metrics import METRICS
 from kdlab.runs.comparison import (
     Comparison,
@@ -156,7 +156,7 @@ def sampled(run: Run, question: Found, answers: np.ndarray | None) -> str:
     """How far the test set, which is a sample too, leaves the run's question open. answers (arms, seeds, N)."""
     if answers is None or question.contrast.metric != "accuracy":
         return ""
-    labels = DATASETS[run.spec.dataset].load().y_test
+    labels = get_dataset(run.spec.dataset).load().y_test
     place = {arm.key: i for i, arm in enumerate(run.spec.arms)}
     minuend, subtrahend = (answers[place[key]] for key in (question.contrast.minuend, question.contrast.subtrahend))
     error = sampling_error(minuend, subtrahend, labels)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from kdlab.data.registry import DATASETS
+from kdlab.data.registry import get_dataset
 from kdlab.distill.arms import Arm
 from kdlab.distill.metrics import metrics_of
-from kdlab.models.catalogue import TEACHERS, teacher_card
+from kdlab.models.catalogue import get_teacher, teacher_card
 from kdlab.runs.curves import Curves
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store, StoreError
@@ -135,7 +135,7 @@ def _fidelity(shown: Shown) -> None:
                 plays=shown.replayed,
             )
     st.caption(
-        f"{TEACHERS[run.spec.teacher].title} on the {DATASETS[run.spec.dataset].test_size:,} test examples: "
+        f"{get_teacher(run.spec.teacher).title} on the {get_dataset(run.spec.dataset).test_size:,} test examples: "
         "how often the students answer as it does, and how far their probabilities are from its own (T = 1)."
     )
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from kdlab.core.intervals import Interval
 from kdlab.lessons.path import RUNS
-from kdlab.models.catalogue import TEACHERS
+from kdlab.models.catalogue import get_teacher
 from kdlab.runs.comparison import between_runs, in_words, no_verdict, over_seeds, unpaired_because
 from kdlab.runs.curves import curves
 from kdlab.runs.points import LIVE
@@ -224,5 +224,5 @@ def _curves(store: Store, first: Run, second: Run) -> None:
     )
     st.caption(
         f"A: {charts_compare.RUN_STYLES['A'][2]}; B: {charts_compare.RUN_STYLES['B'][2]}. Bands are the means' 95 % "
-        f"intervals over seeds.{outside} The long dashes are {TEACHERS[first.spec.teacher].title}, the teacher."
+        f"intervals over seeds.{outside} The long dashes are {get_teacher(first.spec.teacher).title}, the teacher."
     )
