@@ -11,12 +11,12 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 
-from kdlab.data import FILES, word_pieces
+from kdlab.data import FILES, visitor_sets, word_pieces
 from kdlab.data.glosses import GLOSS_CLASSES, VALIDATION_A_CLASS, gloss_rows
 from kdlab.data.text import WINDOW, encode
 
@@ -52,6 +52,7 @@ LANGUAGE_CLASSES = (
     "Czech",
     "Slovak",
 )
+_KEPT = 8  # data sets in memory: the lab's, and those of the visitors of the moment
 Kind = Literal["image", "character", "token"]
 SNIPPET_WORDS = range(1, 13)
 SNIPPETS_A_CELL = {"train": 32, "validation": 8, "test": 10}  # a cell: one language at one length
@@ -94,7 +95,7 @@ class Dataset:
     """One entry of the registry: what it is, its classes and sizes, its licence and origin, its loader.
 
     ``kind`` is what an example is made of, and so who can read it: an image, a row of characters, a row of tokens
-    (word pieces).
+    (word pieces). ``taken_away``: a visitor's set whose texts are gone, so that nothing can be trained on it.
     """
 
     name: str
@@ -109,9 +110,10 @@ class Dataset:
     licence: str
     source: str
     read: Callable[[], Arrays] = field(repr=False, compare=False)
+    taken_away: bool = False
 
     def load(self) -> Arrays:
-        """The arrays; read once a process."""
+        """The arrays, read once while they are in use. Raises TextsGoneError for a visitor's set without its texts."""
         return _load(self.name)
 
     def fingerprint(self) -> str:
@@ -119,12 +121,12 @@ class Dataset:
         return _fingerprint(self.name)
 
 
-@cache
+@lru_cache(_KEPT)
 def _load(name: str) -> Arrays:
     return get_dataset(name).read()
 
 
-@cache
+@lru_cache(_KEPT)
 def _fingerprint(name: str) -> str:
     arrays = _load(name)
     digest = hashlib.sha256()
@@ -298,8 +300,34 @@ DATASETS: dict[str, Dataset] = {
 
 
 def find_dataset(name: str) -> Dataset | None:
-    """The data set of that name; None where there is none."""
-    return DATASETS.get(name)
+    """The data set of that name, the lab's or a visitor's; None where there is none."""
+    return DATASETS.get(name) or _visitors(name)
+
+
+def _visitors(name: str) -> Dataset | None:
+    own = visitor_sets.find(name)
+    if own is None:
+        return None
+    return Dataset(
+        name=name,
+        title=own.title,
+        what="Texts and labels that a visitor brought.",
+        kind="token",
+        classes=own.classes,
+        input_shape=(word_pieces.WINDOW,),
+        train_size=own.train_size,
+        validation_size=own.validation_size,
+        test_size=own.test_size,
+        licence="as its owner says",
+        source="A visitor's file",
+        read=lambda: _read_visitors(name),
+        taken_away=own.taken_away,
+    )
+
+
+def _read_visitors(name: str) -> Arrays:
+    arrays, texts = visitor_sets.read(name)
+    return Arrays(**arrays, **{f"text_{split}": texts[split] for split in texts})  # type: ignore[arg-type]
 
 
 def get_dataset(name: str) -> Dataset:

@@ -14,6 +14,7 @@ from torch import nn
 
 from kdlab.data.home import home
 from kdlab.data.registry import get_dataset
+from kdlab.data.visitor_sets import TextsGoneError
 from kdlab.distill.batches import overlap_between_seeds
 from kdlab.distill.device import (
     AVAILABLE_THREADS,
@@ -96,7 +97,7 @@ def _ending(error: Exception, trainer: Trainer | None) -> tuple[str, str]:
                 f"Training diverged: after {step} steps no student's loss is a number any more. "
                 "Lower the learning rate or the temperature and launch it again."
             )
-        case DeviceError() | CheckpointError() | StoreError():
+        case DeviceError() | CheckpointError() | StoreError() | TextsGoneError():
             return "failed", str(error)
         case torch.OutOfMemoryError():
             return (

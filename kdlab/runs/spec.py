@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
+from kdlab.data.labelled_csv import MOST_ROWS
 from kdlab.data.registry import DATASETS, find_dataset, get_dataset
 from kdlab.distill.arms import Arm
 from kdlab.distill.budget import Schedule
@@ -21,7 +22,7 @@ from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
 from kdlab.runs.contrasts import Contrast
 
 T = TypeVar("T")
-LARGEST_SET = max(data.train_size for data in DATASETS.values())
+LARGEST_SET = max(MOST_ROWS, *(data.train_size for data in DATASETS.values()))
 
 
 def control(title: str, unit: str = "", step: float | None = None, scale: str = "linear") -> dict[str, Any]:
@@ -137,7 +138,11 @@ class Setting(BaseModel):
     @model_validator(mode="after")
     def _parts_fit(self, info: ValidationInfo) -> Self:
         data = _known("dataset", self.dataset, find_dataset, DATASETS)
+        if data.taken_away and not (info.context or {}).get("stored"):
+            raise ValueError(f"the texts of {data.title} were taken away by who brought them; upload the file again")
         taught_by = [entry.name for entry in teachers_for(self.dataset)]
+        if not taught_by:
+            raise ValueError(f"{data.title} has no teacher yet; the page Teachers says how to give it one")
         teacher = _known("teacher", self.teacher, find_teacher, taught_by)
         _known("student", self.student, STUDENTS.get, [shape.name for shape in students_for(self.dataset)])
         if teacher.dataset != self.dataset:
