@@ -111,18 +111,21 @@ class Queries:
         """An answer of status 200 or in REFUSED; None where the same may be tried again when its `turn` is.
 
         ``failed``: how often this was None before, for this prompt. Whatever the server may have worked on counts as
-        charged, so a time-out does, and what it turned away does not. Raises EndpointError, and Halt at the budget's
-        end.
+        charged, so a time-out does; what it turned away does not, nor what was never sent. Raises EndpointError, and
+        Halt at the budget's end.
         """
         with self._lock:
             if self.charged >= self.budget:
                 raise Halt(f"The budget of {self.budget:,} queries is used up. Raise it to go on.")
             self.charged += 1
-        answer = complete(self._client, self.endpoint, prompt, parameters.request())
+        answer = None
+        try:
+            answer = complete(self._client, self.endpoint, prompt, parameters.request())
+        finally:
+            with self._lock:
+                self.charged -= answer is None or not answer.may_be_charged
         if answer.status == 200:
             return answer
-        with self._lock:
-            self.charged -= answer.status != 0
         seconds = wait_before_next_try(answer, failed + 1, self._now(), self.endpoint.host)
         if seconds is not None:
             with self._lock:

@@ -116,7 +116,7 @@ class ApiTeacher:
         self._progress = Progress()
         self._parameters: Parameters | None = None
         self._rungs: Rungs | None = None
-        self._refused_in_a_row = 0
+        self._refused_in_a_row: list[str] = []  # SHA-256 of each text
         about = {"endpoint": endpoint.base_url, "model": endpoint.model, "prompt": self.question.sha256}
         self._kept = {
             p.temperature: KeptAnswers(folder, about | p.about()) for p in (_WITH_PROBABILITIES, *_LABEL_ONLY)
@@ -202,7 +202,8 @@ class ApiTeacher:
         """The answers, as they come: those on disk first. The same text is asked once, wherever it stands.
 
         Probes first where anything is to be asked. Ends early where it is stopped or the budget is used up, which
-        `progress.note` then says. A text that the endpoint refuses has an answer without label, which is not kept.
+        `progress.note` then says. A text that the endpoint refuses has an answer without label, which is kept too, unless
+        the endpoint turns out to refuse them all.
         Raises EndpointError for any other fault, after the answers that were on their way.
         """
         self._queries.stopped.clear()
@@ -211,6 +212,7 @@ class ApiTeacher:
             places.setdefault(text, []).append(position)
         with self._lock:
             self._progress = replace(self._progress, texts=len(texts), answered=0, kept=0, note="")
+            self._refused_in_a_row.clear()
         return self._answers(places)
 
     def _answers(self, places: dict[str, list[int]]) -> Iterator[Answer]:
@@ -256,6 +258,8 @@ class ApiTeacher:
             except BaseException:
                 self._queries.stop()  # nobody takes the answers any more
                 raise
+        if not halts or isinstance(halts[0], Halt):
+            self._keep_refused()
         if halts:
             raise halts[0]
 
@@ -281,23 +285,32 @@ class ApiTeacher:
                 if answer and answer.status == 200:
                     reply = reply_in(answer, self.endpoint)
                     kept.add(sha256, reply)
-                    self._refused_in_a_row = 0
                     self._count(reply)
+                    self._keep_refused()
                     return reply, False
-            if answer:
-                return self._refused(answer), False
+                if answer:
+                    return self._refused(answer, sha256), False
             if not mine:
                 self._queries.stopped.wait(0.05)
                 return None
         raise AssertionError("counting does not end")
 
-    def _refused(self, answer: HttpAnswer) -> Reply:
+    def _refused(self, answer: HttpAnswer, sha256: str) -> Reply:
         """No reply, for a text that the endpoint will not read; where it reads none any more, that is an error."""
         with self._lock:
-            self._refused_in_a_row += 1
-        if self._refused_in_a_row >= _REFUSALS:
-            raise error_for(answer, self.endpoint)
+            self._refused_in_a_row.append(sha256)
+            if len(self._refused_in_a_row) >= _REFUSALS:
+                self._refused_in_a_row.clear()
+                raise error_for(answer, self.endpoint)
         return Reply("")
+
+    def _keep_refused(self) -> None:
+        """On disk as answers without a label, once it is known that it was the texts: they are not asked again."""
+        with self._lock:
+            refused, self._refused_in_a_row = self._refused_in_a_row, []
+        for sha256 in refused:
+            assert self._parameters is not None, "probed before"
+            self._kept[self._parameters.temperature].add(sha256, Reply(""))
 
     def _read_kept(self) -> None:
         """Once for all texts: to look at a file for each of 50,000 takes minutes where files are slow."""

@@ -51,7 +51,7 @@ class Endpoint:
     def __post_init__(self) -> None:
         # Typed fields bring spaces along, and the documentation of servers names the whole path.
         url = self.base_url.strip().rstrip("/").removesuffix("/chat/completions")
-        key = self.key.get_secret_value() if isinstance(self.key, SecretStr) else self.key
+        key = self.key.get_secret_value()
         object.__setattr__(self, "base_url", url)
         object.__setattr__(self, "model", self.model.strip())
         object.__setattr__(self, "key", SecretStr(key.strip()))
@@ -80,11 +80,20 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """What came back from one request. ``status`` 0: nothing whole came, and ``text`` is "timeout" or "connection"."""
+    """What came back from one request. ``status`` 0: nothing whole came, and ``text`` is "timeout" or "connection".
+
+    ``may_be_charged``: it was sent and the server may have worked on it, as far as can be told from here.
+    """
 
     status: int
     text: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    sent: bool = True
+
+    @property
+    def may_be_charged(self) -> bool:
+        # 504: a gateway that has passed the request on gave up on what answers it.
+        return self.sent and self.status in {0, 200, 504}
 
 
 def check_host(host: str) -> None:
@@ -137,16 +146,17 @@ def complete(client: OpenAI, endpoint: Endpoint, prompt: str, parameters: Mappin
     Raises EndpointError where the address may not be asked.
     """
     import openai
+    from httpx2 import ConnectError, ConnectTimeout, PoolTimeout
 
     try:
         raw = client.chat.completions.with_raw_response.create(
             model=endpoint.model, messages=[{"role": "user", "content": prompt}], **parameters
         )
         response = raw.http_response
-    except openai.APITimeoutError:
-        return HttpAnswer(0, "timeout")
-    except openai.APIConnectionError:
-        return HttpAnswer(0, "connection")
+    except openai.APIConnectionError as error:
+        never_sent = isinstance(error.__cause__, ConnectError | ConnectTimeout | PoolTimeout)
+        what = "timeout" if isinstance(error, openai.APITimeoutError) else "connection"
+        return HttpAnswer(0, what, sent=not never_sent)
     except openai.APIStatusError as error:
         response = error.response
     return HttpAnswer(response.status_code, _without(endpoint.key, response.text), dict(response.headers))
@@ -165,6 +175,12 @@ def _without(key: SecretStr, text: str) -> str:
 def _host(url: str) -> str:
     """The host of a base URL. Raises EndpointError where the URL is none, or carries what may be a secret."""
     example = "Write it like https://api.openai.com/v1."
+    # A host of other scripts, or with signs that are not seen, can look like one that the visitor trusts with a key.
+    if not all("!" <= character <= "~" for character in url):
+        raise EndpointError(
+            "The address holds a space, a sign that is not seen, or a letter of another script, which may look like a "
+            f"plain one. Type it anew in plain letters; a name of another script has a form that begins with xn--. {example}"
+        )
     try:
         parts = urlsplit(url)
         port, host = parts.port, parts.hostname

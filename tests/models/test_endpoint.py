@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpcore2
 import pytest
 from pydantic import SecretStr
 
@@ -114,6 +115,17 @@ def test_an_address_is_http_and_carries_nothing_else(url: str):
     assert "pw" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["аpi.example.com", "api\u202emoc.example", "api\u200b.example.com", "api\u3164.example.com", "api.\nexample.com", "a b.com"],
+    ids=["cyrillic", "bidi", "zero width", "filler", "line break", "space"],
+)
+def test_a_host_that_may_look_like_another_is_refused_without_being_repeated(host: str):
+    with pytest.raises(EndpointError, match=r"address holds .*plain letters") as caught:
+        Endpoint(f"https://{host}/v1", "m")
+    assert str(caught.value).isascii()
+
+
 def test_an_address_is_taken_as_documentation_prints_it():
     pasted = Endpoint(" https://api.example.com/v1/chat/completions/ ", " m ", SecretStr(" sk-1 "))
     assert (pasted.base_url, pasted.model, pasted.host) == (
@@ -209,6 +221,27 @@ def test_the_next_address_of_a_name_is_taken_where_the_first_does_not_connect(
     resolves(monkeypatch, ["127.0.0.2", "127.0.0.1"])  # this server listens at the second
     endpoint = Endpoint(f"http://teacher.example:{server.server_port}/v1", "model-1")
     assert ApiTeacher(endpoint, CLASSES, tmp_path, budget=9).probe().label
+
+
+def test_an_address_that_swallows_what_is_sent_leaves_the_next_its_share_of_the_time(
+    server: Loopback, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    waits: list[float] = []
+    connects = httpcore2.SyncBackend.connect_tcp
+
+    def swallows(self: Any, host: str, port: int, timeout: float | None = None, *how: Any, **more: Any) -> Any:
+        if host == "127.0.0.1":
+            return connects(self, host, port, timeout, *how, **more)
+        waits.append(timeout or 0)
+        raise httpcore2.ConnectTimeout
+
+    monkeypatch.setattr(httpcore2.SyncBackend, "connect_tcp", swallows)
+    resolves(monkeypatch, ["127.0.0.2", "127.0.0.3", "127.0.0.1"])
+    endpoint = Endpoint(f"http://teacher.example:{server.server_port}/v1", "model-1")
+    asking = ApiTeacher(endpoint, CLASSES, tmp_path, budget=9, timeout=60)
+    assert asking.probe().label
+    assert asking.progress.queries == 1
+    assert (len(waits), waits[0] <= 20, waits[1] <= 30) == (2, True, True)
 
 
 def test_a_name_that_nobody_has_is_an_error_in_words(tmp_path: Path):

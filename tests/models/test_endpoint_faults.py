@@ -152,15 +152,59 @@ def test_an_endpoint_that_does_not_answer_in_time_is_given_up_and_each_try_may_b
     assert asking.progress.queries == 4
 
 
-def test_nobody_at_the_address_is_an_error_in_words(
-    monkeypatch: pytest.MonkeyPatch, clock: Clock, tmp_path: Path
+def test_headers_that_come_letter_by_letter_are_not_waited_for(server: Loopback, teacher: Callable[..., ApiTeacher]):
+    whole: list[bool] = []
+
+    def drips(handler: server_side.Handler, _: dict[str, Any]) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nx: ")
+        for _letter in range(300):
+            handler.server.released.wait(0.01)
+            handler.wfile.write(b"x")
+        whole.append(True)
+
+    server.usually = drips
+    with pytest.raises(EndpointError, match="did not answer in time"):
+        teacher(timeout=0.2).probe()
+    assert whole == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "charged"),
+    [(server_side.cut, 1), (plain(504, "gateway timeout"), 1), (plain(502, "bad gateway"), 0), (error(429, "slow"), 0)],
+    ids=["cut", "504", "502", "429"],
+)
+def test_what_was_sent_and_has_no_known_outcome_may_have_been_charged(
+    fault: server_side.Turn, charged: int, server: Loopback, teacher: Callable[..., ApiTeacher]
+):
+    server.script.append(fault)
+    asking = teacher()
+    asking.probe()
+    assert asking.progress.queries == 1 + charged
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [("http://127.0.0.1:{}/v1", "cannot be reached"), ("http://nobody.invalid:{}/v1", "No machine called")],
+    ids=["nobody listens", "no such name"],
+)
+def test_what_was_never_sent_is_an_error_in_words_and_not_charged(
+    url: str, words: str, monkeypatch: pytest.MonkeyPatch, clock: Clock, tmp_path: Path
 ):
     monkeypatch.setenv("KDLAB_API_PRIVATE", "yes")
     with loopback() as gone:
-        url = gone.url
+        url = url.format(gone.server_port)
     asking = ApiTeacher(Endpoint(url, "m"), CLASSES, tmp_path, budget=9, now=clock.now, sleep=clock.sleep)
+    with pytest.raises(EndpointError, match=words):
+        asking.probe()
+    assert asking.progress.queries == 0
+
+
+def test_a_server_without_tls_is_never_sent_the_question(server: Loopback, clock: Clock, tmp_path: Path):
+    endpoint = Endpoint(server.url.replace("http:", "https:"), "m")
+    asking = ApiTeacher(endpoint, CLASSES, tmp_path, budget=9, now=clock.now, sleep=clock.sleep)
     with pytest.raises(EndpointError, match="cannot be reached"):
         asking.probe()
+    assert (asking.progress.queries, server.received) == (0, [])
 
 
 @pytest.mark.parametrize(
@@ -212,17 +256,32 @@ def test_a_redirect_is_not_followed(server: Loopback, teacher: Callable[..., Api
         assert elsewhere.received == []
 
 
-def test_a_text_that_is_refused_has_no_label_and_stops_nothing(
+def test_a_text_that_is_refused_has_no_label_stops_nothing_and_is_not_asked_again(
     server: Loopback, teacher: Callable[..., ApiTeacher]
 ):
     asking = teacher()
     asking.probe()
-    server.script.extend([error(400, "content filter"), answer(), error(413, "too long")])
-    assert labels(asking.ask(TEXTS)) == [None, RIGHT[1], None, *RIGHT[3:]]
-    assert labels(teacher().ask(TEXTS)) == RIGHT, "it may be asked again"
+    refused = [error(400, "content filter"), answer(), error(413, "too long"), *[answer()] * 8, error(403, "unsafe")]
+    server.script.extend(refused)
+    expected = [None, RIGHT[1], None, *RIGHT[3:11], None]
+    assert labels(asking.ask(TEXTS)) == expected
+    asked = len(server.received)
+    again = by_position(teacher().ask(TEXTS))
+    assert ([found.label for found in again], {found.kept for found in again}) == (expected, {True})
+    assert len(server.received) == asked
 
 
-def test_an_endpoint_that_refuses_one_text_after_another_is_an_error(
+def test_refusals_on_disk_are_no_refusals_in_a_row(server: Loopback, teacher: Callable[..., ApiTeacher]):
+    for first in range(0, 4, 2):
+        asking = teacher()
+        asking.probe()
+        server.script.extend([error(400, "content filter")] * 2)
+        list(asking.ask(TEXTS[first : first + 2]))
+    server.script.extend([answer(), *[error(400, "content filter")] * 2])
+    assert labels(teacher().ask(TEXTS)) == [None] * 6 + RIGHT[6:]
+
+
+def test_an_endpoint_that_refuses_one_text_after_another_is_an_error_and_not_the_texts_fault(
     server: Loopback, teacher: Callable[..., ApiTeacher]
 ):
     asking = teacher()
@@ -231,6 +290,8 @@ def test_an_endpoint_that_refuses_one_text_after_another_is_an_error(
     with pytest.raises(EndpointError, match="not any more"):
         list(asking.ask(TEXTS))
     assert len(server.received) == 1 + 3
+    server.usually = answer()
+    assert labels(teacher().ask(TEXTS)) == RIGHT
 
 
 def test_what_was_on_its_way_at_a_fault_is_kept_and_handed_out(
