@@ -8,7 +8,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from kdlab.data.registry import DATASETS
-from kdlab.lessons.path import RUNS
+from kdlab.lessons.path import TEACHERS
 from kdlab.models.catalogue import get_teacher, students_for
 from kdlab.runs.ladder import Ladder
 from kdlab.runs.spec import RunSpec, explain
@@ -93,4 +93,4 @@ if shown.run.result is not None and not shown.moving:
     verdict(shown.run, answers_of(shown))
 show_claims(shown.run)
 show_leak()
-next_page(RUNS)
+next_page(TEACHERS)

@@ -45,7 +45,7 @@ st.caption(
 st.header("The way through the lab")
 for first in range(0, len(WAY), ACROSS):
     row = WAY[first : first + ACROSS]
-    for number, (column, stop) in enumerate(zip(st.columns(ACROSS), row, strict=True), start=first + 2):
+    for number, (column, stop) in enumerate(zip(st.columns(ACROSS), row, strict=False), start=first + 2):
         with column.container(border=True, height="stretch"):
             st.markdown(f"**{number} · {stop.title}**")
             st.markdown(stop.what)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
+
+from kdlab.models.machine import memory
 
 AVAILABLE_THREADS = torch.get_num_threads()
 """What PyTorch starts with; a run may choose fewer."""
@@ -71,14 +71,10 @@ def free_memory(device: torch.device) -> int | None:
     """Bytes that may still be taken on the device: the card's on CUDA, else the machine's. None where unknown."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    told = Path("/proc/meminfo")
-    if told.exists():
-        lines = dict(line.split(":", 1) for line in told.read_text(encoding="utf-8").splitlines())
-        if "MemAvailable" in lines:
-            return int(lines["MemAvailable"].split()[0]) * 2**10
-    if hasattr(os, "sysconf"):  # no word of what is free: half of what there is
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    return None
+    total, free = memory()
+    if free is None and total is not None:  # no word of what is free: half of what there is
+        return total // 2
+    return free
 
 
 @contextmanager

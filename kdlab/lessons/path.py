@@ -41,5 +41,12 @@ ACCESS = LabPage(
     "access",
     "what does it help to look inside the teacher?",
 )
+TEACHERS = LabPage(
+    "../pages/teachers.py",
+    "Teachers",
+    ":material/cast_for_education:",
+    "teachers",
+    "where do teachers and students come from?",
+)
 RUNS = LabPage("../pages/runs.py", "Runs", ":material/history:", "runs", "what do other settings change?")
-PAGES = (HOME, SOFT_TARGETS, LOSS, DISTILL, ACCESS, RUNS)
+PAGES = (HOME, SOFT_TARGETS, LOSS, DISTILL, ACCESS, TEACHERS, RUNS)

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kdlab.data.registry import Dataset, get_dataset
+from kdlab.data.registry import get_dataset
 from kdlab.data.text import ALPHABET_SIZE
 from kdlab.models.catalogue import get_student, get_teacher
 from kdlab.models.embedding_bag import EmbeddingBag
+from kdlab.models.sizes import known_pieces
 
 HASH = 2654435761  # Knuth's multiplicative hash: an odd number near 2³² divided by the golden ratio
 
@@ -189,13 +190,13 @@ def build_student(name: str, dataset_name: str) -> nn.Module:
         case "char-cnn-small":
             return SmallCharCNN(classes)
         case "embedding-bag":
-            return EmbeddingBag(_known_pieces(dataset), classes)
+            return EmbeddingBag(known_pieces(dataset_name), classes)
         case "bert-1x64" | "bert-2x64" | "bert-2x128" | "bert-2x384":
             # transformers takes seconds to import, and no other student needs it.
             from kdlab.models.bert import BertClassifier, bert_config
 
             layers, width = map(int, name.removeprefix("bert-").split("x"))
-            return BertClassifier(bert_config(_known_pieces(dataset), layers, width), classes)
+            return BertClassifier(bert_config(known_pieces(dataset_name), layers, width), classes)
     raise AssertionError(name)
 
 
@@ -227,8 +228,3 @@ def start_of_teacher(name: str) -> nn.Module:
     from kdlab.models.pretrained import pretrained_minilm
 
     return pretrained_minilm(len(get_dataset(get_teacher(name).dataset).classes))
-
-
-def _known_pieces(dataset: Dataset) -> int:
-    """How many word pieces a student knows: those of its training examples, which have the lowest ids."""
-    return int(dataset.load().x_train.max()) + 1

@@ -9,7 +9,7 @@ import streamlit as st
 
 from kdlab.core.conventions import CONVENTIONS
 from kdlab.distill.objective_catalogue import OBJECTIVES
-from kdlab.lessons.path import ACCESS, DISTILL, HOME, LOSS, RUNS, SOFT_TARGETS, LabPage
+from kdlab.lessons.path import ACCESS, DISTILL, HOME, LOSS, RUNS, SOFT_TARGETS, TEACHERS, LabPage
 from kdlab.runs.ladder import Ladder
 from kdlab.runs.recipes import ThreeArms
 from kdlab.ui.url_state import literal, shortened
@@ -45,6 +45,7 @@ ADDRESSES: Mapping[LabPage, Address] = {
         _EXAMPLE | set(Ladder.model_fields) - {"dataset"} | {"run", "measure", "against", "result", "queries", "sent"},
         {"dataset": "data", "T": "temperature", "w": "kd_weight"},
     ),
+    TEACHERS: Address(frozenset()),
     RUNS: Address(frozenset({"whose", "state", "dataset", "page", "compare"}), {"data": "dataset"}),
 }
 

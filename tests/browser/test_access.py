@@ -91,6 +91,7 @@ SIGHTS = {
     "Distill with the recorded run": "/distill",
     "A run that is done": "/distill?run={0}",
     "The ladder with the recorded run": "/access",
+    "Teachers": "/teachers",
     "Runs with rows": "/runs",
     "Two runs compared": "/runs?compare={0},{1}",
 }

@@ -21,6 +21,7 @@ TITLES = {
     "Loss": "Loss",
     "Distill": "Distill",
     "Access": "Access",
+    "Teachers": "Teachers",
     "Runs": "Runs",
 }
 PATHS = {name: "/" if name == "Home" else f"/{name.lower().replace(' ', '-')}" for name in TITLES}

@@ -86,7 +86,7 @@ def _swipe(finger: CDPSession, x: float, y: float, dx: float = 0, dy: float = 0)
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
-@pytest.mark.parametrize("path", ["/", *STEERED, "/runs"])
+@pytest.mark.parametrize("path", ["/", *STEERED, "/teachers", "/runs"])
 def test_a_swipe_from_any_control_scrolls_and_changes_nothing(phone: Page, path: str):
     _ready(phone, path)
     finger = phone.context.new_cdp_session(phone)

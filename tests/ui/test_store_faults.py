@@ -16,7 +16,7 @@ from kdlab.ui.home.pieces import device_line
 from kdlab.ui.run import silence
 
 MAIN = Path(__file__).parents[2] / "kdlab" / "main.py"
-PAGES = ("home", "soft_targets", "loss", "distill", "runs")
+PAGES = ("home", "soft_targets", "loss", "distill", "teachers", "runs")
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from kdlab.core.probability import softmax
 from kdlab.data.home import HomeError, home
-from kdlab.lessons.path import ACCESS, DISTILL, LOSS, RUNS, SOFT_TARGETS, LabPage
+from kdlab.lessons.path import ACCESS, DISTILL, LOSS, RUNS, SOFT_TARGETS, TEACHERS, LabPage
 from kdlab.models.catalogue import teacher_logits
 from kdlab.ui.examples.subjects import Subject
 from kdlab.ui.examples.words import percent
@@ -68,13 +68,19 @@ WAY = (
         "Climb the ladder",
     ),
     Stop(
+        "Teachers and students",
+        "GPT-4, LLaMA-2, BERT; DistilBERT, TinyBERT: how large are they, what does each open, which fits your machine?",
+        TEACHERS,
+        "See where they come from",
+    ),
+    Stop(
         "Comparing",
         "Every run stays: open it again, lay two side by side, take its numbers and its student with you.",
         RUNS,
         "See all that was launched",
     ),
 )
-ACROSS = 3
+ACROSS = 4
 """Stations side by side."""
 
 

@@ -29,7 +29,10 @@ def size(bits: float) -> str:
         return f"{bits:.1f}".removesuffix(".0") + " bits"
     if bits < 8e4:
         return f"{bits / 8:,.0f} bytes"
-    return f"{bits / 8e3:,.1f} kB" if bits < 8e6 else f"{bits / 8e6:,.1f} MB"
+    for unit, bits_a_unit in (("kB", 8e3), ("MB", 8e6), ("GB", 8e9)):
+        if bits < 1e3 * bits_a_unit:
+            return f"{bits / bits_a_unit:,.1f} {unit}"
+    return f"{bits / 8e12:,.1f} TB"
 
 
 def direction(cosine: float) -> str:

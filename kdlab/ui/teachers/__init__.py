@@ -1,0 +1,1 @@
+"""The page Teachers: where teachers and students come from."""
