@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from kdlab.data.registry import DATASETS
 from kdlab.lessons.path import TEACHERS
-from kdlab.models.catalogue import get_teacher, students_for
+from kdlab.models.catalogue import get_teacher, students_for, teachers_for
 from kdlab.runs.ladder import Ladder
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.runs.store import StoreError
@@ -20,7 +20,7 @@ from kdlab.ui.access.reveals import show_reveals
 from kdlab.ui.examples import controls
 from kdlab.ui.examples.subjects import hesitant
 from kdlab.ui.run.commands import carry_out
-from kdlab.ui.run.controls import spec_choice, spec_slider, switch
+from kdlab.ui.run.controls import spec_choice, spec_slider, switch, training_controls
 from kdlab.ui.run.launching import head_of, launch_pad
 from kdlab.ui.run.on_show import run_on_show
 from kdlab.ui.run.source import absent_because, answers_of, on_show, recorded
@@ -31,7 +31,7 @@ from kdlab.ui.way import next_page
 
 store = lab_store()
 carry_out(store)
-run_id = run_on_show(store)
+run_id = run_on_show(store, Ladder, {"dataset": "data"})
 try:
     shown = on_show(run_id, store, Ladder.recipe)
     absent = absent_because(run_id, shown, store)
@@ -57,14 +57,15 @@ dataset = "fashion" if teacher is None else get_teacher(teacher).dataset
 def settings() -> RunSpec | None:
     """The ladder's settings; a drag reruns only this. None where they do not fit together."""
     data = DATASETS[dataset]
-    values: dict[str, Any] = {"dataset": dataset}
+    values: dict[str, Any] = {"dataset": dataset, "teacher": teacher or teachers_for(dataset)[0].name}
     values["student"] = spec_choice("student", {s.name: s.title for s in students_for(dataset)}, Ladder)
     values["labels"] = spec_slider("labels", Ladder, min_value=len(data.classes), max_value=data.train_size)
     values["transfer"] = spec_slider("transfer", Ladder, max_value=data.train_size - values["labels"])
-    for field in ("temperature", "kd_weight", "k", "epochs", "seeds"):
+    for field in ("temperature", "kd_weight", "k"):
         values[field] = spec_slider(field, Ladder)
     for field in ("placebos", "coarse"):
         values[field] = switch(Ladder.model_fields[field], field)
+    values |= training_controls(Ladder)
     try:
         chosen = Ladder.model_validate(values)
         spec = chosen.spec()

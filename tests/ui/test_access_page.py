@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
@@ -16,8 +17,9 @@ from kdlab.distill.white_box import attention_map
 from kdlab.lessons.claims import CLAIMS
 from kdlab.models.inside_examples import inside_examples
 from kdlab.runs.curves import curves
-from kdlab.runs.ladder import Ladder
+from kdlab.runs.ladder import Ladder, ladder
 from kdlab.runs.recorded import recorded_run
+from kdlab.runs.store import Store
 from kdlab.ui.access.claims import answer
 from kdlab.ui.access.ladder_charts import BYTES, RUNGS, SECONDS, ladder_figure, rows
 from kdlab.ui.access.reveals import rungs
@@ -101,6 +103,23 @@ def test_the_page_teaches_with_no_click() -> None:
     words = " ".join(block.value for block in app.markdown)
     assert "A run recorded on" in words
     assert all(claim.question in words for claim in CLAIMS)
+
+
+def test_the_settings_of_a_ladder_come_back_with_its_link() -> None:
+    st.cache_resource.clear()  # the store of another test
+    spec = ladder(
+        dataset="digits", student="mlp-16", labels=50, transfer=100, k=5, placebos=True, temperature=4.0, learning_rate=0.01
+    )
+    run_id = Store().enqueue(spec, "ann")
+    app = page(run=run_id)
+    assert not app.exception
+    app.button(key="launch").click().run()
+    ours, again = Store().list_runs()
+    assert ours.spec == again.spec == spec
+    # What a link says of the settings itself holds, and the run on show changes nothing.
+    app = page(run=run_id, labels="300")
+    app.button(key="launch").click().run()
+    assert next(run.spec for run in Store().list_runs() if run.spec != spec).model_dump() == ladder(labels=300).model_dump()
 
 
 def test_a_student_without_a_hidden_layer_closes_the_inner_rungs_with_the_reason() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import streamlit as st
@@ -10,11 +11,11 @@ from pydantic.fields import FieldInfo
 from streamlit.delta_generator import DeltaGenerator
 
 from kdlab.data.registry import DATASETS, get_dataset
-from kdlab.distill.objective_catalogue import OBJECTIVES
+from kdlab.distill.objective_catalogue import OBJECTIVES, Objective
 from kdlab.lessons.cards import data_words, teacher_words
 from kdlab.lessons.presets import PRESETS
 from kdlab.models.catalogue import students_for, teachers_for
-from kdlab.runs.recipes import ThreeArms
+from kdlab.runs.recipes import Recipe, ThreeArms
 from kdlab.runs.spec import Setting
 from kdlab.ui.look.folded import folded
 from kdlab.ui.run.steering import forget_slider_positions
@@ -27,16 +28,24 @@ def apply_preset(name: str) -> None:
     set_controls(ThreeArms.model_validate(PRESETS[name].values))
 
 
-def set_controls(settings: ThreeArms) -> None:
-    """Sets every control to the setting's value, before the controls are shown."""
-    default = ThreeArms()
-    for field in ThreeArms.model_fields:
-        if field != "objective":
-            _set(field, getattr(settings, field), getattr(default, field))
-    _set("objective", settings.objective.name, default.objective.name)
-    for field, info in type(settings.objective).model_fields.items():
-        if field != "name":
-            _set(f"objective_{field}", getattr(settings.objective, field), info.default)
+def set_controls(settings: Recipe, elsewhere: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Sets every control to the setting's value, before the controls are shown.
+
+    elsewhere: settings that the page asks for by another name, with more than a setting hanging on it: setting → name.
+    """
+    default = type(settings)()
+    for field in type(settings).model_fields:
+        value = getattr(settings, field)
+        if field in elsewhere:
+            st.session_state.pop(elsewhere[field], None)  # the page takes it as from a link
+            st.query_params[elsewhere[field]] = value
+        elif isinstance(value, Objective):
+            _set(field, value.name, getattr(default, field).name)
+            for own, info in type(value).model_fields.items():
+                if own != "name":
+                    _set(f"{field}_{own}", getattr(value, own), info.default)
+        else:
+            _set(field, value, getattr(default, field))
     forget_slider_positions()
 
 
@@ -52,9 +61,12 @@ def _set(key: str, value: Any, default: Any) -> None:
     publish(key, None if value == default else text)
 
 
-def names_settings(parameters: Iterable[str]) -> bool:
-    """Whether a URL's parameters say how the controls stand."""
-    return any(name in ThreeArms.model_fields or name.startswith("objective_") for name in parameters)
+def names_settings(
+    parameters: Iterable[str], of: type[Recipe], elsewhere: Mapping[str, str] = MappingProxyType({})
+) -> bool:
+    """Whether a URL's parameters say how the controls stand. elsewhere: as for `set_controls`."""
+    names = {elsewhere.get(field, field) for field in of.model_fields}
+    return any(name in names or name.startswith("objective_") for name in parameters)
 
 
 def spec_slider(field: str, of: type[Setting] = ThreeArms, **limits: float) -> float:
@@ -114,6 +126,17 @@ def objective_controls() -> dict[str, Any]:
 _TRAINING = ("epochs", "seeds", "learning_rate", "batch_size", "warm_up", "clip_norm")
 
 
+def training_controls(of: type[Recipe] = ThreeArms) -> dict[str, Any]:
+    """How long and how fast it trains, and where: folded away."""
+    with folded("Training", key="training-settings", opened_by=(*_TRAINING, "schedule", "device")):
+        values: dict[str, Any] = {field: spec_slider(field, of) for field in _TRAINING}
+        values["schedule"] = spec_choice("schedule", {"constant": "Constant", "cosine": "Cosine"}, of)
+        values["device"] = spec_choice(
+            "device", {"auto": "auto", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}, of
+        )
+    return values
+
+
 def run_controls(*, steers: bool) -> tuple[dict[str, Any], DeltaGenerator]:
     """All controls of a run: the values for `ThreeArms`, and a place beside the steering sliders for words.
 
@@ -137,11 +160,5 @@ def run_controls(*, steers: bool) -> tuple[dict[str, Any], DeltaGenerator]:
     values["transfer"] = spec_slider("transfer", max_value=data.train_size - values["labels"])
     with folded("Objective", key="objective-settings", opened_by=("objective",)):
         values["objective"] = objective_controls()
-    with folded("Training", key="training-settings", opened_by=(*_TRAINING, "schedule", "device")):
-        for field in _TRAINING:
-            values[field] = spec_slider(field)
-        values["schedule"] = spec_choice("schedule", {"constant": "Constant", "cosine": "Cosine"})
-        values["device"] = spec_choice(
-            "device", {"auto": "auto", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}
-        )
+    values |= training_controls()
     return values, beside_steering
