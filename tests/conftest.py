@@ -25,7 +25,7 @@ import kdlab  # noqa: F401 - before torch: it sets how OpenMP waits
 from tests.postgresql import PostgreSQL, server_programs
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, CDPSession, Error, Page
 
 PATIENCE = 180_000
 """Milliseconds that a test waits in a browser. No bound: a busy machine may take its time over a first page."""
@@ -180,13 +180,68 @@ def _patient(opens: Callable[..., Any]) -> Callable[..., Any]:
     return opened
 
 
+class Tabs:
+    """Tabs that tests take over from each other: to start a browser's process anew costs more than most tests."""
+
+    def __init__(self, browser: Browser, url: str) -> None:
+        self._browser, self._url = browser, url
+        self._open: dict[str, tuple[Page, CDPSession]] = {}
+
+    @contextmanager
+    def new_visitor(self, **how: Any) -> Iterator[Page]:
+        """A tab as a new visitor has it: no cookie, nothing stored, no history. A script error in it fails the test.
+
+        how: as `Browser.new_context` takes it; "viewport" at least. For an init script, open a tab of your own.
+        """
+        page, developer = self._tab(how)
+        for other in page.context.pages:
+            if other is not page:
+                other.close()
+        page.goto("/_stcore/health")  # of the lab's origin, whose storage it can clear
+        page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+        page.context.clear_cookies()
+        page.context.clear_permissions()
+        page.set_viewport_size(how["viewport"])
+        page.emulate_media(color_scheme="light", reduced_motion="no-preference")
+        page.goto("about:blank")
+        developer.send("Page.resetNavigationHistory")
+        errors: list[str] = []
+
+        def keep(error: Error) -> None:
+            errors.append(str(error))
+
+        page.on("pageerror", keep)
+        try:
+            yield page
+            page.goto("about:blank")  # what it still shows ends here, not in the next test
+        finally:
+            page.remove_listener("pageerror", keep)
+            page.unroute_all(behavior="ignoreErrors")
+        assert errors == []
+
+    def _tab(self, how: dict[str, Any]) -> tuple[Page, CDPSession]:
+        key = repr(sorted((name, said) for name, said in how.items() if name != "viewport"))
+        if key not in self._open:
+            page = self._browser.new_context(base_url=self._url, **how).new_page()
+            self._open[key] = page, page.context.new_cdp_session(page)
+        return self._open[key]
+
+
+@pytest.fixture(scope="session")
+def tabs(browser: Browser, app_server: AppServer) -> Tabs:
+    """The tabs of `app_server`'s visitors."""
+    return Tabs(browser, app_server.url)
+
+
 @pytest.fixture
-def browser_page(browser: Browser, app_server: AppServer) -> Iterator[Page]:
+def browser_page(tabs: Tabs) -> Iterator[Page]:
     """A new visitor's tab: `browser_page.goto("/soft-targets")`. A script error in the page fails the test."""
-    context = browser.new_context(base_url=app_server.url, viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    context.close()
-    assert errors == []
+    with tabs.new_visitor(viewport={"width": 1280, "height": 800}) as page:
+        yield page
+
+
+@pytest.fixture
+def phone(tabs: Tabs) -> Iterator[Page]:
+    """A new visitor's phone, 390 px wide."""
+    with tabs.new_visitor(viewport={"width": 390, "height": 700}, has_touch=True, is_mobile=True) as page:
+        yield page

@@ -207,11 +207,9 @@ def test_the_jump_is_folded_and_its_picture_drawn_once_it_is_opened_or_a_link_po
 
 @pytest.mark.parametrize("width", [320, 390])
 @pytest.mark.parametrize("lib", ["keras_default", "distilbert", "distillkit"])
-def test_a_phone_never_scrolls_the_page_sideways(browser: Browser, app_server, width: int, lib: str):
-    context = browser.new_context(
-        base_url=app_server.url, viewport={"width": width, "height": 844}, has_touch=True, is_mobile=True
-    )
-    page = context.new_page()
+def test_a_phone_never_scrolls_the_page_sideways(phone: Page, width: int, lib: str):
+    page = phone
+    page.set_viewport_size({"width": width, "height": 844})
     page.goto(f"/loss?lib={lib}&beta=0.3")
     for name in ("Where each term pushes", "The library's loss beside ours", "The JSD of its student"):
         figure = page.get_by_role("img", name=name)
@@ -222,14 +220,11 @@ def test_a_phone_never_scrolls_the_page_sideways(browser: Browser, app_server, w
     # What is wider than its own box scrolls inside it at the most; nothing that one reads stands outside.
     outside = """nodes => nodes.filter((n) => n.getBoundingClientRect().right > innerWidth).map((n) => n.textContent)"""
     assert page.locator(".kd-formula *, .katex-html, .kd-note, .kd-conventions").evaluate_all(outside) == []
-    context.close()
 
 
-def test_a_finger_drags_a_bar_at_phone_width(browser: Browser, app_server):
-    context = browser.new_context(
-        base_url=app_server.url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
-    )
-    page = context.new_page()
+def test_a_finger_drags_a_bar_at_phone_width(phone: Page):
+    page = phone
+    page.set_viewport_size({"width": 390, "height": 844})
     page.goto("/loss")
     bar = _bar(page, "Student, Pullover")
     bar.scroll_into_view_if_needed()
@@ -238,7 +233,7 @@ def test_a_finger_drags_a_bar_at_phone_width(browser: Browser, app_server):
     box = bar.bounding_box()
     assert box
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    touch = context.new_cdp_session(page)
+    touch = page.context.new_cdp_session(page)
     touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
     for step in range(1, 16):
         touch.send(
@@ -247,4 +242,3 @@ def test_a_finger_drags_a_bar_at_phone_width(browser: Browser, app_server):
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     expect(page).to_have_url(re.compile("zs="))
     assert float(bar.get_attribute("aria-valuenow") or 0) > 2
-    context.close()

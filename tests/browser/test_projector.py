@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
+    from conftest import AppServer
     from playwright.sync_api import Browser, Locator, Page
 
 pytestmark = pytest.mark.browser
@@ -92,7 +93,10 @@ def test_a_copied_link_shows_the_view_to_others_and_says_nothing_of_the_projecto
         other.close()
 
 
-def test_a_link_is_copied_where_the_browser_keeps_its_clipboard_from_plain_addresses(browser_page: Page):
+def test_a_link_is_copied_where_the_browser_keeps_its_clipboard_from_plain_addresses(
+    browser: Browser, app_server: AppServer
+):
+    browser_page = browser.new_page(base_url=app_server.url)
     browser_page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     browser_page.goto("/loss")
     browser_page.evaluate(
@@ -101,6 +105,7 @@ def test_a_link_is_copied_where_the_browser_keeps_its_clipboard_from_plain_addre
     browser_page.get_by_role("button", name="Copy link").click()
     expect(browser_page.get_by_role("status").filter(has_text="Copied")).to_be_visible()
     assert browser_page.evaluate("() => window.taken") == browser_page.url
+    browser_page.close()
 
 
 SMALL = """(least) => {

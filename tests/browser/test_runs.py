@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -140,26 +140,18 @@ def test_a_deleted_run_is_undone(browser_page: Page, store: Store) -> None:
     assert store.get(run_id) is None
 
 
-@pytest.fixture(params=[320, 390])
-def phone(request: pytest.FixtureRequest, browser: Browser, app_server: AppServer) -> Iterator[Page]:
-    context = browser.new_context(
-        base_url=app_server.url, viewport={"width": request.param, "height": 3000}, has_touch=True
-    )
-    yield context.new_page()
-    context.close()
-
-
 _WIDEST = """() => Math.max(...[...document.querySelectorAll('.stMain *')]
   .filter(e => !e.closest('[data-testid=stTooltipHoverTarget], .katex-mathml') && getComputedStyle(e).clipPath === 'none')
   .map(e => e.getBoundingClientRect().right))"""
 
 
-def test_list_and_comparison_fit_a_phone_and_a_finger(phone: Page, pair: tuple[str, str]) -> None:
+@pytest.mark.parametrize("width", [320, 390])
+def test_list_and_comparison_fit_a_phone_and_a_finger(phone: Page, width: int, pair: tuple[str, str]) -> None:
+    phone.set_viewport_size({"width": width, "height": 3000})
     phone.goto("/runs")
     row(phone, pair[0]).wait_for()
     tick(phone, pair[0])
     phone.get_by_text("tick a second").wait_for()
-    width = phone.viewport_size["width"]  # type: ignore[index]
     assert phone.evaluate(_WIDEST) <= width
     for target in (
         *phone.locator(".stMain button:visible").all(),

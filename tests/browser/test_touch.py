@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, CDPSession, Locator, Page
+    from playwright.sync_api import CDPSession, Locator, Page
 
 pytestmark = pytest.mark.browser
 
@@ -38,15 +37,6 @@ SET = """
   return found.join("|");
 }
 """
-
-
-@pytest.fixture
-def phone(browser: Browser, app_server: Any) -> Iterator[Page]:
-    context = browser.new_context(
-        base_url=app_server.url, viewport={"width": 390, "height": 700}, has_touch=True, is_mobile=True
-    )
-    yield context.new_page()
-    context.close()
 
 
 def _ready(page: Page, path: str) -> None:
