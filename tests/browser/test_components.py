@@ -86,6 +86,20 @@ def test_a_late_answer_does_not_take_back_a_key_that_waits_to_be_told(browser_pa
     expect(bars).to_contain_text("T = 20")
 
 
+def test_a_figure_that_left_and_came_back_before_the_browser_told_is_drawn(browser: Browser, app_server: Any):
+    page = browser.new_page(base_url=app_server.url)
+    # A busy browser tells that a figure was out of sight and is in sight again in one message.
+    page.add_init_script(
+        """window.IntersectionObserver = class extends IntersectionObserver {
+          constructor(told, how) {
+            super((sights) => told([{ isIntersecting: !sights.at(-1).isIntersecting }, ...sights]), how);
+          }
+        };"""
+    )
+    _open(page)
+    page.close()
+
+
 def test_help_and_units_are_there_for_a_screen_reader(browser_page: Page):
     slider, bars = _open(browser_page)
     described = slider.get_attribute("aria-describedby")

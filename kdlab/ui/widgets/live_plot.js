@@ -138,8 +138,8 @@ function schedule(node, plot) {
 
 function watch(node, plot) {
   plot.sight = new IntersectionObserver(
-    ([{ isIntersecting }]) => {
-      plot.visible = isIntersecting;
+    (sights) => {
+      plot.visible = sights.at(-1).isIntersecting; // a busy browser tells several at once, the oldest first
       if (plot.visible && plot.stale) schedule(node, plot);
       // Chromium may not notice that a section has done unfolding: asked anew, it looks anew.
       if (!plot.visible && node.closest("details[open]")) {
