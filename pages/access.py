@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -88,7 +89,7 @@ with left:
     launch_pad(store, settings)
 with right:
     head_of(shown, store, absent)
-    live_view(shown, store, "", ladder_picture)
+    live_view(shown, store, "", partial(ladder_picture, store=store))
 
 if shown.run.result is not None and not shown.moving:
     verdict(shown.run, answers_of(shown))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from kdlab.distill.metrics import metrics_of
 from kdlab.distill.white_box import attention_map
 from kdlab.lessons.claims import CLAIMS
 from kdlab.models.inside_examples import inside_examples
-from kdlab.runs.curves import curves
+from kdlab.runs.curves import curves, seed_table
+from kdlab.runs.equal_time import at_equal_time, clocks, seed_scores
 from kdlab.runs.ladder import Ladder, ladder
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.store import Store
 from kdlab.ui.access.claims import answer
-from kdlab.ui.access.ladder_charts import BYTES, RUNGS, SECONDS, ladder_figure, rows
+from kdlab.ui.access.ladder_charts import BYTES, RUNGS, SECONDS, Level, ladder_figure, rows
+from kdlab.ui.access.ladder_table import taken_table
 from kdlab.ui.access.reveals import rungs
 from kdlab.ui.examples import subjects
 from kdlab.ui.examples.subjects import showcase
@@ -136,10 +139,12 @@ def test_the_ladder_is_drawn_against_rungs_bytes_and_seconds() -> None:
     assert drawn is not None
     assert run.result is not None
     costs = run.result["costs"]
+    lines = {arm.key: drawn.line("accuracy", arm.key) for arm in arms}
+    levels = {key: Level(float(line.mean[-1]), float(line.half[-1])) for key, line in lines.items()}
     for against in (RUNGS, BYTES, SECONDS):
         found = rows(arms, against, costs, run.spec.total_steps, 700)
         assert {row.key for row in found} == {arm.key for arm in arms}
-        figure = ladder_figure(drawn, arms, metrics_of("classification")["accuracy"], 0.9, found)
+        figure = ladder_figure(levels, arms, metrics_of("classification")["accuracy"], 0.9, found)
         assert len(figure["data"]) == len(arms)
         assert figure["layout"]["yaxis"]["ticktext"] == [row.name for row in found]
     by_bytes = [row.name for row in rows(arms, BYTES, costs, 800, 700)]
@@ -147,6 +152,37 @@ def test_the_ladder_is_drawn_against_rungs_bytes_and_seconds() -> None:
     assert by_bytes[-1].endswith("12.6 kB")
     by_seconds = [row.key for row in rows(arms, SECONDS, costs, 800, 700)]
     assert by_seconds.index("gradients") > by_seconds.index("logits")
+
+
+def test_arms_are_compared_at_equal_time_on_a_switch() -> None:
+    words = " ".join(block.value for block in page().markdown)
+    assert "not got to their end" not in words
+    app = page(at="At equal time")
+    assert not app.exception
+    words = " ".join(block.value for block in app.markdown)
+    assert "Labels only has taken its 800 steps; 13 of 14 arms have not got to their end, gradients the least far" in words
+    assert "Against Logits, softened at that time, paired over seeds: Labels only −" in words
+    assert any("The run's own clock cannot tell arms apart" in caption.value for caption in app.caption)
+
+
+def test_each_arm_says_what_it_took_with_what_stands_beside_its_student() -> None:
+    run, points, _ = recorded_run(Ladder.recipe)
+    assert run.result is not None
+    costs, table = run.result["costs"], seed_table(points, run.spec)
+    assert table is not None
+    accuracy = metrics_of("classification")["accuracy"]
+    step, scores = seed_scores(table, "accuracy")
+    then = at_equal_time(step, scores, clocks(costs, 700))
+    plain, timed = (taken_table(run.spec, costs, 9_098, found, accuracy) for found in (None, then))
+    rows_of = re.findall(r'<th scope="row">(.*?)</th>(.*?)</tr>', timed)
+    assert [name for name, _ in rows_of] == [arm.label for arm in run.spec.arms]
+    cells = {name: re.findall("<td[^>]*>(.*?)</td>", told) for name, told in rows_of}
+    assert cells["+ hidden states"][:3] == ["12.6 kB", "2,048", "800"]
+    assert cells["+ attention"][1] == cells["Labels only"][1] == "none"
+    assert cells["Logits, softened"][-1] == ""
+    assert "points" in cells["+ gradients"][-1]
+    assert "a student has 9,098 parameters" in plain
+    assert "against logits" not in plain
 
 
 def test_of_many_arms_those_of_the_question_are_told_by_class() -> None:

@@ -9,12 +9,18 @@ import numpy as np
 
 from kdlab.distill.arms import Arm
 from kdlab.distill.metrics import Metric
-from kdlab.runs.curves import Curves
 from kdlab.ui.look.numbers import size
 from kdlab.ui.look.style import ROLES, Figure, direct_label
 from kdlab.ui.run.charts import drawn_as
 
 RUNGS, BYTES, SECONDS = "Rungs", "Bytes a query", "Seconds"
+
+
+class Level(NamedTuple):
+    """A mean over seeds and half its 95 % interval; NaN where there is none."""
+
+    mean: float
+    half: float
 
 
 class Row(NamedTuple):
@@ -45,14 +51,18 @@ def rows(
 
 
 def ladder_figure(
-    curves: Curves, arms: tuple[Arm, ...], metric: Metric, teacher: float | None, drawn: list[Row]
+    levels: Mapping[str, Level],
+    arms: tuple[Arm, ...],
+    metric: Metric,
+    teacher: float | None,
+    drawn: list[Row],
 ) -> Figure:
-    """The arms' means now, with 95 % intervals over seeds; the teacher as a line where it has this number."""
+    """The arms' means, by key, with 95 % intervals over seeds; the teacher as a line where it has this number."""
     roles = {arm.key: role for role, arm in drawn_as(arms)}
     traces: list[dict[str, Any]] = []
     for place, row in enumerate(drawn):
-        line, role = curves.line(metric.name, row.key), roles[row.key]
-        mean, half = float(line.mean[-1]), float(np.nan_to_num(line.half[-1]))
+        (mean, half), role = levels[row.key], roles[row.key]
+        half = float(np.nan_to_num(half))
         if not np.isfinite(mean):
             continue
         traces.append(

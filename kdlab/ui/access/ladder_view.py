@@ -2,85 +2,181 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from kdlab.distill.metrics import metrics_of
+from kdlab.distill.metrics import Metric, metrics_of
 from kdlab.models.catalogue import teacher_card
-from kdlab.ui.access.ladder_charts import BYTES, RUNGS, SECONDS, ladder_figure, rows
-from kdlab.ui.run.source import Shown
+from kdlab.runs.comparison import in_words
+from kdlab.runs.curves import seed_table
+from kdlab.runs.equal_time import EqualTime, at_equal_time, clocks, seed_scores
+from kdlab.runs.ladder import ALL
+from kdlab.runs.spec import RunSpec
+from kdlab.runs.store import Store
+from kdlab.ui.access.ladder_charts import BYTES, RUNGS, SECONDS, Level, ladder_figure, rows
+from kdlab.ui.access.ladder_table import taken_table
+from kdlab.ui.look.folded import folded
+from kdlab.ui.run.source import Shown, seed_rows
 from kdlab.ui.widgets.live_plot import live_plot
 
 _METRICS = ("accuracy", "agreement", "kl")
+QUERIES, TIME = "At equal queries", "At equal time"
 
 
-def ladder_picture(shown: Shown) -> None:
-    """Draws the arms as they stand, against rungs, bytes or seconds."""
+def ladder_picture(shown: Shown, store: Store | None) -> None:
+    """Draws the arms as they stand, against rungs, bytes or seconds; after the same queries, or the same time."""
     run, curves = shown.run, shown.curves
     if curves is None:
         st.caption(":material/hourglass_top: The ladder begins here as soon as the first point is measured.")
         return
-    metrics = metrics_of(run.spec.task)
+    metrics, spec = metrics_of(run.spec.task), run.spec
     with st.container(horizontal=True, gap="medium"):
-        name = st.segmented_control(
-            "Measure",
-            _METRICS,
-            key="measure",
-            default=_METRICS[0],
-            required=True,
-            format_func=lambda name: metrics[name].title,
-            bind="query-params",
-            label_visibility="collapsed",
-        )
-        against = st.segmented_control(
-            "Against",
-            (RUNGS, BYTES, SECONDS),
-            key="against",
-            default=RUNGS,
-            required=True,
-            bind="query-params",
-            label_visibility="collapsed",
-        )
+        name = _one_of("Measure", _METRICS, "measure", lambda name: metrics[name].title)
+        against = _one_of("Against", (RUNGS, BYTES, SECONDS), "against")
+        at = _one_of("Compared", (QUERIES, TIME), "at")
     costs: dict[str, Any] = (run.result or {}).get("costs", {})
-    if against != RUNGS and not costs:
+    metric, then = metrics[name], None
+    if not costs and (against != RUNGS or at == TIME):
         st.caption("What each rung cost is measured at the end of the run.")
         against = RUNGS
-    metric, arms = metrics[name], run.spec.arms
-    teacher = teacher_card(run.spec.teacher)["test_accuracy"] if name == "accuracy" else None
-    queries = run.spec.labels + run.spec.transfer
-    drawn = rows(arms, against, costs, run.spec.total_steps, queries)
-    lines = [(arm.label, curves.line(name, arm.key)) for arm in arms]
-    said = "; ".join(f"{label} {format(float(line.mean[-1]), metric.form)}" for label, line in lines)
+    elif at == TIME:
+        then = _at_equal_time(shown, store, metric, costs)
+        if then is None:
+            st.caption("Of this run no points are kept seed by seed: here are its arms after equal queries.")
+    levels = {arm.key: _now(curves.line(name, arm.key)) for arm in spec.arms}
+    if then is not None:
+        levels = {key: _then(then, key) for key in levels}
+    teacher = teacher_card(spec.teacher)["test_accuracy"] if name == "accuracy" else None
+    said = "; ".join(f"{arm.label} {format(levels[arm.key].mean, metric.form)}" for arm in spec.arms)
+    when = "now" if then is None else f"after {then.seconds:.1f} seconds"
     live_plot(
-        ladder_figure(curves, arms, metric, teacher, drawn),
+        ladder_figure(
+            levels,
+            spec.arms,
+            metric,
+            teacher,
+            rows(spec.arms, against, costs, spec.total_steps, _queries(spec)),
+        ),
         key="ladder",
-        height=120 + 30 * len(arms),
-        alt=f"{metric.title} of each rung's students now. {said}."
+        height=120 + 30 * len(spec.arms),
+        alt=f"{metric.title} of each rung's students {when}. {said}."
         + (f" The teacher {teacher:.1%}." if teacher else ""),
         plays=shown.replayed,
     )
-    st.markdown(sentence(lines, metric.better == "more", metric.form))
+    measured = "when the run was recorded" if shown.recorded else "here"
+    if then is None:
+        st.markdown(
+            f"Now {_extremes(spec, levels, metric)} Which arms differ is said at the end of the run, paired over seeds."
+        )
+    else:
+        st.markdown(f"{_ended(spec, then)} Then {_extremes(spec, levels, metric)}")
+        st.markdown(differences_words(spec, then, metric))
+        st.caption(
+            "An arm's clock: the time of its teacher's answers, then, for each step, that of one such student alone, measured "
+            f"{measured} at the run's end. The run's own clock cannot tell arms apart: all train side by side. Between "
+            "two measured points a score is taken to move in a straight line."
+        )
     if against == SECONDS:
         st.caption(
-            f"Teacher: its time for an answer × {queries:,} queries. Student: its time for a step, alone × "
-            f"{run.spec.total_steps:,} steps. Measured {'when the run was recorded' if shown.recorded else 'here'}, at its end; "
-            "all arms trained side by side."
+            f"Teacher: its time for an answer × {_queries(spec):,} queries. Student: its time for a step, alone × "
+            f"{spec.total_steps:,} steps. Measured {measured}, at its end; all arms trained side by side."
         )
     if against == BYTES:
         st.caption("Payload of one answer: what is sent, not what is learned from it.")
+    if costs:
+        with folded("What each arm took", key="taken", opened_by=()):
+            student = run.result["profiles"]["student"]["parameters"]  # type: ignore[index]
+            st.html(taken_table(spec, costs, int(student), then, metric))
 
 
-def sentence(lines: list[tuple[str, Any]], more_is_better: bool, form: str) -> str:
-    """Which rung stands first now, and which last."""
-    means = [(float(line.mean[-1]), label) for label, line in lines if np.isfinite(line.mean[-1])]
+def _one_of(label: str, options: tuple[str, ...], key: str, say: Any = str) -> str:
+    return st.segmented_control(  # type: ignore[return-value]
+        label,
+        options,
+        key=key,
+        default=options[0],
+        required=True,
+        format_func=say,
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+
+
+def _queries(spec: RunSpec) -> int:
+    return spec.labels + spec.transfer
+
+
+def _at_equal_time(
+    shown: Shown, store: Store | None, metric: Metric, costs: Mapping[str, Any]
+) -> EqualTime | None:
+    table = seed_table(seed_rows(shown, store), shown.run.spec)
+    if table is None:
+        return None
+    step, scores = seed_scores(table, metric.name)
+    found = at_equal_time(step, scores, clocks(costs, _queries(shown.run.spec)))
+    return found if found is not None and ALL in found.scores else None
+
+
+def _now(line: Any) -> Level:
+    return Level(float(line.mean[-1]), float(line.half[-1]))
+
+
+def _then(found: EqualTime, arm: str) -> Level:
+    interval = found.interval(arm) if arm in found.scores else None
+    return (
+        Level(np.nan, np.nan)
+        if interval is None
+        else Level(float(interval.mean), float(interval.high - interval.mean))
+    )
+
+
+def _ended(spec: RunSpec, then: EqualTime) -> str:
+    """Who had ended when the arms are compared, and who had not."""
+    late = sorted(
+        (key for key in then.steps if then.steps[key] < spec.total_steps), key=then.steps.__getitem__
+    )
+    who = (
+        f"After **{then.seconds:.1f} s** {_called(spec, then.ended)} has taken its {spec.total_steps:,} steps"
+    )
+    if not late:
+        return f"{who}, and so has every other arm."
+    return (
+        f"{who}; {len(late)} of {len(then.steps)} arms have not got to their end, {_called(spec, late[0])} the least far: "
+        f"{then.steps[late[0]]:,.0f} steps."
+    )
+
+
+def differences_words(spec: RunSpec, then: EqualTime, metric: Metric) -> str:
+    """Which arms differ from logits at that time, in a sentence or two; Markdown."""
+    found = then.differences(ALL)
+    shown = [
+        f"{_called(spec, key)} {in_words(one, metric.name)}"
+        for key, one in found.items()
+        if not one.contains_zero
+    ]
+    head, rest = f"Against {_called(spec, ALL)} at that time, paired over seeds", len(found) - len(shown)
+    if not shown:
+        return f"{head}, no arm is shown to differ."
+    return f"{head}: {'; '.join(shown)}." + (f" Of the other {rest} none is shown to differ." if rest else "")
+
+
+def _extremes(spec: RunSpec, levels: Mapping[str, Level], metric: Metric) -> str:
+    """Which rung stands first, and which last."""
+    more = metric.better == "more"
+    means = [(level.mean, key) for key, level in levels.items() if np.isfinite(level.mean)]
     if not means:
-        return "Every student has diverged."
-    ordered = sorted(means, reverse=more_is_better)
+        return "no student has a number: every one has diverged."
+    ordered = sorted(means, reverse=more)
     (best, first), (worst, last) = ordered[0], ordered[-1]
     return (
-        f"Now **{first.removeprefix('+ ')}** has the {'highest' if more_is_better else 'lowest'} mean, {best:{form}}, "
-        f"**{last.removeprefix('+ ')}** the {'lowest' if more_is_better else 'highest'}, {worst:{form}}. Bars are 95 % "
-        "intervals over seeds; which arms differ is said at the end of the run, paired over seeds."
+        f"**{_called(spec, first)}** has the {'highest' if more else 'lowest'} mean, {best:{metric.form}}, "
+        f"**{_called(spec, last)}** the {'lowest' if more else 'highest'}, {worst:{metric.form}}. Bars are 95 % "
+        "intervals over seeds."
     )
+
+
+def _called(spec: RunSpec, key: str) -> str:
+    return spec.arm(key).label.removeprefix("+ ")

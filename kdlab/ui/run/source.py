@@ -11,7 +11,7 @@ import streamlit as st
 
 from kdlab.runs import artifacts
 from kdlab.runs.curves import Curves, curves
-from kdlab.runs.points import LIVE
+from kdlab.runs.points import LIVE, Row
 from kdlab.runs.recorded import OWNER, recorded_run
 from kdlab.runs.store import Run, Store
 
@@ -93,3 +93,10 @@ def _replay(recipe: str) -> str:
 def answers_of(shown: Shown) -> np.ndarray | None:
     """(arms, seeds, N) classes that the students gave on the test set; None for a run that did not end."""
     return recorded_run(shown.run.spec.recipe.name)[2] if shown.recorded else artifacts.load_answers(shown.run.id)
+
+
+def seed_rows(shown: Shown, store: Store | None) -> list[Row]:
+    """The run's rows with every seed's numbers, which are too many to be fetched at each look. Raises StoreError."""
+    if shown.recorded:
+        return recorded_run(shown.run.spec.recipe.name)[1]
+    return [] if store is None else store.points(shown.run.id, kinds=("columns", "seeds", "point"))
