@@ -18,6 +18,7 @@ from kdlab.ui.access.claims import show_claims
 from kdlab.ui.access.ladder_view import ladder_picture
 from kdlab.ui.access.leak import show_leak
 from kdlab.ui.access.reveals import show_reveals
+from kdlab.ui.access.scoreboard import show_scoreboard
 from kdlab.ui.examples import controls
 from kdlab.ui.examples.subjects import hesitant
 from kdlab.ui.run.commands import carry_out
@@ -95,4 +96,5 @@ if shown.run.result is not None and not shown.moving:
     verdict(shown.run, answers_of(shown))
 show_claims(shown.run)
 show_leak()
+show_scoreboard(shown.run)
 next_page(TEACHERS)

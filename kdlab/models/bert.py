@@ -12,8 +12,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAtte
 
 from kdlab.data.word_pieces import PADDING, WINDOW, vocabulary
 from kdlab.models.embedding_bag import known_to, masked_mean, real_pieces
-
-HEAD = 32  # numbers a head of attention, the teacher's and every student's
+from kdlab.models.sizes import HEAD
 
 
 class BertClassifier(nn.Module):

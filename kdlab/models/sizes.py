@@ -11,6 +11,9 @@ from kdlab.models.catalogue import get_student
 BYTES = {"bf16": 2, "float32": 4}
 """Bytes a parameter, by how it is kept."""
 
+HEAD = 32
+"""Numbers a head of attention, the glosses' teacher's and every BERT student's."""
+
 
 def student_parameters(name: str, dataset_name: str) -> int:
     """The parameters of a student of a data set, as `build_student` makes it. Errors as `get_student`."""

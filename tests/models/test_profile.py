@@ -22,6 +22,9 @@ def test_mlp_costs_what_a_sum_by_hand_gives() -> None:
     assert cost.parameters == 784 * 64 + 64 + 64 * 10 + 10
     assert cost.flops == 2 * (784 * 64 + 64 * 10)
     assert cost.memory_mib == pytest.approx(cost.parameters * 4 / 2**20)
+    # Of a batch of 256 the hidden layer is there before and after ReLU at one time.
+    assert cost.run_memory_mib == pytest.approx(cost.memory_mib + 2 * 256 * 64 * 4 / 2**20)
+    assert cost.parameters * 4 < cost.disk_bytes < cost.parameters * 4 + 1000
 
 
 def test_cnn_costs_what_a_sum_by_hand_gives() -> None:
@@ -52,5 +55,6 @@ def test_a_card_counts_the_same_work_as_the_processor() -> None:
     x = torch.tensor(get_dataset("fashion").load().x_test[:1])
     module = build_student("mlp-64", "fashion")
     here, there = profile(module, x), profile(module, x, "cuda")
-    assert (here.parameters, here.flops, here.memory_mib) == (there.parameters, there.flops, there.memory_mib)
+    for same in ("parameters", "flops", "memory_mib", "disk_bytes", "run_memory_mib"):
+        assert getattr(here, same) == getattr(there, same)
     assert next(module.parameters()).is_cuda

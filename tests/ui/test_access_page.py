@@ -103,6 +103,7 @@ def test_the_page_teaches_with_no_click() -> None:
     assert headings[:2] == ["What one query reveals", "Run the ladder"]
     assert "What the lesson claims" in headings
     assert "Black box leaks" in headings
+    assert "Scoreboard" in headings
     words = " ".join(block.value for block in app.markdown)
     assert "A run recorded on" in words
     assert all(claim.question in words for claim in CLAIMS)

@@ -107,6 +107,17 @@ def test_every_student_can_be_taken_the_one_that_the_verdict_names_first(
     ]
 
 
+def test_a_bert_student_is_taken_as_a_folder_for_transformers(store: Store) -> None:
+    run_id = finished(store, dataset="glosses", teacher="glosses", student="bert-1x64")
+    path = artifacts.student_path(run_id, "soft_targets", 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    app = open_runs()
+    assert not app.exception
+    offered = [button.label for button in app.get("download_button") if "student" in button.label]
+    assert offered == ["Soft-targets student (transformers folder)"]
+
+
 @pytest.mark.parametrize(
     ("other", "because"),
     [

@@ -288,11 +288,11 @@ def _cost_rows(profiles: dict[str, dict[str, float]]) -> list[tuple[str, str, st
         t, s = (float(profiles[who].get(key) or "nan") for who in ("teacher", "student"))
         known = np.isfinite([t, s]).all() and min(t, s) > 0
         told = f"{t:{form}} → {s:{form}} {unit}".strip() if known else "not measured"
-        rows.append((title, told, _multiple(t, s, less, more) if known else "", s / t if known else np.nan))
+        rows.append((title, told, multiple(t, s, less, more) if known else "", s / t if known else np.nan))
     return rows
 
 
-def _multiple(teacher: float, student: float, less: str, more: str) -> str:
+def multiple(teacher: float, student: float, less: str, more: str) -> str:
     """How many times: "19× fewer", "1.4× slower", "the same"."""
     times = max(teacher, student) / min(teacher, student)
     if times < 1.05:

@@ -10,7 +10,6 @@ import streamlit as st
 
 from kdlab.distill.arms import Arm
 from kdlab.lessons.path import DISTILL
-from kdlab.runs import artifacts
 from kdlab.runs.comparison import best_supported, compare
 from kdlab.runs.curves import seed_table
 from kdlab.runs.listing import Which
@@ -18,6 +17,7 @@ from kdlab.runs.store import UNDO_FOR, NotYoursError, Run, Store, StoreError
 from kdlab.runs.stored import UnreadableRun
 from kdlab.server.identity import visitor_id
 from kdlab.ui.look.numbers import share
+from kdlab.ui.run.downloads import student_download
 from kdlab.ui.run.on_show import page_of
 from kdlab.ui.run.titles import run_title, state_words
 from kdlab.ui.run.verdict_words import headline
@@ -230,17 +230,7 @@ def _downloads(run: Run, store: Store) -> None:
         on_click="ignore",
     )
     for arm in _worth_taking_first(run):
-        student = artifacts.student_path(run.id, arm.key, 0)
-        if student.is_file():
-            st.download_button(
-                f"{arm.its_student[0].upper()}{arm.its_student[1:]} (safetensors)",
-                student.read_bytes,
-                f"kdlab-{run.id}-{student.name}",
-                "application/octet-stream",
-                key=f"student-{run.id}-{arm.key}",
-                help=f"The {arm.its_student} of the first seed.",
-                on_click="ignore",
-            )
+        student_download(run, arm)
 
 
 def _worth_taking_first(run: Run) -> list[Arm]:

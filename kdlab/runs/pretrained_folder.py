@@ -1,0 +1,140 @@
+"""A distilled BERT student as a folder that transformers' `from_pretrained` loads, zipped: encoder, head, tokenizer, card.
+
+The lab's student takes the mean of its last hidden states, which no BERT class of transformers does to classify: so the
+folder holds a plain `BertModel` and, beside it, the linear layer on that mean; the card has the lines that use both.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from kdlab.data.registry import get_dataset
+from kdlab.data.word_pieces import MARKS, UNKNOWN, vocabulary
+from kdlab.models.sizes import HEAD
+from kdlab.runs import artifacts
+from kdlab.runs.model_card import model_card
+from kdlab.runs.spec import RunSpec
+from kdlab.runs.stored import Run
+
+_WORDS = "embeddings.word_embeddings.weight"
+_POSITIONS = "embeddings.position_embeddings.weight"
+
+
+def is_transformers_student(spec: RunSpec) -> bool:
+    """Whether a run's students are BERTs, so that `pretrained_zip` can export them."""
+    return spec.student.startswith("bert-")
+
+
+def pretrained_zip(run: Run, arm: str, seed: int) -> bytes:
+    """The folder of one student as a ZIP file. Raises OSError where its weights are gone.
+
+    Its tokenizer knows all pieces, as the lab's does; those that the student has no embedding for get that of [UNK].
+    """
+    tensors = load(artifacts.student_path(run.id, arm, seed).read_bytes())
+    encoder = {name.removeprefix("bert."): tensor for name, tensor in tensors.items() if name.startswith("bert.")}
+    head = {name: tensors[f"output.{name}"] for name in ("weight", "bias")}
+    known, pieces = encoder[_WORDS], vocabulary().pieces
+    unknown = np.repeat(known[UNKNOWN : UNKNOWN + 1], len(pieces) - len(known), axis=0)
+    window = len(encoder[_POSITIONS])
+    files = {
+        "config.json": _json(_config(encoder, len(pieces), get_dataset(run.spec.dataset).classes)),
+        "model.safetensors": save(encoder | {_WORDS: np.concatenate([known, unknown])}, metadata={"format": "pt"}),
+        "head.safetensors": save(head, metadata={"format": "pt"}),
+        "vocab.txt": "\n".join(pieces).encode() + b"\n",
+        "tokenizer.json": _json(_tokenizer(pieces)),
+        "tokenizer_config.json": _json(_tokenizer_config(window)),
+        "README.md": model_card(run, arm, seed, parameters=sum(t.size for t in tensors.values())).encode(),
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as folder:
+        for name, content in files.items():
+            folder.writestr(name, content)
+    return packed.getvalue()
+
+
+def _config(encoder: dict[str, np.ndarray], pieces: int, classes: tuple[str, ...]) -> dict[str, Any]:
+    """What `kdlab.models.bert.bert_config` says, read off the weights, with the classes' names."""
+    layers = {name.split(".")[2] for name in encoder if name.startswith("encoder.layer.")}
+    width = encoder[_WORDS].shape[1]
+    return {
+        "architectures": ["BertModel"],
+        "model_type": "bert",
+        "vocab_size": pieces,
+        "hidden_size": width,
+        "num_hidden_layers": len(layers),
+        "num_attention_heads": width // HEAD,
+        "intermediate_size": len(encoder["encoder.layer.0.intermediate.dense.weight"]),
+        "max_position_embeddings": len(encoder[_POSITIONS]),
+        "type_vocab_size": 2,
+        "hidden_act": "gelu",
+        "layer_norm_eps": 1e-12,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+        "pad_token_id": 0,
+        "dtype": "float32",
+        "id2label": {str(k): name for k, name in enumerate(classes)},
+        "label2id": {name: k for k, name in enumerate(classes)},
+    }
+
+
+def _tokenizer(pieces: tuple[str, ...]) -> dict[str, Any]:
+    """BERT's tokenizer (lower case, word pieces) over the lab's numbering, in the form of the library tokenizers."""
+    ids = {piece: number for number, piece in enumerate(pieces)}
+    begin, end = MARKS[2:]
+
+    def mark(name: str, kind: int = 0) -> dict[str, Any]:
+        return {"SpecialToken": {"id": name, "type_id": kind}}
+
+    def text(name: str, kind: int) -> dict[str, Any]:
+        return {"Sequence": {"id": name, "type_id": kind}}
+
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [{"id": ids[name], "content": name, **plain} for name in (*MARKS, "[MASK]")],
+        "normalizer": {
+            "type": "BertNormalizer",
+            "clean_text": True,
+            "handle_chinese_chars": True,
+            "strip_accents": None,
+            "lowercase": True,
+        },
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [mark(begin), text("A", 0), mark(end)],
+            "pair": [mark(begin), text("A", 0), mark(end), text("B", 1), mark(end, 1)],
+            "special_tokens": {name: {"id": name, "ids": [ids[name]], "tokens": [name]} for name in (begin, end)},
+        },
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+        "model": {
+            "type": "WordPiece",
+            "unk_token": MARKS[UNKNOWN],
+            "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100,
+            "vocab": ids,
+        },
+    }
+
+
+def _tokenizer_config(window: int) -> dict[str, Any]:
+    names = ("pad_token", "unk_token", "cls_token", "sep_token")
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": window,
+        "padding_side": "right",
+        **dict(zip(names, MARKS, strict=True)),
+        "mask_token": "[MASK]",
+    }
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, indent=2, ensure_ascii=False).encode()

@@ -1,0 +1,41 @@
+"""A student to take away: its weights, and where it is a BERT the whole folder that transformers loads."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import streamlit as st
+
+from kdlab.distill.arms import Arm
+from kdlab.runs import artifacts
+from kdlab.runs.pretrained_folder import is_transformers_student, pretrained_zip
+from kdlab.runs.store import Run
+
+
+def student_download(run: Run, arm: Arm) -> None:
+    """A button for the arm's student of the first seed; none where its weights are not kept here."""
+    weights = artifacts.student_path(run.id, arm.key, 0)
+    if not weights.is_file():
+        return
+    name = f"{arm.its_student[0].upper()}{arm.its_student[1:]}"
+    if run.result is not None and is_transformers_student(run.spec):
+        st.download_button(
+            f"{name} (transformers folder)",
+            partial(pretrained_zip, run, arm.key, 0),
+            f"kdlab-{run.id}-{weights.stem}.zip",
+            "application/zip",
+            key=f"student-{run.id}-{arm.key}",
+            help=f"The {arm.its_student} of the first seed as a ZIP: from_pretrained loads its encoder and its tokenizer; a "
+            "card says what it learned from and has the lines that classify with it.",
+            on_click="ignore",
+        )
+        return
+    st.download_button(
+        f"{name} (safetensors)",
+        weights.read_bytes,
+        f"kdlab-{run.id}-{weights.name}",
+        "application/octet-stream",
+        key=f"student-{run.id}-{arm.key}",
+        help=f"The {arm.its_student} of the first seed.",
+        on_click="ignore",
+    )
