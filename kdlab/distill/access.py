@@ -22,6 +22,9 @@ Whose = Literal["teacher", "untrained", "shuffled"]
 """Whose inside is shown: the teacher's; that of its network with random weights; the teacher's, of other examples. The
 last two are placebos."""
 
+Form = Literal["map", "scores", "queries_keys_values"]
+"""How attention is shown: where a layer is busy; each head's scores before the softmax; what those are made of."""
+
 _BITS_A_NUMBER = 32
 _BITS_INSIDE = 16  # hidden states and what is made of them are kept as float16
 
@@ -31,15 +34,16 @@ class Access:
     """A rung of the ladder from black to white box. The rungs are no order of strength: a hint says nothing of classes.
 
     ``k`` is how many of its likeliest classes the teacher shows, read on the rung ``top_k`` alone. ``bits``: of each
-    logit, on the rung ``logits`` (`kdlab.distill.signals.quantised`). ``layer``, from 1, and ``whose`` are read on the
-    rungs inside the teacher.
+    logit, on the rung ``logits`` (`kdlab.distill.signals.quantised`). ``layers`` (`kdlab.models.inner_layers.numbered`)
+    and ``whose`` are read on the rungs inside the teacher, ``form`` on the rung ``attention``.
     """
 
     rung: Rung
     k: int = 0
     bits: int = _BITS_A_NUMBER
-    layer: int = 0
+    layers: tuple[int, ...] = ()
     whose: Whose = "teacher"
+    form: Form = "map"
 
     def bits_per_query(self, classes: int, inside: int = 0) -> float:
         """The payload of one answer in bits: log2 K for a label, 32 for each number. A size, not what is learned.

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, Field
 
 from kdlab.distill.access import Access
+from kdlab.distill.copy_layers import CopyLayers
 from kdlab.distill.objective_catalogue import AnyObjective
 from kdlab.distill.white_box_catalogue import AnyWhiteBox
 
 
 class Arm(BaseModel):
-    """One arm of a run. All arms of a seed start from the same weights and see the same batches.
+    """One arm of a run. All arms of a seed see the same batches and, but for copied layers, start from the same weights.
 
     ``key`` tells arms apart: it names columns and files. ``label`` and ``hue`` are how the arm looks; a hue is a
     role of the lab's colours, or a place between 0 and 1 on one ordered scale. Without an ``objective`` it learns
@@ -29,6 +30,8 @@ class Arm(BaseModel):
     kd_weight: float = Field(0.0, ge=0, le=1)
     white_box: AnyWhiteBox | None = None
     """What it is asked to match inside its teacher, beside the objective."""
+    copy_layers: CopyLayers | None = None
+    """Which of the teacher's layers its students start as; without it they start as the seed's other students do."""
     control: str | None = None
     said: str = Field("", max_length=80)
     """The arm in the middle of a sentence; empty for its label as it is."""

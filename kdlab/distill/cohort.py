@@ -1,19 +1,23 @@
 """A cohort: students of one shape, trained side by side.
 
-Student ``seed * arms + arm``. Students of a seed start from the same weights. Small ones train
+Student ``seed * arms + arm``. Students of a seed start from the same weights, but for what an arm copies. Small ones train
 stacked (`torch.func.stack_module_state`, `vmap`) in groups; a group of one is the plain module.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from kdlab.distill.derivative import derivative
+from kdlab.models.inner_layers import Inner
 from kdlab.models.networks import build_student
 
 
@@ -62,20 +66,21 @@ class Group:
             return self._module(x[0]).unsqueeze(0)
         return vmap(self._call)(self.parameters, self.buffers, x)
 
-    def logits_and_layers(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """`logits`, and the students' hidden layers, each (n, B, positions, channels)."""
+    def logits_and_inside(self, x: Tensor) -> tuple[Tensor, Inner]:
+        """`logits`, and what the students show of their inside, each part (n, B, …)."""
         if self.size == 1:
-            logits, layers = self._module(x[0], inside=True)
-            return logits.unsqueeze(0), tuple(layer.unsqueeze(0) for layer in layers)
+            logits, inner = self._module(x[0], inside=True)
+            return logits.unsqueeze(0), Inner(*(tuple(part.unsqueeze(0) for part in parts) for parts in inner))
         return vmap(partial(self._call, inside=True))(self.parameters, self.buffers, x)
 
     def derivative(self, its: slice | Tensor, x: Tensor, direction: Tensor) -> Tensor:
-        """The derivative of some students' logits (n, B, K) along a direction an example; x, direction (n, B, …)."""
+        """The derivative of some students' logits (n, B, K) along a direction an example (`kdlab.distill.derivative`);
+        x, direction (n, B, …)."""
         if self.size == 1:
-            return torch.func.jvp(self._module, (x[0],), (direction[0],))[1].unsqueeze(0)
+            return derivative(self._module, x[0], direction[0]).unsqueeze(0)
 
         def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor, direction: Tensor) -> Tensor:
-            return torch.func.jvp(partial(self._call, parameters, buffers), (x,), (direction,))[1]
+            return derivative(partial(self._call, parameters, buffers), x, direction)
 
         parameters, buffers = ({name: t[its] for name, t in kept.items()} for kept in (self.parameters, self.buffers))
         return vmap(one)(parameters, buffers, x, direction)
@@ -86,7 +91,7 @@ class Group:
             return self._module(x).unsqueeze(0)
         return vmap(self._call, in_dims=(0, 0, None))(self.parameters, self.buffers, x)
 
-    def _call(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor, **how: bool) -> Any:
+    def _call(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor, **how: Any) -> Any:
         return functional_call(self._module, (parameters, buffers), (x,), how)
 
     def gradients(self, loss: Tensor) -> Tensor:
@@ -163,9 +168,13 @@ class Cohort:
         group_size: int,
         learning_rate: float,
         device: torch.device,
+        copied: Mapping[int, Mapping[str, Tensor]] = MappingProxyType({}),
     ) -> None:
+        """copied: by an arm's place, weights that its students start from in place of the seed's."""
         initial = [fresh_student(student, dataset, seed) for seed in range(seeds)]
         students = [copy.deepcopy(initial[s // arms]) for s in range(arms * seeds)]
+        for s, module in enumerate(students):
+            module.load_state_dict(copied.get(s % arms, {}), strict=False)
         self.size, self.device = len(students), device
         self.groups = [
             Group(students[start : start + group_size], learning_rate, device, slice(start, start + group_size), arms)

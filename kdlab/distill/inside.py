@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,16 @@ from torch import Tensor, nn
 
 from kdlab.data.registry import get_dataset
 from kdlab.distill.access import Access
+from kdlab.distill.derivative import derivative
 from kdlab.distill.device import free_memory
 from kdlab.distill.signals import Signal
 from kdlab.distill.teacher_signal import TeacherSignal
-from kdlab.distill.white_box import attention_map
+from kdlab.distill.white_box import attention_map, attention_scores
 from kdlab.models.catalogue import get_teacher, weights_sha256
 from kdlab.models.checkpoints import CheckpointError, load_teacher
+from kdlab.models.inner_layers import Inner
 from kdlab.models.networks import build_teacher
+from kdlab.models.sizes import HEAD
 
 SHARE_OF_MEMORY = 0.25
 """Of what is free: how much of it a run's signals from inside a teacher may fill."""
@@ -28,11 +32,13 @@ _SHARD_ROWS = 1024
 def load_inside(teacher: str, access: Access, rows: np.ndarray, cache: Path, device: torch.device) -> Signal:
     """What the teacher reveals of these rows (N,) of its data set's training split, each part float16 with N rows.
 
-    ``hidden``: a layer (N, positions, channels). ``attention``: its map (N, positions, 1). ``gradients``: the logits'
-    derivative (N, K) along a direction an example, and that direction's signs (N, …) int8. Directions have length 1
-    and are scaled by the root of their size, so that a mean of squares estimates the Jacobian's.
+    ``hidden``: a layer (N, positions, channels). ``attention``: its map (N, positions, 1), its heads' scores (N, heads,
+    positions, positions), or its queries, keys and values (N, positions, 3 · channels). One such part for each of the
+    access's layers. ``gradients``: the logits' derivative (N, K) along a direction an example, and that direction: of a
+    picture its signs (N, …) int8, with length 1 and scaled by the root of its size, so that a mean of squares estimates
+    the Jacobian's; of a text a swap of one piece (N, 2) int64 (`swaps`).
 
-    Raises CheckpointError where the teacher cannot be loaded, and where the signal would fill more than its share of
+    Errors as `load_teacher` where it has to be asked, and CheckpointError where the signal would fill more than its share of
     the free memory.
     """
     dataset = get_dataset(get_teacher(teacher).dataset)
@@ -43,9 +49,9 @@ def load_inside(teacher: str, access: Access, rows: np.ndarray, cache: Path, dev
         cache,
         teacher=f"{teacher} {'untrained' if untrained else weights_sha256(teacher)}",
         rows=f"{dataset.fingerprint()} train",
-        access=Access(access.rung, layer=access.layer, whose="untrained" if untrained else "teacher"),
+        access=replace(access, whose="untrained" if untrained else "teacher"),
         count=len(x),
-        ask=lambda part: _ask(network(), access, np.array(x[part]), part.start),
+        ask=lambda part: _ask(network(), access, x, range(*part.indices(len(x)))),
         shard_rows=_SHARD_ROWS,
     )
     _fits(signal, len(rows), device)
@@ -54,10 +60,29 @@ def load_inside(teacher: str, access: Access, rows: np.ndarray, cache: Path, dev
     return tuple(torch.from_numpy(part).to(device) for part in signal[rows])
 
 
-def directions(shape: tuple[int, ...], rows: range) -> np.ndarray:
-    """Signs (N, *shape) int8, a row's own whichever rows are asked for."""
-    drawn = [np.random.default_rng([3, row]).integers(0, 2, shape, dtype=np.int8) for row in rows]
+def directions(x: np.ndarray, rows: range) -> np.ndarray:
+    """A direction for each of these rows of x (N, …), a row's own whichever rows are asked for.
+
+    Of pictures signs (rows, …) int8, of texts `swaps`.
+    """
+    if np.issubdtype(x.dtype, np.integer):
+        return swaps(x, rows)
+    drawn = [np.random.default_rng([3, row]).integers(0, 2, x.shape[1:], dtype=np.int8) for row in rows]
     return (2 * np.stack(drawn) - 1).astype(np.int8)
+
+
+def swaps(x: np.ndarray, rows: range) -> np.ndarray:
+    """(rows, 2) int64: a place between a text's marks, and the piece at such a place in another text. x (N, L) ids."""
+    found = np.empty((len(rows), 2), dtype=np.int64)
+    for i, row in enumerate(rows):
+        rng = np.random.default_rng([3, row])
+        other = x[rng.integers(len(x))]
+        found[i] = _inner_place(x[row], rng), other[_inner_place(other, rng)]
+    return found
+
+
+def _inner_place(text: np.ndarray, rng: np.random.Generator) -> int:
+    return int(rng.integers(1, max(2, np.count_nonzero(text) - 1)))
 
 
 def _network(teacher: str, untrained: bool) -> nn.Module:
@@ -68,24 +93,29 @@ def _network(teacher: str, untrained: bool) -> nn.Module:
         return build_teacher(teacher).eval().requires_grad_(False)
 
 
-def _ask(network: nn.Module, access: Access, x: np.ndarray, first: int) -> tuple[np.ndarray, ...]:
-    batches = torch.from_numpy(x).split(_AT_ONCE)
+def _ask(network: nn.Module, access: Access, x: np.ndarray, rows: range) -> tuple[np.ndarray, ...]:
+    batches = torch.from_numpy(x[rows.start : rows.stop].copy()).split(_AT_ONCE)
     if access.rung == "gradients":
-        signs = directions(x.shape[1:], range(first, first + len(x)))
-        along = torch.from_numpy(signs).split(_AT_ONCE)
+        along = directions(x, rows)
         with torch.no_grad():
-            found = [derivative(network, b, v) for b, v in zip(batches, along, strict=True)]
-        return torch.cat(found).half().numpy(), signs
+            found = [derivative(network, b, v) for b, v in zip(batches, torch.from_numpy(along).split(_AT_ONCE), strict=True)]
+        return torch.cat(found).half().numpy(), along
+    parts: list[list[np.ndarray]] = [[] for _ in access.layers]
     with torch.inference_mode():
-        layers = [network(b, inside=True)[1][access.layer - 1] for b in batches]
-        if access.rung == "attention":
-            layers = [attention_map(layer).unsqueeze(-1) for layer in layers]
-        return (torch.cat(layers).half().numpy(),)
+        for batch in batches:
+            inner = network(batch, inside=True)[1]
+            for part, number in zip(parts, access.layers, strict=True):
+                part.append(_shown(inner, number, access).half().numpy())
+    return tuple(np.concatenate(part) for part in parts)
 
 
-def derivative(network: nn.Module, x: Tensor, signs: Tensor) -> Tensor:
-    """The derivative of the logits along the signs: J·v for |v| = 1, times the root of v's size. x, signs (B, …)."""
-    return torch.func.jvp(network, (x,), (signs.to(x.dtype),))[1]
+def _shown(inner: Inner, number: int, access: Access) -> Tensor:
+    if access.rung == "hidden":
+        return inner.hidden[number if inner.heads else number - 1]
+    if access.form == "map":
+        return attention_map(inner.hidden[number if inner.heads else number - 1]).unsqueeze(-1)
+    heads = inner.heads[number - 1]
+    return heads if access.form == "queries_keys_values" else attention_scores(heads, heads.shape[-1] // 3 // HEAD)
 
 
 def _fits(signal: TeacherSignal, rows: int, device: torch.device) -> None:

@@ -37,16 +37,19 @@ def distillation_term(
     return vmap(one)(student_logits, signal, labels, temperature)
 
 
-def white_box_term(objective: WhiteBox, student: Tensor, teacher: Tensor, projection: Tensor | None) -> Tensor:
-    """What each student is asked inside its teacher, unweighted: (n,).
+def white_box_term(
+    objective: WhiteBox, student: Tensor, teacher: Tensor, projection: Tensor | None, mask: Tensor | None = None
+) -> Tensor:
+    """What each student is asked inside its teacher, of one pair of layers, unweighted: (n,).
 
-    student, teacher (n, B, positions, channels) or (n, B, K); projection (n, C_t, C_s) where the objective has one.
+    student, teacher (n, B, …) as in `Inside`; projection (n, C_t, C_s) where the objective has one; mask (n, B, positions)
+    where not all positions count.
     """
 
-    def one(student: Tensor, teacher: Tensor, projection: Tensor | None) -> Tensor:
-        return objective.loss(Inside(student, teacher, projection))
+    def one(student: Tensor, teacher: Tensor, projection: Tensor | None, mask: Tensor | None) -> Tensor:
+        return objective.loss(Inside(student, teacher, projection, mask))
 
+    given = (student, teacher, projection, mask)
     if len(student) == 1:
-        projection = None if projection is None else projection.squeeze(0)
-        return one(student.squeeze(0), teacher.squeeze(0), projection).unsqueeze(0)
-    return vmap(one, in_dims=(0, 0, None if projection is None else 0))(student, teacher, projection)
+        return one(*(None if part is None else part.squeeze(0) for part in given)).unsqueeze(0)  # type: ignore[arg-type]
+    return vmap(one, in_dims=tuple(None if part is None else 0 for part in given))(*given)

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ from kdlab.distill.objective_catalogue import Objective
 from kdlab.distill.signals import Signal
 from kdlab.distill.tasks.task import Batch, StudentOutput, Task
 from kdlab.distill.white_box_catalogue import WhiteBox
+from kdlab.models.inner_layers import Inner
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,13 @@ class _Call:
 
 @dataclass(frozen=True)
 class _InsideCall:
-    """Students of a group that are asked the same inside their teacher; projection (n, …) where they learn one for it."""
+    """Students of a group that are asked the same inside their teacher; projections (n, …) where they learn them for it,
+    one for each layer."""
 
     objective: WhiteBox
     its: slice | Tensor
     signal: Signal
-    projection: Tensor | None
+    projections: tuple[Tensor, ...]
 
 
 class Trainer:
@@ -158,12 +161,17 @@ class Trainer:
         term = torch.zeros(group.size, device=self.device)
         for call in self._inside_calls[group.where.start]:
             part = batch.of(call.its, slice(None))
-            teacher, *direction = self.task.reveal(call.signal, part)
+            shown = self.task.reveal(call.signal, part)
             if call.objective.compares_gradients:
-                own = self.task.derivative(group, call.its, part, direction[0])
+                own = self.task.derivative(group, call.its, part, shown[1])
+                asked = white_box_term(call.objective, own, shown[0], None)
             else:
-                own = student.layers[-1][call.its]
-            asked = white_box_term(call.objective, own, teacher, call.projection)
+                own_layers, mask = _own_layers(call.objective, student.inside), self.task.positions(part)
+                terms = [
+                    white_box_term(call.objective, own[call.its], theirs, projection, mask)
+                    for own, theirs, projection in zip_longest(own_layers, shown, call.projections)
+                ]
+                asked = sum(terms[1:], terms[0]) / len(terms)
             term[call.its] = call.objective.weight * asked
         return term
 
@@ -176,13 +184,15 @@ class Trainer:
             its = None if objective is None else self._those_of(group, [arm.white_box == objective for arm in self.arms])
             if objective is None or its is None:
                 continue
-            signal, projection = self.inside[objective], None
+            signal, projections = self.inside[objective], []
             if objective.projects:
                 with torch.no_grad():
-                    channels = self.task.output(group, self.task.batch(0, group), inside=True).layers[-1].shape[-1]
-                drawn = [_projection(signal[0].shape[-1], channels, int(seed)) for seed in group.seed_of[its]]
-                projection = group.adopt(f"projection {len(calls)}", torch.stack(drawn).to(self.device))
-            calls.append(_InsideCall(objective, its, signal, projection))
+                    inside = self.task.output(group, self.task.batch(0, group), inside=True).inside
+                for place, (own, theirs) in enumerate(zip(_own_layers(objective, inside), signal, strict=True)):
+                    drawn = [_projection(theirs.shape[-1], own.shape[-1], int(seed)) for seed in group.seed_of[its]]
+                    initial = torch.stack(drawn).to(self.device)
+                    projections.append(group.adopt(f"projection {len(calls)} {place}", initial))
+            calls.append(_InsideCall(objective, its, signal, tuple(projections)))
         return calls
 
     def _calls_of(self, group: Group) -> list[_Call]:
@@ -335,6 +345,13 @@ class Trainer:
             for name, value in found.items()
         }
         return by_arm | {"answers": self.by_arm(scores["answers"])}
+
+
+def _own_layers(objective: WhiteBox, inside: Inner) -> list[Tensor]:
+    """The students' layers that learn, in the order of the teacher's that they learn from."""
+    parts = inside.heads if objective.reads_heads else inside.hidden
+    last = len(inside.heads or inside.hidden)
+    return [parts[number - last - 1] for number in objective.student_layers(last)]
 
 
 def _projection(wide: int, narrow: int, seed: int) -> Tensor:

@@ -7,9 +7,11 @@ All run under `torch.func.vmap`.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity, normalize
+from torch.nn.functional import cosine_similarity, log_softmax, normalize
 
 
 def hint_loss(student: Tensor, teacher: Tensor, projection: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -72,8 +74,57 @@ def jacobian_match_loss(student_derivative: Tensor, teacher_derivative: Tensor) 
     return (difference - difference.mean(-1, keepdim=True)).square().mean()
 
 
+def attention_scores(heads: Tensor, count: int) -> Tensor:
+    """Each head's products of queries and keys before the softmax, over √d: (B, P, 3 · C) → (B, count, P, P)."""
+    queries, keys, _ = heads.chunk(3, dim=-1)
+    return _products(_split(queries, count), _split(keys, count))
+
+
+def attention_scores_loss(student: Tensor, teacher_scores: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Squared difference of the scores, head by head, a mean over heads and over pairs of places that count.
+
+    student: queries, keys and values (B, P, 3 · C); teacher_scores (B, heads, P, P), as many heads as the student's.
+    Jiao et al. 2020 (TinyBERT), arXiv 1909.10351, eq. 7, whose mean takes padding in.
+    """
+    own = attention_scores(student, teacher_scores.shape[-3])
+    difference = (own - teacher_scores.detach().float()).square().mean(-3)
+    return _over_positions(difference, None if mask is None else mask.unsqueeze(-1) & mask.unsqueeze(-2))
+
+
+def relations_loss(student: Tensor, teacher: Tensor, count: int, mask: Tensor | None = None) -> Tensor:
+    """How unlike the two find places among each other: the sum, over queries, keys and values X, of KL(R_t ‖ R_s) with
+    R = softmax(X Xᵀ / √d), a mean over relation heads and over places that count.
+
+    student (B, P, 3 · C_s), teacher (B, P, 3 · C_t); each X is cut into ``count`` relation heads of d = C / count numbers.
+    Wang et al. 2021 (MiniLMv2), arXiv 2012.15828, eq. 5 and 6.
+    """
+    teacher = teacher.detach().float()
+    total = student.new_zeros(())
+    for ours, theirs in zip(student.chunk(3, dim=-1), teacher.chunk(3, dim=-1), strict=True):
+        log_q, log_p = _log_relations(ours, count, mask), _log_relations(theirs, count, mask)
+        total = total + _over_positions((log_p.exp() * (log_p - log_q)).sum(-1).mean(-2), mask)
+    return total
+
+
+def _log_relations(x: Tensor, count: int, mask: Tensor | None) -> Tensor:
+    split = _split(x, count)
+    products = _products(split, split)
+    if mask is not None:
+        products = products.masked_fill(~mask.unsqueeze(-2).unsqueeze(-2), torch.finfo(products.dtype).min)
+    return log_softmax(products, dim=-1)
+
+
+def _split(x: Tensor, count: int) -> Tensor:
+    """(B, P, C) → (B, count, P, C / count)."""
+    return x.unflatten(-1, (count, -1)).transpose(-2, -3)
+
+
+def _products(x: Tensor, y: Tensor) -> Tensor:
+    return x @ y.transpose(-1, -2) / math.sqrt(x.shape[-1])
+
+
 def _over_positions(values: Tensor, mask: Tensor | None) -> Tensor:
-    """(B, P) → the mean of what counts; 0 where nothing does."""
+    """(B, P), or (B, P, P) → the mean of what counts; 0 where nothing does."""
     if mask is None:
         return values.mean()
     return values.masked_fill(~mask, 0).sum() / mask.sum().clamp(min=1)

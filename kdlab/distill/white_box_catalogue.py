@@ -10,26 +10,39 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kdlab.distill.access import Access, Rung, Whose
-from kdlab.models.inner_layers import Layer
+from kdlab.distill.access import Access, Form, Rung, Whose
+from kdlab.models.inner_layers import Layer, numbered
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+LayerMap = Literal["last", "uniform", "top", "bottom"]
 
 
 @dataclass(frozen=True)
 class Inside:
     """What a white-box objective may read, of B examples.
 
-    student, teacher: a hidden layer (B, positions, channels), or where it `compares_gradients` a directional derivative
-    of the logits (B, K). projection (channels of the teacher, channels of the student), where the objective has one.
-    mask (B, positions), true where a position counts; None where all do.
+    student, teacher: a hidden layer (B, positions, channels); where it `reads_heads`, of the student the queries, keys and
+    values of a layer (B, positions, 3 · channels), of the teacher what its `form` says; where it `compares_gradients` a
+    directional derivative of the logits (B, K). projection (channels of the teacher, channels of the student), where the
+    objective has one. mask (B, positions), true where a position counts; None where all do.
     """
 
     student: Tensor
     teacher: Tensor
     projection: Tensor | None = None
     mask: Tensor | None = None
+
+
+def _layer_map(default: LayerMap) -> LayerMap:
+    return Field(  # type: ignore[no-any-return]
+        default,
+        description="Which of the teacher's layers the student's learn from: the last from the last; or each one, from layers "
+        "spread evenly over the teacher's, from its last ones, or from its first.",
+        json_schema_extra={"title": "Layer map"},
+    )
 
 
 class WhiteBox(BaseModel):
@@ -42,8 +55,10 @@ class WhiteBox(BaseModel):
     formula: ClassVar[str]  # LaTeX
     paper: ClassVar[str]
     rung: ClassVar[Rung]
+    form: ClassVar[Form] = "map"
     compares_gradients: ClassVar[bool] = False
-    projects: ClassVar[bool] = False  # whether it learns a projection beside the student
+    reads_heads: ClassVar[bool] = False
+    projects: ClassVar[bool] = False  # whether it learns a projection beside the student, one for each pair of layers
     same_channels: ClassVar[bool] = False
     same_positions: ClassVar[bool] = True
 
@@ -53,50 +68,107 @@ class WhiteBox(BaseModel):
         description="Whose inside the student is shown. The other two are placebos: what they bring is not knowledge.",
         json_schema_extra={"title": "Inside of"},
     )
+    layer_map: LayerMap = _layer_map("last")
 
-    def reads(self, teacher: tuple[Layer, ...]) -> Access:
-        """What a teacher with these hidden layers must reveal."""
-        return Access(self.rung, layer=len(teacher), whose=self.whose)
+    def student_layers(self, last: int) -> tuple[int, ...]:
+        """The numbers of the student's layers that learn. last: its last layer's."""
+        return (last,) if self.layer_map == "last" else tuple(range(1, last + 1))
+
+    def pairs(self, student: tuple[Layer, ...], teacher: tuple[Layer, ...]) -> tuple[tuple[int, int], ...]:
+        """(the student's layer, the teacher's layer that it learns from), by their numbers."""
+        ours, theirs = max(numbered(student)), max(numbered(teacher))
+        return tuple((m, mapped(self.layer_map, m, ours, theirs)) for m in self.student_layers(ours))
+
+    def reads(self, student: tuple[Layer, ...], teacher: tuple[Layer, ...]) -> Access:
+        """What a teacher must reveal, its layers in the order of the student's that learn from them."""
+        layers = () if self.compares_gradients else tuple(theirs for _, theirs in self.pairs(student, teacher))
+        return Access(self.rung, layers=layers, whose=self.whose, form=self.form)
 
     def unfit_because(self, student: tuple[Layer, ...], teacher: tuple[Layer, ...]) -> str | None:
         """Why a student cannot be asked this of a teacher with these hidden layers, in a sentence; None where it can."""
         if not teacher or not student:
             whose = "teacher" if student else "student"
             return f"{self.title} needs a hidden layer on both sides, and the {whose} has none that the lab looks into."
-        ours, theirs = student[-1], teacher[-1]
-        shapes = (
-            f"the student's layer {len(student)} has {ours[0]} positions of {ours[1]} numbers, "
-            f"the teacher's layer {len(teacher)} has {theirs[0]} of {theirs[1]}"
-        )
-        if self.same_positions and ours[0] != theirs[0]:
-            return f"{self.title} compares position by position, but {shapes}."
-        if self.same_positions and self.same_channels and ours[1] != theirs[1]:
-            return f"{self.title} compares number by number, but {shapes}."
+        for ours, theirs in self.pairs(student, teacher):
+            own, shown = numbered(student)[ours], numbered(teacher).get(theirs)
+            if shown is None:
+                return (
+                    f"{self.title} needs a layer of the teacher for each of the student's, but the student has {max(numbered(student))} "
+                    f"and the teacher {max(numbered(teacher))}."
+                )
+            if why := self._unlike(own, shown):
+                return (
+                    f"{self.title} {why}, but the student's layer {ours} has {layer_in_words(own)}, "
+                    f"the teacher's layer {theirs} has {layer_in_words(shown)}."
+                )
         return None
 
-    def numbers(self, teacher: tuple[Layer, ...], classes: int) -> int:
-        """How many numbers the teacher sends for an example."""
-        positions, channels = teacher[-1]
-        return classes if self.compares_gradients else positions * channels
+    def _unlike(self, own: Layer, shown: Layer) -> str | None:
+        """What the objective does that two layers of these shapes do not allow."""
+        if self.reads_heads and not (own.heads and shown.heads):
+            return "looks at queries and keys, which a layer without heads of attention does not have"
+        if self.same_positions and own.positions != shown.positions:
+            return "compares position by position"
+        if self.same_positions and self.same_channels and own.channels != shown.channels:
+            return "compares number by number"
+        return None
 
-    def extra_parameters(
-        self, student: tuple[Layer, ...], teacher: tuple[Layer, ...]
-    ) -> tuple[int, int] | None:
-        """Shape of the projection that a student learns beside itself; None where it learns none."""
-        return (teacher[-1][1], student[-1][1]) if self.projects else None
+    def numbers(self, student: tuple[Layer, ...], teacher: tuple[Layer, ...], classes: int) -> int:
+        """How many numbers the teacher sends for an example."""
+        if self.compares_gradients:
+            return classes
+        return sum(self._sent(numbered(teacher)[theirs]) for _, theirs in self.pairs(student, teacher))
+
+    def _sent(self, layer: Layer) -> int:
+        return layer.positions * layer.channels
+
+    def extra_parameters(self, student: tuple[Layer, ...], teacher: tuple[Layer, ...]) -> int:
+        """How many numbers a student learns beside itself: its projections."""
+        if not self.projects:
+            return 0
+        ours, theirs = numbered(student), numbered(teacher)
+        return sum(theirs[t].channels * ours[s].channels for s, t in self.pairs(student, teacher))
 
     def loss(self, given: Inside) -> Tensor:
-        """Mean over examples, and over unmasked positions where it has any; no dimensions."""
+        """Mean over examples, and over unmasked positions where it has any, of one pair of layers; no dimensions."""
         raise NotImplementedError
 
 
-def _weight(default: float, most: float) -> float:
+def mapped(layer_map: LayerMap, layer: int, ours: int, theirs: int) -> int:
+    """The number of the teacher's layer that a student's layer is paired with. ours, theirs: the last layers' numbers.
+
+    "uniform" is the function of TinyBERT (Jiao et al. 2020, arXiv 1909.10351), m · N / M, rounded up; the embeddings, 0,
+    are paired with the embeddings.
+    """
+    if layer == 0:
+        return 0
+    match layer_map:
+        case "last":
+            return theirs
+        case "uniform":
+            return -(-layer * theirs // ours)
+        case "top":
+            return layer + theirs - ours
+        case "bottom":
+            return layer
+
+
+def layer_in_words(layer: Layer) -> str:
+    """Its shape, for a sentence."""
+    heads = f" in {layer.heads} heads" if layer.heads else ""
+    return f"{layer.positions} positions of {layer.channels} numbers{heads}"
+
+
+_ON_FASHION = "the Fashion pictures' validation split, where no weight was shown to beat none"
+_ON_GLOSSES = "the glosses' validation split"
+
+
+def _weight(default: float, most: float, where: str = _ON_FASHION) -> float:
     return Field(  # type: ignore[no-any-return]
         default,
         ge=0,
         le=most,
-        description="How much the term counts. The default did best on the Fashion pictures' validation split, where no "
-        "weight was shown to beat none.",
+        description=f"How much the term counts. The default did best on {where}.",
         json_schema_extra={"title": "Weight", "step": most / 1000},
     )
 
@@ -111,6 +183,19 @@ class Hint(WhiteBox):
     projects = True
 
     weight: float = _weight(0.03, 10)
+    embeddings: bool = Field(
+        False,
+        description="The student's embeddings learn from the teacher's too.",
+        json_schema_extra={"title": "Embeddings too"},
+    )
+
+    def student_layers(self, last: int) -> tuple[int, ...]:
+        return ((0,) if self.embeddings else ()) + super().student_layers(last)
+
+    def unfit_because(self, student: tuple[Layer, ...], teacher: tuple[Layer, ...]) -> str | None:
+        if self.embeddings and not all(0 in numbered(layers) for layers in (student, teacher)):
+            return f"{self.title} of embeddings needs a transformer on both sides."
+        return super().unfit_because(student, teacher)
 
     def loss(self, given: Inside) -> Tensor:
         from kdlab.distill.white_box import hint_loss
@@ -130,12 +215,12 @@ class AttentionTransfer(WhiteBox):
     weight: float = _weight(0.01, 10)
 
     def unfit_because(self, student: tuple[Layer, ...], teacher: tuple[Layer, ...]) -> str | None:
-        if student and teacher and student[-1][0] == teacher[-1][0] == 1:
+        if student and teacher and student[-1].positions == teacher[-1].positions == 1:
             return f"{self.title} compares places, and the last hidden layer has a single one."
         return super().unfit_because(student, teacher)
 
-    def numbers(self, teacher: tuple[Layer, ...], classes: int) -> int:
-        return teacher[-1][0]  # the map alone
+    def _sent(self, layer: Layer) -> int:
+        return layer.positions  # the map alone
 
     def loss(self, given: Inside) -> Tensor:
         from kdlab.distill.white_box import attention_transfer_loss
@@ -177,6 +262,63 @@ class CosineHidden(WhiteBox):
         return cosine_hidden_loss(given.student, given.teacher, given.mask)
 
 
+class AttentionScores(WhiteBox):
+    name: Literal["attention_scores"] = "attention_scores"
+    title = "Attention scores"
+    what = "Look, head by head, from each word to the words that the teacher looks to."
+    formula = r"\frac{1}{h} \sum_{i=1}^{h} \mathrm{MSE}(A_i^s, A_i^t),\quad A = \frac{Q K^\top}{\sqrt{d}}"
+    paper = "Jiao et al. 2020 (TinyBERT), arXiv 1909.10351, eq. 7, without padding"
+    rung = "attention"
+    form = "scores"
+    reads_heads = True
+
+    weight: float = _weight(0.1, 10, _ON_GLOSSES)
+    layer_map: LayerMap = _layer_map("uniform")
+
+    def _unlike(self, own: Layer, shown: Layer) -> str | None:
+        return super()._unlike(own, shown) or ("compares head by head" if own.heads != shown.heads else None)
+
+    def _sent(self, layer: Layer) -> int:
+        return layer.heads * layer.positions**2
+
+    def loss(self, given: Inside) -> Tensor:
+        from kdlab.distill.white_box import attention_scores_loss
+
+        return attention_scores_loss(given.student, given.teacher, given.mask)
+
+
+class Relations(WhiteBox):
+    name: Literal["relations"] = "relations"
+    title = "Relations"
+    what = "Find those words of a text alike that the teacher finds alike, as it asks, as it answers and as it speaks."
+    formula = r"\sum_{X \in Q, K, V} \mathrm{KL}(R_X^t \,\|\, R_X^s),\quad R_X = \mathrm{softmax}\left(\frac{X X^\top}{\sqrt{d}}\right)"
+    paper = "Wang et al. 2021 (MiniLMv2), arXiv 2012.15828, eq. 5 and 6"
+    rung = "attention"
+    form = "queries_keys_values"
+    reads_heads = True
+
+    weight: float = _weight(0.1, 10, _ON_GLOSSES)
+    relation_heads: int = Field(
+        8,
+        ge=1,
+        le=384,
+        description="Into how many heads both models' numbers are cut anew; more of them see finer.",
+        json_schema_extra={"title": "Relation heads", "step": 1},
+    )
+
+    def _unlike(self, own: Layer, shown: Layer) -> str | None:
+        uneven = any(layer.channels % self.relation_heads for layer in (own, shown))
+        return super()._unlike(own, shown) or (f"cuts both into {self.relation_heads} even heads" if uneven else None)
+
+    def _sent(self, layer: Layer) -> int:
+        return 3 * layer.positions * layer.channels
+
+    def loss(self, given: Inside) -> Tensor:
+        from kdlab.distill.white_box import relations_loss
+
+        return relations_loss(given.student, given.teacher, self.relation_heads, given.mask)
+
+
 class JacobianMatch(WhiteBox):
     name: Literal["jacobian_match"] = "jacobian_match"
     title = "Jacobian"
@@ -186,10 +328,11 @@ class JacobianMatch(WhiteBox):
     rung = "gradients"
     compares_gradients = True
 
-    weight: float = _weight(3e-5, 1)
+    weight: float = _weight(3e-5, 100)
 
     def unfit_because(self, student: tuple[Layer, ...], teacher: tuple[Layer, ...]) -> str | None:
-        return None  # logits and pixels are common to both
+        # Logits are common to both, and pixels; a word is swapped in each model's own table.
+        return None if teacher else f"{self.title} needs a teacher that the lab looks into."
 
     def loss(self, given: Inside) -> Tensor:
         from kdlab.distill.white_box import jacobian_match_loss

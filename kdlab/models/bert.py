@@ -5,13 +5,18 @@ Without dropout, without buffers and with attention that `torch.func` can follow
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAttentions as BertOutput
 
 from kdlab.data.word_pieces import PADDING, WINDOW, vocabulary
-from kdlab.models.embedding_bag import known_to, masked_mean, real_pieces
+from kdlab.models.embedding_bag import along_swap, known_to, masked_mean, real_pieces
+from kdlab.models.inner_layers import Inner
 from kdlab.models.sizes import HEAD
 
 
@@ -28,20 +33,53 @@ class BertClassifier(nn.Module):
             delattr(self.bert.embeddings, name)
         self.output = nn.Linear(config.hidden_size, classes)
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, L)
-        return self.output(masked_mean(self.encode(x).last_hidden_state, real_pieces(x)))
+    def forward(self, x: Tensor, inside: bool = False, swap: Tensor | None = None) -> Any:  # (B, L)
+        """Logits (B, K); with ``inside`` a pair of them and of `Inner`; with a swap (B, 2) their derivative along it."""
+        if swap is not None:
+            words = self.bert.embeddings.word_embeddings
+            return along_swap(
+                lambda embedded: self._judge(self.encode(x, embedded), x), words, known_to(x, words.num_embeddings), swap
+            )
+        if not inside:
+            return self._judge(self.encode(x), x)
+        blocks = list(self.bert.encoder.layer)
+        heads = [(own.query, own.key, own.value) for own in (block.attention.self for block in blocks)]
+        with _overheard([self.bert.embeddings, *blocks, *(part for three in heads for part in three)]) as said:
+            logits = self._judge(self.encode(x), x)
+        real = real_pieces(x).unsqueeze(-1)
+        hidden = tuple(said[module] * real for module in (self.bert.embeddings, *blocks))
+        return logits, Inner(hidden, tuple(torch.cat([said[part] for part in three], dim=-1) for three in heads))
 
-    def encode(self, x: Tensor, **asked: bool) -> BertOutput:
-        """What `BertModel` says of x (B, L). asked: `output_hidden_states=True`, `output_attentions=True`."""
+    def _judge(self, said: BertOutput, x: Tensor) -> Tensor:
+        return self.output(masked_mean(said.last_hidden_state, real_pieces(x)))
+
+    def encode(self, x: Tensor, embedded: Tensor | None = None, **asked: bool) -> BertOutput:
+        """What `BertModel` says of x (B, L), or of these embeddings of its words (B, L, H).
+
+        asked: `output_hidden_states=True`, `output_attentions=True`.
+        """
         hidden = torch.finfo(torch.float32).min
         return self.bert(
-            input_ids=known_to(x, self.bert.config.vocab_size),
+            input_ids=known_to(x, self.bert.config.vocab_size) if embedded is None else None,
+            inputs_embeds=embedded,
             # As it is added to the scores, (B, 1, 1, L): of a plain mask transformers would look at the values.
             attention_mask=torch.where(real_pieces(x), 0.0, hidden)[:, None, None, :],
             token_type_ids=torch.zeros_like(x),
             position_ids=torch.arange(x.shape[-1], device=x.device).unsqueeze(0),
             **asked,
         )
+
+
+@contextmanager
+def _overheard(modules: list[nn.Module]) -> Iterator[dict[nn.Module, Tensor]]:
+    """What each of these modules gives while this lasts."""
+    said: dict[nn.Module, Tensor] = {}
+    hooks = [module.register_forward_hook(lambda module, _, given: said.update({module: given})) for module in modules]
+    try:
+        yield said
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def bert_config(vocabulary_size: int, layers: int, width: int, positions: int = WINDOW) -> BertConfig:

@@ -18,6 +18,7 @@ from kdlab.data.registry import get_dataset
 from kdlab.data.text import ALPHABET_SIZE
 from kdlab.models.catalogue import get_student, get_teacher
 from kdlab.models.embedding_bag import EmbeddingBag
+from kdlab.models.inner_layers import Inner
 from kdlab.models.sizes import known_pieces
 
 HASH = 2654435761  # Knuth's multiplicative hash: an odd number near 2³² divided by the golden ratio
@@ -31,9 +32,9 @@ class Network(nn.Module):
         raise NotImplementedError
 
     def forward(self, x: Tensor, inside: bool = False) -> Any:
-        """Logits (B, K); with ``inside`` a pair of them and of the hidden layers (B, positions, channels)."""
+        """Logits (B, K); with ``inside`` a pair of them and of `Inner`."""
         logits, layers = self.through(x)
-        return (logits, tuple(map(_by_position, layers))) if inside else logits
+        return (logits, Inner(tuple(map(_by_position, layers)))) if inside else logits
 
 
 def _by_position(layer: Tensor) -> Tensor:

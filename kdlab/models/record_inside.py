@@ -25,7 +25,7 @@ def record_inside(teacher: str, examples: list[int]) -> None:
     write_arrays(
         inside_path(teacher),
         examples=np.array(examples),
-        hidden=network(x, inside=True)[1][-1].half().numpy(),
+        hidden=network(x, inside=True)[1].hidden[-1].half().numpy(),
         jacobian=jacobian.half().numpy(),
         dataset_fingerprint=np.array(dataset.fingerprint()),
         weights_sha256=np.array(weights_sha256(teacher)),

@@ -14,12 +14,13 @@ from kdlab.distill.inside import load_inside
 from kdlab.distill.signals import load_logits, reveal
 from kdlab.distill.tasks.classification import Classification
 from kdlab.distill.trainer import Trainer
-from kdlab.models.inner_layers import layers_of_teacher
+from kdlab.models.copied_layers import copied_layers
+from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
 from kdlab.runs.spec import RunSpec
 
 
 def make_trainer(spec: RunSpec) -> Trainer:
-    """The trainer of a spec, and the process has the threads that suit it. Raises DeviceError or CheckpointError."""
+    """The trainer of a spec, and the process has the threads that suit it. Raises DeviceError, CheckpointError or ModelMissing."""
     cache, device = home() / "cache", resolve_device(spec.device)
     data = get_dataset(spec.dataset)
     task = Classification(
@@ -33,6 +34,12 @@ def make_trainer(spec: RunSpec) -> Trainer:
         seeds=spec.seeds,
         device=device,
     )
+    layers = layers_of_student(spec.student, spec.dataset), layers_of_teacher(spec.teacher)
+    copied = {
+        place: copied_layers(spec.teacher, spec.student, spec.dataset, arm.copy_layers.pairs(*layers))
+        for place, arm in enumerate(spec.arms)
+        if arm.copy_layers is not None
+    }
     count = len(spec.arms) * spec.seeds
     grouped = grouping(spec.student, spec.dataset, count, task.examples_a_step, device, cache)
     torch.set_num_threads(grouped.threads)
@@ -44,11 +51,11 @@ def make_trainer(spec: RunSpec) -> Trainer:
         group_size=grouped.size,
         learning_rate=spec.learning_rate,
         device=device,
+        copied=copied,
     )
     signals = {arm.access: reveal(arm.access, task.teacher_logits) for arm in spec.arms}
-    layers = layers_of_teacher(spec.teacher)
     inside = {
-        asked: load_inside(spec.teacher, asked.reads(layers), task.seen, cache / "signals", device)
+        asked: load_inside(spec.teacher, asked.reads(*layers), task.seen, cache / "signals", device)
         for asked in {arm.white_box for arm in spec.arms} - {None}
     }
     budget = Budget(

@@ -15,6 +15,7 @@ from torch import nn
 from kdlab.data.home import home
 from kdlab.data.registry import get_dataset
 from kdlab.data.visitor_sets import TextsGoneError
+from kdlab.data.word_pieces import ModelMissing
 from kdlab.distill.batches import overlap_between_seeds
 from kdlab.distill.device import (
     AVAILABLE_THREADS,
@@ -97,7 +98,7 @@ def _ending(error: Exception, trainer: Trainer | None) -> tuple[str, str]:
                 f"Training diverged: after {step} steps no student's loss is a number any more. "
                 "Lower the learning rate or the temperature and launch it again."
             )
-        case DeviceError() | CheckpointError() | StoreError() | TextsGoneError():
+        case DeviceError() | CheckpointError() | ModelMissing() | StoreError() | TextsGoneError():
             return "failed", str(error)
         case torch.OutOfMemoryError():
             return (

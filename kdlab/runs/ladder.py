@@ -8,8 +8,17 @@ from pydantic import Field
 
 from kdlab.data.registry import get_dataset
 from kdlab.distill.arms import Arm
+from kdlab.distill.copy_layers import CopyLayers
 from kdlab.distill.objective_catalogue import ForwardKL, HardLabels, QuantisedKL, TopKKL
-from kdlab.distill.white_box_catalogue import AttentionTransfer, Hint, JacobianMatch, WhiteBox
+from kdlab.distill.white_box_catalogue import (
+    AttentionScores,
+    AttentionTransfer,
+    Hint,
+    JacobianMatch,
+    Relations,
+    WhiteBox,
+)
+from kdlab.models.inner_layers import closed_because
 from kdlab.runs.contrasts import Contrast
 from kdlab.runs.recipes import Recipe
 from kdlab.runs.spec import RunSpec, control
@@ -52,8 +61,11 @@ class Ladder(Recipe):
     )
 
     def closed(self) -> dict[str, str]:
-        """The rungs inside the teacher that do not fit this student: title → why, in a sentence."""
-        return {asked.title: why for _, asked in self._inside() if (why := self.unfit_because(asked))}
+        """The rungs inside the teacher that are closed, for this student or on this machine: title → why, in a sentence."""
+        return {asked.title: why for _, asked in self._inside() if (why := self._closed_because(asked))}
+
+    def _closed_because(self, asked: WhiteBox | CopyLayers) -> str | None:
+        return self.unfit_because(asked) or closed_because(self.teacher)
 
     def _arms(self) -> tuple[Arm, ...]:
         w, heat = self.kd_weight, self.temperature
@@ -104,28 +116,34 @@ class Ladder(Recipe):
         inside = [
             arm(
                 key,
-                _PLACEBOS.get(asked.whose) or f"+ {_SHOWN[asked.rung]}",
-                f"logits and {_WHOSE[asked.whose]}{_SHOWN[asked.rung]}",
+                _PLACEBOS.get(key) or f"+ {_SHOWN[key]}",
+                f"logits and {_SAID.get(key) or _SHOWN[key]}",
                 objective=ForwardKL(),
                 temperature=heat,
-                white_box=asked,
+                **{"copy_layers" if isinstance(asked, CopyLayers) else "white_box": asked},
             )
             for key, asked in self._inside()
-            if not self.unfit_because(asked)
+            if not self._closed_because(asked)
         ]
         return tuple(outputs + inside)
 
-    def _inside(self) -> list[tuple[str, WhiteBox]]:
-        found: list[tuple[str, WhiteBox]] = [
-            ("hidden", Hint()),
-            ("attention", AttentionTransfer()),
-            ("gradients", JacobianMatch()),
-        ]
-        if self.placebos:
+    def _inside(self) -> list[tuple[str, WhiteBox | CopyLayers]]:
+        """An arm's key and what it asks inside the teacher, whether or not that fits."""
+        of_texts = get_dataset(self.dataset).kind == "token"
+        hint = Hint(weight=_WEIGHTS_ON_TEXTS["hint"]) if of_texts else Hint()
+        found: list[tuple[str, WhiteBox | CopyLayers]] = [("hidden", hint)]
+        if of_texts:
+            jacobian = JacobianMatch(weight=_WEIGHTS_ON_TEXTS["jacobian_match"])
             found += [
-                ("hidden_untrained", Hint(whose="untrained")),
-                ("hidden_shuffled", Hint(whose="shuffled")),
+                ("attention", Relations()),
+                ("attention_scores", AttentionScores()),
+                ("gradients", jacobian),
+                ("weights", CopyLayers()),
             ]
+        else:
+            found += [("attention", AttentionTransfer()), ("gradients", JacobianMatch())]
+        if self.placebos:
+            found += [(f"hidden_{whose}", hint.model_copy(update={"whose": whose})) for whose in ("untrained", "shuffled")]
         return found
 
     def _contrasts(self, arms: tuple[Arm, ...]) -> tuple[Contrast, ...]:
@@ -145,9 +163,22 @@ class Ladder(Recipe):
         )
 
 
-_SHOWN = {"hidden": "hidden states", "attention": "attention", "gradients": "gradients"}
-_PLACEBOS = {"untrained": "Placebo: untrained", "shuffled": "Placebo: shuffled"}
-_WHOSE = {"teacher": "", "untrained": "an untrained teacher's ", "shuffled": "other examples' "}
+_WEIGHTS_ON_TEXTS = {"hint": 0.1, "jacobian_match": 1.0}
+"""What did best on the glosses' validation split (`benchmarks/white_box_weights.py`)."""
+_SHOWN = {
+    "hidden": "hidden states",
+    "attention": "attention",
+    "attention_scores": "attention scores",
+    "gradients": "gradients",
+    "weights": "copied layers",
+}
+INSIDE = tuple(_SHOWN)
+"""The keys of the arms on the rungs inside the teacher, placebos aside."""
+_PLACEBOS = {"hidden_untrained": "Placebo: untrained", "hidden_shuffled": "Placebo: shuffled"}
+_SAID = {
+    "hidden_untrained": "an untrained teacher's hidden states",
+    "hidden_shuffled": "other examples' hidden states",
+}
 _ORDER = (
     "label",
     "label_and_probability",
@@ -162,6 +193,8 @@ _ORDER = (
     "hidden_shuffled",
 )
 _HUES = {key: round(place / (len(_ORDER) - 1), 3) for place, key in enumerate(_ORDER)}
+# Between their neighbours: the others keep their colours.
+_HUES |= {"attention_scores": 0.792, "weights": 0.875}
 
 
 def ladder(**settings: Any) -> RunSpec:

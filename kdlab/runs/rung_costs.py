@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 
 from kdlab.data.registry import get_dataset
 from kdlab.distill.arms import Arm
 from kdlab.distill.cohort import Cohort
-from kdlab.distill.inside import derivative, directions
+from kdlab.distill.derivative import derivative
+from kdlab.distill.inside import directions
 from kdlab.distill.trainer import Trainer
 from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
 from kdlab.models.networks import build_teacher
@@ -34,12 +34,11 @@ def rung_costs(spec: RunSpec, trainer: Trainer) -> dict[str, dict[str, float]]:
     found = {}
     for arm in trainer.arms:
         asked = arm.white_box
-        extra = asked.extra_parameters(*layers) if asked else None
         found[arm.key] = {
             "bytes": spec.payload_bits(arm) / 8,
             "teacher_seconds": teacher_seconds[_question(arm)],
             "student_seconds": _student_seconds(spec, arm, trainer),
-            "extra_parameters": float(np.prod(extra)) if extra else 0.0,
+            "extra_parameters": float(asked.extra_parameters(*layers)) if asked else 0.0,
         }
     return found
 
@@ -58,9 +57,9 @@ def _teacher_seconds(spec: RunSpec) -> dict[str, float]:
     x = torch.from_numpy(data.load().x_test[:_EXAMPLES].copy())
     with torch.no_grad():
         found = {"nothing": 0.0, "answer": _fastest(lambda: network(x), 3) / len(x)}
-        if data.kind == "image":
-            signs = torch.from_numpy(directions(x.shape[1:], range(len(x))))
-            found["derivative"] = found["answer"] + _fastest(lambda: derivative(network, x, signs), 3) / len(x)
+        if data.kind != "character":
+            along = torch.from_numpy(directions(x.numpy(), range(len(x))))
+            found["derivative"] = found["answer"] + _fastest(lambda: derivative(network, x, along), 3) / len(x)
     return found
 
 

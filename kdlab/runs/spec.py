@@ -12,13 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from kdlab.data.labelled_csv import MOST_ROWS
 from kdlab.data.registry import DATASETS, find_dataset, get_dataset
+from kdlab.distill.access import Access
 from kdlab.distill.arms import Arm
 from kdlab.distill.budget import Schedule
+from kdlab.distill.copy_layers import CopyLayers
 from kdlab.distill.metrics import metrics_of
 from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.distill.white_box_catalogue import WhiteBox
 from kdlab.models.catalogue import STUDENTS, find_teacher, students_for, teachers_for
 from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
+from kdlab.models.sizes import known_pieces
 from kdlab.runs.contrasts import Contrast
 
 T = TypeVar("T")
@@ -168,10 +171,10 @@ class Setting(BaseModel):
             )
         return self
 
-    def unfit_because(self, asked: WhiteBox) -> str | None:
+    def unfit_because(self, asked: WhiteBox | CopyLayers) -> str | None:
         """Why this student cannot be asked this inside this teacher, in a sentence; None where it can."""
-        if asked.compares_gradients and get_dataset(self.dataset).kind != "image":
-            return f"{asked.title} moves the input a little, which pictures allow and words do not."
+        if isinstance(asked, WhiteBox) and asked.compares_gradients and get_dataset(self.dataset).kind == "character":
+            return f"{asked.title} moves the input a little, which pictures and embedded words allow and characters do not."
         return asked.unfit_because(layers_of_student(self.student, self.dataset), layers_of_teacher(self.teacher))
 
     @property
@@ -217,20 +220,28 @@ class RunSpec(Setting):
         if unknown := [part for c in self.contrasts for part in c.parts if part not in named]:
             raise ValueError(f"a contrast of this run has the part {unknown[0]!r}, which is none of its contrasts")
         for arm in self.arms:
-            if arm.white_box is not None and (unfit := self.unfit_because(arm.white_box)):
-                raise ValueError(f"{arm.in_a_sentence}: {unfit}")
+            for asked in (arm.white_box, arm.copy_layers):
+                if asked is not None and (unfit := self.unfit_because(asked)):
+                    raise ValueError(f"{arm.in_a_sentence}: {unfit}")
         if unknown := [c.metric for c in self.contrasts if c.metric not in metrics_of(self.task)]:
             raise ValueError(f"this run compares by {unknown[0]!r}, which its task does not measure")
         return self
 
     def payload_bits(self, arm: Arm) -> float:
-        """What the teacher sends the arm for an example: of its outputs, and of its inside."""
-        classes, asked = len(get_dataset(self.dataset).classes), arm.white_box
+        """What the teacher sends the arm for an example: of its outputs, of its inside, and of copied weights, which come
+        once, an example's share."""
+        asked = arm.white_box
+        classes = len(get_dataset(self.dataset).classes)
         bits = arm.access.bits_per_query(classes)
-        if asked is None:
+        if asked is None and arm.copy_layers is None:
             return bits
-        layers = layers_of_teacher(self.teacher)
-        return bits + asked.reads(layers).bits_per_query(classes, asked.numbers(layers, classes))
+        layers = layers_of_student(self.student, self.dataset), layers_of_teacher(self.teacher)
+        if asked is not None:
+            bits += asked.reads(*layers).bits_per_query(classes, asked.numbers(*layers, classes))
+        if arm.copy_layers is not None:
+            sent = arm.copy_layers.numbers(layers[0], known_pieces(self.dataset))
+            bits += Access("weights").bits_per_query(classes, sent) / (self.labels + self.transfer)
+        return bits
 
     def arm(self, key: str) -> Arm:
         """The arm of this key."""

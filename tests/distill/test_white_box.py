@@ -14,7 +14,8 @@ from kdlab.data.registry import get_dataset
 from kdlab.distill.arms import Arm
 from kdlab.distill.budget import Budget
 from kdlab.distill.cohort import Cohort
-from kdlab.distill.inside import derivative, directions, load_inside
+from kdlab.distill.derivative import derivative
+from kdlab.distill.inside import directions, load_inside
 from kdlab.distill.loss import white_box_term
 from kdlab.distill.objective_catalogue import ForwardKL
 from kdlab.distill.signals import load_logits, reveal
@@ -39,8 +40,8 @@ from kdlab.distill.white_box_catalogue import (
 )
 from kdlab.models.catalogue import TEACHERS, students_for
 from kdlab.models.checkpoints import load_teacher
-from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
-from kdlab.models.networks import build_student
+from kdlab.models.inner_layers import Inner, Layer, layers_of_student, layers_of_teacher
+from kdlab.models.networks import build_student, build_teacher
 
 B, P, C_S, C_T, K = 5, 9, 4, 6, 10
 GENERATOR = torch.Generator().manual_seed(0)
@@ -114,7 +115,7 @@ def test_directions_of_signs_estimate_the_whole_jacobian() -> None:
     network = load_teacher("digits")
     x = torch.from_numpy(get_dataset("digits").load().x_test[:1].copy())
     jacobian = torch.func.jacrev(network)(x).squeeze().flatten(1)  # (K, 64)
-    signs = torch.from_numpy(directions(x.shape[1:], range(2000)))
+    signs = torch.from_numpy(directions(np.zeros((2000, 8, 8), dtype=np.float32), range(2000)))
     with torch.no_grad():
         along = derivative(network, x.repeat(2000, 1, 1), signs)
     torch.testing.assert_close(along[7], jacobian @ signs[7].flatten().float(), atol=1e-3, rtol=1e-3)
@@ -148,20 +149,27 @@ def test_no_objective_teaches_the_teacher(name: str) -> None:
 def test_the_layers_that_are_declared_are_those_of_the_networks(teacher: str) -> None:
     dataset = TEACHERS[teacher].dataset
     x = torch.from_numpy(get_dataset(dataset).load().x_test[:2].copy())
-    found = load_teacher(teacher)(x, inside=True)[1]
-    assert tuple(tuple(layer.shape[1:]) for layer in found) == layers_of_teacher(teacher)
+    found = build_teacher(teacher).eval()(x, inside=True)[1]
+    assert sizes(found) == layers_of_teacher(teacher)
     for shape in students_for(dataset):
         student = build_student(shape.name, dataset)
-        logits, layers = student(x, inside=True)
-        assert tuple(tuple(layer.shape[1:]) for layer in layers) == layers_of_student(shape.name, dataset)
+        logits, inner = student(x, inside=True)
+        assert sizes(inner) == layers_of_student(shape.name, dataset)
         torch.testing.assert_close(logits, student(x))
+
+
+def sizes(inner: Inner) -> tuple[Layer, ...]:
+    """Of its layers; a head has 32 numbers, and queries, keys and values are side by side."""
+    embeddings = len(inner.hidden) - len(inner.heads) if inner.heads else len(inner.hidden)
+    heads = [0] * embeddings + [part.shape[-1] // 3 // 32 for part in inner.heads]
+    return tuple(Layer(*layer.shape[1:], n) for layer, n in zip(inner.hidden, heads, strict=True))
 
 
 def test_what_does_not_fit_is_refused_with_both_layers_and_both_shapes() -> None:
     student, teacher = layers_of_student("mlp-16", "fashion"), layers_of_teacher("fashion")
     told = Hint().unfit_because(student, teacher)
     assert told is not None
-    for part in ("layer 1", "1 positions of 16", "layer 4", "49 of 128"):
+    for part in ("layer 1", "1 positions of 16", "layer 4", "49 positions of 128"):
         assert part in told
     assert "none" in (Gram().unfit_because(layers_of_student("linear", "fashion"), teacher) or "")
     cnn = layers_of_student("cnn-small", "fashion")
@@ -174,12 +182,13 @@ def test_what_does_not_fit_is_refused_with_both_layers_and_both_shapes() -> None
 
 
 def test_the_inside_is_asked_once_and_the_placebos_are_not_the_teacher(tmp_path: Path) -> None:
-    layers, rows, cpu = layers_of_teacher("digits"), np.array([5, 0, 799, 17]), torch.device("cpu")
+    layers = layers_of_student("mlp-16", "digits"), layers_of_teacher("digits")
+    rows, cpu = np.array([5, 0, 799, 17]), torch.device("cpu")
     x = torch.from_numpy(get_dataset("digits").load().x_train[rows])
-    truth = load_teacher("digits")(x, inside=True)[1][-1].half()
+    truth = load_teacher("digits")(x, inside=True)[1].hidden[-1].half()
 
     def shown(objective: Any) -> tuple[Tensor, ...]:
-        return load_inside("digits", objective.reads(layers), rows, tmp_path, cpu)
+        return load_inside("digits", objective.reads(*layers), rows, tmp_path, cpu)
 
     (hidden,) = shown(Hint())
     torch.testing.assert_close(hidden, truth, atol=2e-3, rtol=2e-3)
@@ -192,7 +201,7 @@ def test_the_inside_is_asked_once_and_the_placebos_are_not_the_teacher(tmp_path:
     assert torch.equal(shuffled.flatten(1).sum(1).sort().values, hidden.flatten(1).sum(1).sort().values)
     along, signs = shown(JacobianMatch())
     assert along.shape == (4, 10)
-    assert torch.equal(signs, torch.from_numpy(directions((8, 8), range(800)))[rows])
+    assert torch.equal(signs, torch.from_numpy(directions(get_dataset("digits").load().x_train, range(800)))[rows])
     assert shown(AttentionTransfer())[0].shape == (4, 1, 1)
 
 
@@ -206,7 +215,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make(cache: Path, *asked: WhiteBox | None, size: int = 64, steps: int = 30, student: str = "mlp-16") -> Trainer:
     """Arms with soft targets at T = 2, each asked one of these too, on digits."""
-    cpu, layers, seeds = torch.device("cpu"), layers_of_teacher("digits"), 2
+    layers = layers_of_student(student, "digits"), layers_of_teacher("digits")
+    cpu, seeds = torch.device("cpu"), 2
     soft = {"label": "Soft", "hue": "0", "objective": ForwardKL(), "kd_weight": 0.9, "temperature": 2.0}
     arms = tuple(Arm(key=f"arm_{i}", white_box=objective, **soft) for i, objective in enumerate(asked))
     task = Classification(
@@ -224,7 +234,7 @@ def make(cache: Path, *asked: WhiteBox | None, size: int = 64, steps: int = 30, 
         student, "digits", arms=len(arms), seeds=seeds, group_size=size, learning_rate=5e-3, device=cpu
     )
     signals = {arm.access: reveal(arm.access, task.teacher_logits) for arm in arms}
-    inside = {o: load_inside("digits", o.reads(layers), task.seen, cache, cpu) for o in asked if o is not None}
+    inside = {o: load_inside("digits", o.reads(*layers), task.seen, cache, cpu) for o in asked if o is not None}
     return Trainer(task, arms, cohort, signals, Budget(steps, 10, 5e-3), inside)
 
 

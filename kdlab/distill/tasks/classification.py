@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from kdlab.data.registry import Arrays
+from kdlab.data.text import PADDING
 from kdlab.distill.batches import draw_examples, shuffled_batches
 from kdlab.distill.cohort import Group
 from kdlab.distill.evaluation import per_class_accuracy, score
@@ -16,6 +17,7 @@ from kdlab.distill.loss import supervised_term
 from kdlab.distill.signals import Signal
 from kdlab.distill.tasks.task import Batch, StudentOutput
 from kdlab.models.catalogue import TeacherLogits
+from kdlab.models.inner_layers import Inner
 
 _TEST_ROWS = 500
 
@@ -68,17 +70,19 @@ class Classification:
         return Batch(rows, self.labelled, labels)
 
     def output(self, group: Group, batch: Batch, inside: bool = False) -> StudentOutput:
-        x, layers = _rows_of(self.x, batch), ()
+        x, inner = _rows_of(self.x, batch), Inner()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             if inside:
-                logits, layers = group.logits_and_layers(x)
+                logits, inner = group.logits_and_inside(x)
             else:
                 logits = group.logits(x)
-        return StudentOutput(logits.float(), tuple(layer.float() for layer in layers))
+        return StudentOutput(logits.float(), Inner(*(tuple(part.float() for part in parts) for parts in inner)))
 
     def derivative(self, group: Group, its: slice | Tensor, batch: Batch, direction: Tensor) -> Tensor:
-        x = _rows_of(self.x, batch)
-        return group.derivative(its, x, direction.to(x.dtype))
+        return group.derivative(its, _rows_of(self.x, batch), direction)
+
+    def positions(self, batch: Batch) -> Tensor | None:
+        return None if self.x.is_floating_point() else _rows_of(self.x, batch) != PADDING
 
     def supervised_term(self, output: StudentOutput, batch: Batch) -> Tensor:
         known = slice(batch.labelled)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from torch import Tensor
 
 from kdlab.distill.cohort import Group
 from kdlab.distill.signals import Signal
+from kdlab.models.inner_layers import Inner
 
 
 @dataclass(frozen=True)
 class StudentOutput:
-    """What n students say of their batches: logits (n, B, …, K), float32; where it is asked for, their hidden layers
-    (n, B, positions, channels) from the first to the last."""
+    """What n students say of their batches: logits (n, B, …, K), float32; where it is asked for, their inside, each part
+    (n, B, positions, …)."""
 
     logits: Tensor
-    layers: tuple[Tensor, ...] = ()
+    inside: Inner = field(default_factory=Inner)
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,15 @@ class Task(Protocol):
         ...
 
     def output(self, group: Group, batch: Batch, inside: bool = False) -> StudentOutput:
-        """The students' forward pass over their batches; with ``inside`` their hidden layers too."""
+        """The students' forward pass over their batches; with ``inside`` their inside too."""
         ...
 
     def derivative(self, group: Group, its: slice | Tensor, batch: Batch, direction: Tensor) -> Tensor:
         """How the logits of some of the students change along a direction (n, B, …) of their input: (n, B, K)."""
+        ...
+
+    def positions(self, batch: Batch) -> Tensor | None:
+        """True where a position of the input is no padding, (n, B, positions); None where there is no padding."""
         ...
 
     def supervised_term(self, output: StudentOutput, batch: Batch) -> Tensor:
