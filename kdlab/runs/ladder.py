@@ -30,7 +30,8 @@ _BITS = (8, 4, 2)
 
 class Ladder(Recipe):
     """Labels only; the teacher's label, with its probability, its likeliest classes, all of them, softened; and the same
-    with a look inside: hidden states, attention, gradients. Rungs that do not fit the student are left out.
+    with a look inside: hidden states, attention, gradients, and of a transformer copied layers. Rungs that do not fit the
+    student are left out, and those inside a teacher whose weights are not here.
 
     Raises pydantic's ValidationError; `kdlab.runs.spec.explain` puts it in words.
     """

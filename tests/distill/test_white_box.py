@@ -126,9 +126,10 @@ def test_directions_of_signs_estimate_the_whole_jacobian() -> None:
 @pytest.mark.parametrize("name", WHITE_BOX)
 def test_no_objective_teaches_the_teacher(name: str) -> None:
     objective = WHITE_BOX[name]()  # type: ignore[call-arg]
-    size = (2, B, K) if objective.compares_gradients else (2, B, P, C_S)
+    size = (2, B, K) if objective.compares_gradients else (2, B, P, 3 * 8 if objective.reads_heads else C_S)
+    shown = {"attention_transfer": (2, B, P, 1), "attention_scores": (2, B, 2, P, P)}.get(name, size)
     student = torch.randn(size, generator=GENERATOR, requires_grad=True)
-    teacher = torch.randn((2, B, P, 1) if name == "attention_transfer" else size, generator=GENERATOR).requires_grad_()
+    teacher = torch.randn(shown, generator=GENERATOR).requires_grad_()
     projection = torch.randn(2, C_S, C_S, requires_grad=True) if objective.projects else None
     terms = white_box_term(objective, student, teacher, projection)
     terms.sum().backward()

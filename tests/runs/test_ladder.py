@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
+from kdlab.data import word_pieces
+from kdlab.distill.cohort import Cohort
+from kdlab.models import copied_layers
+from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
+from kdlab.models.networks import build_teacher
 from kdlab.runs.execute import execute
-from kdlab.runs.ladder import ALL, Ladder, ladder
+from kdlab.runs.ladder import ALL, INSIDE, Ladder, ladder
 from kdlab.runs.recipes import read_spec
 from kdlab.runs.store import Store
 from kdlab.ui.run.titles import spec_title
@@ -61,6 +68,88 @@ def test_a_rung_that_does_not_fit_is_left_out_with_its_reason(settings: dict[str
     assert set(chosen.closed()) == closed
     assert all(why.endswith(".") for why in chosen.closed().values())
     assert len(chosen.spec().arms) == 9 - len(closed)
+
+
+def on_glosses(student: str, **settings: Any) -> Ladder:
+    return Ladder.model_validate({"dataset": "glosses", "student": student, **settings})
+
+
+@pytest.mark.parametrize(
+    ("student", "inside"),
+    [
+        ("embedding-bag", ["hidden", "gradients"]),
+        ("bert-2x64", ["hidden", "attention", "gradients"]),
+        ("bert-2x384", ["hidden", "attention", "attention_scores", "gradients", "weights"]),
+    ],
+)
+def test_a_ladder_of_texts_has_the_rungs_inside_a_transformer_that_fit_its_student(
+    student: str, inside: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(word_pieces, "FOLDER", Path("anywhere"))
+    chosen = on_glosses(student)
+    spec = chosen.spec()
+    assert [arm.key for arm in spec.arms if arm.key in INSIDE] == inside
+    assert len(chosen.closed()) == 5 - len(inside)
+    assert read_spec(json.loads(spec.model_dump_json())) == spec
+    bits = {arm.key: spec.payload_bits(arm) - spec.payload_bits(spec.arm(ALL)) for arm in spec.arms}
+    assert bits["hidden"] == 16 * 32 * 384
+    assert bits["gradients"] == 16 * 10
+    if "attention" in inside:
+        assert bits["attention"] == 16 * 32 * 3 * 384
+
+
+def test_closed_rungs_of_texts_name_both_layers_and_both_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_pieces, "FOLDER", Path("anywhere"))
+    closed = on_glosses("bert-2x64").closed()
+    assert set(closed) == {"Attention scores", "Copied layers"}
+    for why in closed.values():
+        assert "student's layer 1 has 32 positions of 64 numbers in 2 heads" in why
+        assert "teacher's layer 3 has 32 positions of 384 numbers in 12 heads" in why
+
+
+def test_without_the_teachers_model_its_inside_is_closed_with_the_command_that_opens_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(word_pieces, "FOLDER", Path("anywhere"))
+    stored = json.loads(on_glosses("bert-2x384").spec().model_dump_json())
+    monkeypatch.setattr(word_pieces, "FOLDER", None)
+    chosen = on_glosses("bert-2x384", placebos=True)
+    assert len(chosen.closed()) == 5
+    assert all(word_pieces.INSTALL in why for why in chosen.closed().values())
+    assert [arm.key for arm in chosen.spec().arms][-1] == ALL
+    assert "weights" in [arm.key for arm in read_spec(stored).arms]  # a run of another machine is still read
+
+
+def test_copied_layers_start_an_arms_students_and_are_charged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_pieces, "FOLDER", Path("anywhere"))
+    teacher = build_teacher("glosses")
+    monkeypatch.setattr(copied_layers, "load_teacher", lambda name: teacher)
+    spec = on_glosses("bert-2x384", labels=20, transfer=80).spec()
+    asked = spec.arm("weights").copy_layers
+    assert asked is not None
+    pairs = asked.pairs(layers_of_student("bert-2x384", "glosses"), layers_of_teacher("glosses"))
+    assert pairs == ((1, 3), (2, 6))
+    copied = copied_layers.copied_layers("glosses", "bert-2x384", "glosses", pairs)
+    sent = sum(tensor.numel() for tensor in copied.values())
+    assert spec.payload_bits(spec.arm("weights")) - spec.payload_bits(spec.arm(ALL)) == pytest.approx(16 * sent / 100)
+    cohort = Cohort(
+        "bert-2x384",
+        "glosses",
+        arms=2,
+        seeds=1,
+        group_size=2,
+        learning_rate=1e-3,
+        device=torch.device("cpu"),
+        copied={1: copied},
+    )
+    plain, started = cohort.weights()
+    for ours, theirs in ((0, 2), (1, 5)):
+        name = "bert.encoder.layer.{}.attention.self.value.weight"
+        assert torch.equal(started[name.format(ours)], teacher.state_dict()[name.format(theirs)])
+        assert not torch.equal(started[name.format(ours)], plain[name.format(ours)])
+    words = "bert.embeddings.word_embeddings.weight"
+    assert torch.equal(started[words], teacher.state_dict()[words][: len(plain[words])])
+    assert torch.equal(started["output.weight"], plain["output.weight"])  # the classifier is the seed's own
 
 
 def test_a_stored_spec_of_a_rung_that_does_not_fit_is_refused_in_words() -> None:

@@ -9,11 +9,9 @@ import streamlit as st
 from kdlab.core.intervals import Interval, paired_difference
 from kdlab.lessons.claims import CLAIMS
 from kdlab.runs.comparison import compare, in_words
-from kdlab.runs.ladder import ALL
+from kdlab.runs.ladder import ALL, INSIDE
 from kdlab.runs.recorded import OWNER
 from kdlab.runs.store import Run
-
-_INSIDE = ("hidden", "attention", "gradients")
 
 
 def show_claims(run: Run) -> None:
@@ -52,7 +50,7 @@ def _accuracy(run: Run) -> str:
     told = [
         (one.contrast.label.removeprefix("+ "), one.difference)
         for one in found.found
-        if one.contrast.minuend in _INSIDE and one.difference.n
+        if one.contrast.minuend in INSIDE and one.difference.n
     ]
     if not told:
         return "No rung inside the teacher fits this student: the run cannot say."
@@ -77,7 +75,7 @@ def _placebo(run: Run) -> str:
 
 def _cost(run: Run) -> str:
     costs: dict[str, dict[str, float]] = (run.result or {}).get("costs", {})
-    inside = [arm for arm in run.spec.arms if arm.key in _INSIDE and arm.key in costs]
+    inside = [arm for arm in run.spec.arms if arm.key in INSIDE and arm.key in costs]
     if ALL not in costs or not inside:
         return "This run did not measure what its rungs cost."
     base = costs[ALL]
