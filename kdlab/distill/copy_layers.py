@@ -32,13 +32,14 @@ class CopyLayers(BaseModel):
         """Why a student cannot start from a teacher with these layers, in a sentence; None where it can."""
         if not student or not teacher or not (student[-1].heads and teacher[-1].heads):
             return "Layers are copied from a transformer that the lab looks into to another one, and here one of the two is none."
+        if len(student) > len(teacher):
+            return f"The student has {len(student) - 1} layers, and the teacher only {len(teacher) - 1} to copy."
         for m, t in self.pairs(student, teacher):
-            own, shown = numbered(student)[m], numbered(teacher).get(t)
-            if shown is None or own != shown:
-                which = "has no such layer" if shown is None else f"{t} has {layer_in_words(shown)}"
+            own, shown = numbered(student)[m], numbered(teacher)[t]
+            if own != shown:
                 return (
                     f"Copied layers need one of the same shape in the teacher, but the student's layer {m} has {layer_in_words(own)}, "
-                    f"the teacher's layer {which}."
+                    f"the teacher's layer {t} has {layer_in_words(shown)}."
                 )
         return None
 

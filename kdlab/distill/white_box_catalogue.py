@@ -89,13 +89,11 @@ class WhiteBox(BaseModel):
         if not teacher or not student:
             whose = "teacher" if student else "student"
             return f"{self.title} needs a hidden layer on both sides, and the {whose} has none that the lab looks into."
+        last, deepest = max(numbered(student)), max(numbered(teacher))
+        if self.layer_map != "last" and last > deepest:
+            return f"{self.title} pairs each layer of the student with one of the teacher, but the student has {last} and the teacher {deepest}."
         for ours, theirs in self.pairs(student, teacher):
-            own, shown = numbered(student)[ours], numbered(teacher).get(theirs)
-            if shown is None:
-                return (
-                    f"{self.title} needs a layer of the teacher for each of the student's, but the student has {max(numbered(student))} "
-                    f"and the teacher {max(numbered(teacher))}."
-                )
+            own, shown = numbered(student)[ours], numbered(teacher)[theirs]
             if why := self._unlike(own, shown):
                 return (
                     f"{self.title} {why}, but the student's layer {ours} has {layer_in_words(own)}, "

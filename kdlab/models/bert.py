@@ -38,19 +38,20 @@ class BertClassifier(nn.Module):
         if swap is not None:
             words = self.bert.embeddings.word_embeddings
             return along_swap(
-                lambda embedded: self._judge(self.encode(x, embedded), x), words, known_to(x, words.num_embeddings), swap
+                lambda embedded: self.judge(self.encode(x, embedded), x), words, known_to(x, words.num_embeddings), swap
             )
         if not inside:
-            return self._judge(self.encode(x), x)
+            return self.judge(self.encode(x), x)
         blocks = list(self.bert.encoder.layer)
         heads = [(own.query, own.key, own.value) for own in (block.attention.self for block in blocks)]
         with _overheard([self.bert.embeddings, *blocks, *(part for three in heads for part in three)]) as said:
-            logits = self._judge(self.encode(x), x)
+            logits = self.judge(self.encode(x), x)
         real = real_pieces(x).unsqueeze(-1)
         hidden = tuple(said[module] * real for module in (self.bert.embeddings, *blocks))
         return logits, Inner(hidden, tuple(torch.cat([said[part] for part in three], dim=-1) for three in heads))
 
-    def _judge(self, said: BertOutput, x: Tensor) -> Tensor:
+    def judge(self, said: BertOutput, x: Tensor) -> Tensor:
+        """Logits (B, K) of what `encode` gave of x."""
         return self.output(masked_mean(said.last_hidden_state, real_pieces(x)))
 
     def encode(self, x: Tensor, embedded: Tensor | None = None, **asked: bool) -> BertOutput:

@@ -9,8 +9,10 @@ import sys
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from kdlab.data.registry import get_dataset
+from kdlab.models.bert import BertClassifier
 from kdlab.models.catalogue import get_teacher, weights_sha256
 from kdlab.models.checkpoints import load_teacher
 from kdlab.models.inside_examples import inside_path
@@ -18,18 +20,32 @@ from kdlab.models.kept_files import write_arrays
 
 
 def record_inside(teacher: str, examples: list[int]) -> None:
-    """Writes the last hidden layer (N, positions, channels) and the logits' Jacobian (N, K, …), both float16."""
+    """Writes what `InsideExample` has of each, float16."""
     dataset, network = get_dataset(get_teacher(teacher).dataset), load_teacher(teacher)
     x = torch.from_numpy(dataset.load().x_test[examples].copy())
-    jacobian = torch.stack([torch.func.jacrev(network)(one.unsqueeze(0))[0, :, 0] for one in x])
+    with torch.no_grad():
+        inner = network(x, inside=True)[1]
+    kept = {"hidden": inner.hidden[-1]}
+    if dataset.kind == "token":
+        with torch.no_grad():
+            kept["attention"] = network.encode(x, output_attentions=True).attentions[-1].mean(1)
+        kept["jacobian"] = torch.cat([_growing(network, one.unsqueeze(0)) for one in x])
+    else:
+        kept["jacobian"] = torch.stack([torch.func.jacrev(network)(one.unsqueeze(0))[0, :, 0] for one in x])
     write_arrays(
         inside_path(teacher),
         examples=np.array(examples),
-        hidden=network(x, inside=True)[1].hidden[-1].half().numpy(),
-        jacobian=jacobian.half().numpy(),
+        **{name: part.detach().half().numpy() for name, part in kept.items()},
         dataset_fingerprint=np.array(dataset.fingerprint()),
         weights_sha256=np.array(weights_sha256(teacher)),
     )
+
+
+def _growing(network: BertClassifier, x: Tensor) -> Tensor:
+    """How each logit moves as a piece's embedding grows by a share of itself: x (1, L) → (1, K, L)."""
+    embedded = network.bert.embeddings.word_embeddings(x)
+    slope = torch.func.jacrev(lambda words: network.judge(network.encode(x, words), x))(embedded)  # (1, K, 1, L, H)
+    return (slope[:, :, 0] * embedded.unsqueeze(1)).sum(-1)
 
 
 if __name__ == "__main__":

@@ -204,7 +204,7 @@ def test_what_does_not_fit_a_transformer_is_refused_with_both_layers_and_both_sh
     bag = layers_of_student("embedding-bag", "glosses")
     assert "without heads" in (Relations().unfit_because(bag, TEACHER) or "")
     assert "transformer on both sides" in (Hint(embeddings=True).unfit_because(bag, TEACHER) or "")
-    assert "for each of the student's" in (Hint(layer_map="top").unfit_because(bert_layers(7, 64), TEACHER) or "")
+    assert "the student has 7 and the teacher 6" in (Hint(layer_map="top").unfit_because(bert_layers(7, 64), TEACHER) or "")
 
 
 # ----------------------------------------------------------------- training

@@ -27,7 +27,8 @@ from kdlab.ui.access.ladder_charts import BYTES, RUNGS, SECONDS, Level, ladder_f
 from kdlab.ui.access.ladder_table import taken_table
 from kdlab.ui.access.reveals import rungs
 from kdlab.ui.examples import subjects
-from kdlab.ui.examples.subjects import showcase
+from kdlab.ui.examples.subjects import dataset_of, showcase
+from kdlab.ui.look.numbers import size
 from kdlab.ui.run.result_charts import told_by_class
 
 MAIN = str(Path(__file__).parents[2] / "kdlab" / "main.py")
@@ -45,7 +46,7 @@ def page(**query: str) -> AppTest:
     return app.run().switch_page("../pages/access.py").run()
 
 
-@pytest.mark.parametrize("teacher", ["fashion", "digits"])
+@pytest.mark.parametrize("teacher", ["fashion", "digits", "glosses"])
 def test_the_inside_of_every_example_of_the_gallery_is_kept(teacher: str) -> None:
     assert set(showcase(teacher)) <= set(inside_examples(teacher))
 
@@ -72,6 +73,23 @@ def test_a_query_reveals_rung_by_rung_with_its_size() -> None:
     assert len(rungs("fashion", None, subjects.test_subject("fashion", example))) == 5
 
 
+def test_a_gloss_reveals_its_words_with_what_is_looked_at_and_what_moves_the_answer() -> None:
+    example = showcase("glosses")[0]
+    inside = inside_examples("glosses")[example]
+    text = dataset_of("glosses").load().text_test[example]
+    assert "".join(inside.pieces[1:-1]).replace("##", "") == "".join(text.lower().split())
+    found = {rung.title: rung for rung in rungs("glosses", inside, subjects.test_subject("glosses", example))}
+    assert list(found)[5:] == ["Hidden states", "Attention", "Gradients", "Weights"]
+    assert found["Hidden states"].size == size(16 * len(inside.pieces) * 384)
+    for title in ("Attention", "Gradients"):
+        assert found[title].drawing.count("<span") == len(inside.pieces)
+    looked_at = inside.attention.astype(np.float32).mean(0)
+    assert looked_at.sum() == pytest.approx(1, abs=0.01)
+    assert f"“{inside.pieces[int(looked_at.argmax())]}”" in found["Attention"].drawing
+    moving = np.abs(inside.jacobian[int(subjects.test_subject("glosses", example).answer.argmax())]).argmax()
+    assert f"“{inside.pieces[int(moving)]}”" in found["Gradients"].drawing
+
+
 def test_what_belongs_to_other_weights_is_told_and_the_outputs_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kdlab.models.inside_examples.weights_sha256", lambda _: "another")
     inside_examples.cache_clear()
@@ -87,11 +105,12 @@ def test_the_kept_attention_is_the_objectives_map() -> None:
         np.testing.assert_allclose(one.attention, attention_map(hidden)[0].numpy(), atol=1e-6)
 
 
-def test_what_is_kept_inside_gives_the_teachers_own_logits() -> None:
+@pytest.mark.parametrize("teacher", ["fashion", "glosses"])
+def test_what_is_kept_inside_gives_the_teachers_own_logits(teacher: str) -> None:
     """The last layer on the mean of the hidden states, but for its bias: one vector for all examples."""
-    found = inside_examples("fashion")
+    found = inside_examples(teacher)
     without_bias = np.stack([one.output_weights @ one.hidden.astype(np.float32).mean(0) for one in found.values()])
-    logits = np.stack([subjects.test_subject("fashion", number).answer for number in found])
+    logits = np.stack([subjects.test_subject(teacher, number).answer for number in found])
     biases = logits - without_bias
     assert np.abs(biases - biases.mean(0)).max() < 0.02
 

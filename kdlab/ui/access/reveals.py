@@ -45,7 +45,7 @@ def show_reveals(teacher: str | None, example: int | None, subject: Subject) -> 
     if kept and inside is None:
         st.caption("Of this example only the outputs are kept; those of the gallery show the teacher's inside too.")
     elif inside is None:
-        st.caption("Only the outputs are shown here; the teachers of pictures show their inside too.")
+        st.caption("Only the outputs are shown here; the teachers of pictures and of glosses show their inside too.")
     css = Path(__file__).with_name("reveals.css").read_text(encoding="utf-8")
     cards = "".join(
         f'<section class="kd-rung"><h3>{rung.title}</h3><p class="kd-size">{rung.size}</p>{rung.drawing}<p>{rung.adds}</p></section>'
@@ -95,10 +95,20 @@ def rungs(teacher: str | None, inside: InsideExample | None, subject: Subject) -
     ]
     if teacher is None or inside is None:
         return found
-    return found + _inside(teacher, inside, names, first)
+    drawn = _inside_of_text(inside, names, first) if inside.pieces else _inside_of_picture(inside, names, first)
+    weights = Rung(
+        "Weights",
+        _image(
+            _heat(inside.output_weights),
+            f"the last layer, {inside.output_weights.shape[0]} classes by {inside.output_weights.shape[1]} channels",
+        ),
+        f"{size(32 * teacher_card(teacher)['parameters'])}, once",
+        "Answers every query there is. Here: its last layer.",
+    )
+    return [*found, *drawn, weights]
 
 
-def _inside(teacher: str, inside: InsideExample, names: list[str], first: int) -> list[Rung]:
+def _inside_of_picture(inside: InsideExample, names: list[str], first: int) -> list[Rung]:
     positions, channels = inside.hidden.shape
     attention, slope = inside.attention, inside.jacobian[first].astype(np.float32)
     side = round(positions**0.5)
@@ -127,28 +137,70 @@ def _inside(teacher: str, inside: InsideExample, names: list[str], first: int) -
             )
         )
     y, x = np.unravel_index(int(np.abs(slope).argmax()), slope.shape)
-    found += [
+    found.append(
         Rung(
             "Gradients",
             _image(
                 _heat(slope),
                 f"how each pixel moves the logit of {names[first]}; most at row {y + 1}, column {x + 1}, "
-                f"by {f'{slope[y, x]:+.1f}'.replace('-', '−')} for a pixel from black to white",
+                f"by {_signed(slope[y, x])} for a pixel from black to white",
             ),
             f"{size(_BITS_INSIDE * inside.jacobian.size)}; {size(_BITS_INSIDE * len(names))} for one direction",
             "Adds to the logits what they would be next to this example.",
+        )
+    )
+    return found
+
+
+def _inside_of_text(inside: InsideExample, names: list[str], first: int) -> list[Rung]:
+    looked_at, slope = inside.attention.astype(np.float32).mean(0), inside.jacobian[first].astype(np.float32)
+    seen, moving = int(looked_at.argmax()), int(np.abs(slope).argmax())
+    return [
+        Rung(
+            "Hidden states",
+            _image(
+                _heat(inside.hidden.astype(np.float32)),
+                "{} word pieces by {} channels, a row a piece".format(*inside.hidden.shape),
+            ),
+            size(_BITS_INSIDE * inside.hidden.size),
+            "Says nothing of classes by itself: what the teacher makes of each piece, before it judges.",
         ),
         Rung(
-            "Weights",
-            _image(
-                _heat(inside.output_weights),
-                f"the last layer, {inside.output_weights.shape[0]} classes by {inside.output_weights.shape[1]} channels",
+            "Attention",
+            _text(
+                inside.pieces,
+                looked_at,
+                f"how much the pieces look to each, a mean over heads and pieces; most to “{inside.pieces[seen]}”, {looked_at[seen]:.0%}",
             ),
-            f"{size(32 * teacher_card(teacher)['parameters'])}, once",
-            "Answers every query there is. Here: its last layer.",
+            f"{size(_BITS_INSIDE * inside.attention.size)} for a map",
+            "Where it looks, not what it makes of it.",
+        ),
+        Rung(
+            "Gradients",
+            _text(
+                inside.pieces,
+                slope,
+                f"how each piece moves the logit of {names[first]} as its embedding grows; most “{inside.pieces[moving]}”, "
+                f"by {_signed(slope[moving])} for one twice as long, were it a straight line",
+            ),
+            f"{size(_BITS_INSIDE * len(names) * inside.hidden.size)}; {size(_BITS_INSIDE * len(names))} for one direction",
+            "Adds to the logits what they would be next to this gloss.",
         ),
     ]
-    return found
+
+
+def _text(pieces: tuple[str, ...], values: np.ndarray, alt: str) -> str:
+    """Word pieces on the colours of `_heat`; a piece that goes on with a word stands close to it."""
+    drawn = []
+    for piece, (r, g, b, a) in zip(pieces, _heat(values), strict=True):
+        gap = "" if piece.startswith("##") else " "
+        colour = f"rgba({r},{g},{b},{a / 510:.2f})"  # half as strong as in a picture: words must be read on it
+        drawn.append(f'{gap}<span style="background:{colour}">{html.escape(piece.removeprefix("##"))}</span>')
+    return f'<p class="kd-pieces">{"".join(drawn)}</p><p class="kd-alt">{html.escape(alt)}</p>'
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1f}".replace("-", "−")
 
 
 def _bars(names: list[str], values: np.ndarray, signed: bool = False) -> str:
@@ -167,7 +219,7 @@ def _bars(names: list[str], values: np.ndarray, signed: bool = False) -> str:
 
 
 def _heat(values: np.ndarray) -> np.ndarray:
-    """(H, W) → (H, W, 4): vermillion above 0, blue below, clear at 0."""
+    """(…) → (…, 4): vermillion above 0, blue below, clear at 0."""
     share = np.clip(values / (np.abs(values).max() or 1.0), -1, 1)
     colour = np.where(share[..., None] > 0, _ABOVE, _BELOW)
     return np.concatenate([colour, 255 * np.abs(share[..., None]) ** 0.6], axis=-1).astype(np.uint8)
