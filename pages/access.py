@@ -65,7 +65,7 @@ def settings() -> RunSpec | None:
     values["transfer"] = spec_slider("transfer", Ladder, max_value=data.train_size - values["labels"])
     for field in ("temperature", "kd_weight", "k"):
         values[field] = spec_slider(field, Ladder)
-    for field in ("placebos", "coarse"):
+    for field in ("placebos", "coarse", *(("papers",) if data.kind == "token" else ())):
         values[field] = switch(Ladder.model_fields[field], field)
     values |= training_controls(Ladder)
     try:

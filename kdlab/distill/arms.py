@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kdlab.distill.access import Access
 from kdlab.distill.copy_layers import CopyLayers
 from kdlab.distill.objective_catalogue import AnyObjective
-from kdlab.distill.white_box_catalogue import AnyWhiteBox
+from kdlab.distill.white_box_catalogue import AnyWhiteBox, WhiteBox
 
 
 class Arm(BaseModel):
@@ -30,6 +30,11 @@ class Arm(BaseModel):
     kd_weight: float = Field(0.0, ge=0, le=1)
     white_box: AnyWhiteBox | None = None
     """What it is asked to match inside its teacher, beside the objective."""
+    also: tuple[AnyWhiteBox, ...] = ()
+    """What else it is asked to match there."""
+    layers_first: float = Field(0.0, ge=0, lt=1)
+    """A share of the steps in which it learns from the teacher's inside alone, and from then on from its outputs alone: TinyBERT's
+    two stages (Jiao et al. 2020, arXiv 1909.10351). At 0 it learns from both throughout."""
     copy_layers: CopyLayers | None = None
     """Which of the teacher's layers its students start as; without it they start as the seed's other students do."""
     control: str | None = None
@@ -52,9 +57,14 @@ class Arm(BaseModel):
         return Access("nothing") if self.objective is None else self.objective.access
 
     @property
+    def insides(self) -> tuple[WhiteBox, ...]:
+        """All that it is asked to match inside its teacher."""
+        return (() if self.white_box is None else (self.white_box,)) + self.also
+
+    @property
     def untaught_because(self) -> str | None:
         """Why nothing of its distillation term reaches the students, in a sentence; None where something does."""
-        if self.white_box is not None and self.white_box.weight:
+        if any(asked.weight for asked in self.insides):
             return None
         if self.kd_weight == 0:
             return "With a KD weight of 0 the distillation term counts for nothing."

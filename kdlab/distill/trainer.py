@@ -98,6 +98,7 @@ class Trainer:
         self.device, self.seeds = cohort.device, cohort.size // len(arms)
         self.temperature = torch.tensor([arm.temperature for arm in arms] * self.seeds, device=self.device)
         self.kd_weight = torch.tensor([arm.kd_weight for arm in arms] * self.seeds, device=self.device)
+        self._layers_first = torch.tensor([arm.layers_first for arm in arms] * self.seeds, device=self.device)
         self.step_number = 0
         self.diverged = torch.zeros(cohort.size, dtype=torch.bool, device=self.device)
         self.waited = 0.0  # seconds that a listener has held the training; they are no training time
@@ -133,7 +134,7 @@ class Trainer:
             w = self.kd_weight[group.where]
             loss = (1 - w) * supervised + w * distillation
             if self._looks_inside(group):
-                loss = loss + self.white_box_term(group, student, batch)
+                loss = self._at_this_stage(group, loss, self.white_box_term(group, student, batch))
             group.step(loss.sum(), learning_rate, self.budget.clip_norm)
             self._sums[:, group.where].add_(torch.stack([supervised.detach(), distillation.detach()]))
         self._summed += 1
@@ -172,17 +173,25 @@ class Trainer:
                     for own, theirs, projection in zip_longest(own_layers, shown, call.projections)
                 ]
                 asked = sum(terms[1:], terms[0]) / len(terms)
-            term[call.its] = call.objective.weight * asked
+            term[call.its] = term[call.its] + call.objective.weight * asked
         return term
+
+    def _at_this_stage(self, group: Group, outputs: Tensor, inside: Tensor) -> Tensor:
+        """The loss (n,): of both, and of an arm that takes one after the other of what this step is for."""
+        if self._layers_first.any():
+            share = self._layers_first[group.where]
+            first = self.step_number < share * self.budget.steps
+            outputs, inside = outputs.masked_fill(first, 0), inside.masked_fill((share > 0) & ~first, 0)
+        return outputs + inside
 
     def _looks_inside(self, group: Group) -> bool:
         return bool(self._inside_calls[group.where.start])
 
     def _inside_calls_of(self, group: Group) -> list[_InsideCall]:
         calls: list[_InsideCall] = []
-        for objective in dict.fromkeys(arm.white_box for arm in self.arms):
-            its = None if objective is None else self._those_of(group, [arm.white_box == objective for arm in self.arms])
-            if objective is None or its is None:
+        for objective in dict.fromkeys(asked for arm in self.arms for asked in arm.insides):
+            its = self._those_of(group, [objective in arm.insides for arm in self.arms])
+            if its is None:
                 continue
             signal, projections = self.inside[objective], []
             if objective.projects:

@@ -91,12 +91,12 @@ class WhiteBox(BaseModel):
             return f"{self.title} needs a hidden layer on both sides, and the {whose} has none that the lab looks into."
         last, deepest = max(numbered(student)), max(numbered(teacher))
         if self.layer_map != "last" and last > deepest:
-            return f"{self.title} pairs each layer of the student with one of the teacher, but the student has {last} and the teacher {deepest}."
+            return f"This pairs each layer of the student with one of the teacher, but the student has {last} and the teacher {deepest}."
         for ours, theirs in self.pairs(student, teacher):
             own, shown = numbered(student)[ours], numbered(teacher)[theirs]
             if why := self._unlike(own, shown):
                 return (
-                    f"{self.title} {why}, but the student's layer {ours} has {layer_in_words(own)}, "
+                    f"This {why}, but the student's layer {ours} has {layer_in_words(own)}, "
                     f"the teacher's layer {theirs} has {layer_in_words(shown)}."
                 )
         return None
@@ -192,7 +192,7 @@ class Hint(WhiteBox):
 
     def unfit_because(self, student: tuple[Layer, ...], teacher: tuple[Layer, ...]) -> str | None:
         if self.embeddings and not all(0 in numbered(layers) for layers in (student, teacher)):
-            return f"{self.title} of embeddings needs a transformer on both sides."
+            return "This pairs embeddings too, for which it needs a transformer on both sides."
         return super().unfit_because(student, teacher)
 
     def loss(self, given: Inside) -> Tensor:

@@ -56,7 +56,7 @@ def make_trainer(spec: RunSpec) -> Trainer:
     signals = {arm.access: reveal(arm.access, task.teacher_logits) for arm in spec.arms}
     inside = {
         asked: load_inside(spec.teacher, asked.reads(*layers), task.seen, cache / "signals", device)
-        for asked in {arm.white_box for arm in spec.arms} - {None}
+        for asked in dict.fromkeys(asked for arm in spec.arms for asked in arm.insides)
     }
     budget = Budget(
         steps=spec.total_steps,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from kdlab.distill.objective_catalogue import ForwardKL, HardLabels, QuantisedKL
 from kdlab.distill.white_box_catalogue import (
     AttentionScores,
     AttentionTransfer,
+    CosineHidden,
     Hint,
     JacobianMatch,
     Relations,
@@ -61,12 +62,19 @@ class Ladder(Recipe):
         json_schema_extra=control("Coarse logits"),
     )
 
+    papers: bool = Field(
+        False,
+        description="Two more arms, of texts: the recipes of DistilBERT and TinyBERT, scaled to the student.",
+        json_schema_extra=control("The papers' recipes"),
+    )
+
     def closed(self) -> dict[str, str]:
         """The rungs inside the teacher that are closed, for this student or on this machine: title → why, in a sentence."""
-        return {asked.title: why for _, asked in self._inside() if (why := self._closed_because(asked))}
+        return {look.title: why for look in self._inside() if (why := self._closed_because(look))}
 
-    def _closed_because(self, asked: WhiteBox | CopyLayers) -> str | None:
-        return self.unfit_because(asked) or closed_because(self.teacher)
+    def _closed_because(self, look: _Look) -> str | None:
+        unfit = (self.unfit_because(asked) for asked in look.asked)
+        return next((why for why in unfit if why), None) or closed_because(self.teacher)
 
     def _arms(self) -> tuple[Arm, ...]:
         w, heat = self.kd_weight, self.temperature
@@ -115,42 +123,41 @@ class Ladder(Recipe):
                 for bits in _BITS
             ]
         inside = [
-            arm(
-                key,
-                _PLACEBOS.get(key) or f"+ {_SHOWN[key]}",
-                f"logits and {_SAID.get(key) or _SHOWN[key]}",
-                objective=ForwardKL(),
-                temperature=heat,
-                **{"copy_layers" if isinstance(asked, CopyLayers) else "white_box": asked},
-            )
-            for key, asked in self._inside()
-            if not self._closed_because(asked)
+            arm(look.key, look.label, f"logits and {look.said}", objective=ForwardKL(), temperature=heat, **look.how)
+            for look in self._inside()
+            if not self._closed_because(look)
         ]
         return tuple(outputs + inside)
 
-    def _inside(self) -> list[tuple[str, WhiteBox | CopyLayers]]:
-        """An arm's key and what it asks inside the teacher, whether or not that fits."""
+    def _inside(self) -> list[_Look]:
+        """Every look inside that this data allows, whether or not it fits the student."""
         of_texts = get_dataset(self.dataset).kind == "token"
         hint = Hint(weight=_WEIGHTS_ON_TEXTS["hint"]) if of_texts else Hint()
-        found: list[tuple[str, WhiteBox | CopyLayers]] = [("hidden", hint)]
+        found = [_rung("hidden", "hidden states", white_box=hint)]
         if of_texts:
-            jacobian = JacobianMatch(weight=_WEIGHTS_ON_TEXTS["jacobian_match"])
             found += [
-                ("attention", Relations()),
-                ("attention_scores", AttentionScores()),
-                ("gradients", jacobian),
-                ("weights", CopyLayers()),
+                _rung("attention", "relations", white_box=Relations()),
+                _rung("attention_scores", "attention scores", white_box=AttentionScores()),
+                _rung("gradients", "gradients", white_box=JacobianMatch(weight=_WEIGHTS_ON_TEXTS["jacobian_match"])),
+                _rung("weights", "copied layers", copy_layers=CopyLayers()),
             ]
         else:
-            found += [("attention", AttentionTransfer()), ("gradients", JacobianMatch())]
+            found += [
+                _rung("attention", "attention", white_box=AttentionTransfer()),
+                _rung("gradients", "gradients", white_box=JacobianMatch()),
+            ]
         if self.placebos:
-            found += [(f"hidden_{whose}", hint.model_copy(update={"whose": whose})) for whose in ("untrained", "shuffled")]
+            for whose, said in (("untrained", "an untrained teacher's"), ("shuffled", "other examples'")):
+                how = {"white_box": hint.model_copy(update={"whose": whose})}
+                found.append(_Look(f"hidden_{whose}", hint.title, f"Placebo: {whose}", f"{said} hidden states", how))
+        if self.papers and of_texts:
+            found += _PAPERS
         return found
 
     def _contrasts(self, arms: tuple[Arm, ...]) -> tuple[Contrast, ...]:
         """Every arm against the logits; the first that looks inside the teacher is the run's question."""
         keys = [arm.key for arm in arms if arm.key != ALL]
-        first = next((key for key in keys if key in _SHOWN), "labels_only")
+        first = next((key for key in keys if key in INSIDE), "labels_only")
         by_key = {arm.key: arm for arm in arms}
         return tuple(
             Contrast(
@@ -164,22 +171,48 @@ class Ladder(Recipe):
         )
 
 
+class _Look(NamedTuple):
+    """An arm that looks inside: what it asks there, as fields of `Arm`, and the words for it."""
+
+    key: str
+    title: str
+    label: str
+    said: str
+    how: dict[str, Any]
+
+    @property
+    def asked(self) -> list[WhiteBox | CopyLayers]:
+        white_box, copied = self.how.get("white_box"), self.how.get("copy_layers")
+        return [asked for asked in (white_box, *self.how.get("also", ()), copied) if asked is not None]
+
+
+def _rung(key: str, said: str, **how: Any) -> _Look:
+    (asked,) = how.values()
+    return _Look(key, asked.title, f"+ {said}", said, how)
+
+
 _WEIGHTS_ON_TEXTS = {"hint": 0.1, "jacobian_match": 1.0}
 """What did best on the glosses' validation split (`benchmarks/white_box_weights.py`)."""
-_SHOWN = {
-    "hidden": "hidden states",
-    "attention": "attention",
-    "attention_scores": "attention scores",
-    "gradients": "gradients",
-    "weights": "copied layers",
-}
-INSIDE = tuple(_SHOWN)
-"""The keys of the arms on the rungs inside the teacher, placebos aside."""
-_PLACEBOS = {"hidden_untrained": "Placebo: untrained", "hidden_shuffled": "Placebo: shuffled"}
-_SAID = {
-    "hidden_untrained": "an untrained teacher's hidden states",
-    "hidden_shuffled": "other examples' hidden states",
-}
+_PAPERS = [
+    _Look(
+        "distilbert",
+        "DistilBERT's recipe",
+        "DistilBERT's recipe",
+        "DistilBERT's recipe",
+        {"copy_layers": CopyLayers(), "white_box": CosineHidden()},
+    ),
+    _Look(
+        "tinybert",
+        "TinyBERT's recipe",
+        "TinyBERT's recipe",
+        "TinyBERT's recipe",
+        {"white_box": Hint(weight=1.0, layer_map="uniform", embeddings=True), "also": (AttentionScores(weight=1.0),), "layers_first": 0.5},
+    ),
+]
+"""Sanh et al. 2019, arXiv 1910.01108, and Jiao et al. 2020, arXiv 1909.10351, whose terms all have the weight 1; what they
+do before fine-tuning, on texts without a task, is left out."""
+INSIDE = ("hidden", "attention", "attention_scores", "gradients", "weights")
+"""The keys of the arms on the rungs inside the teacher, placebos and the papers' recipes aside."""
 _ORDER = (
     "label",
     "label_and_probability",
@@ -195,7 +228,7 @@ _ORDER = (
 )
 _HUES = {key: round(place / (len(_ORDER) - 1), 3) for place, key in enumerate(_ORDER)}
 # Between their neighbours: the others keep their colours.
-_HUES |= {"attention_scores": 0.792, "weights": 0.875}
+_HUES |= {"attention_scores": 0.792, "weights": 0.875, "distilbert": 0.854, "tinybert": 0.896}
 
 
 def ladder(**settings: Any) -> RunSpec:

@@ -33,19 +33,18 @@ def rung_costs(spec: RunSpec, trainer: Trainer) -> dict[str, dict[str, float]]:
     layers = layers_of_student(spec.student, spec.dataset), layers_of_teacher(spec.teacher)
     found = {}
     for arm in trainer.arms:
-        asked = arm.white_box
         found[arm.key] = {
             "bytes": spec.payload_bits(arm) / 8,
             "teacher_seconds": teacher_seconds[_question(arm)],
             "student_seconds": _student_seconds(spec, arm, trainer),
-            "extra_parameters": float(asked.extra_parameters(*layers)) if asked else 0.0,
+            "extra_parameters": float(sum(asked.extra_parameters(*layers) for asked in arm.insides)),
         }
     return found
 
 
 def _question(arm: Arm) -> str:
     """What the teacher has to compute: nothing, an answer, or an answer and a derivative."""
-    if arm.white_box is not None and arm.white_box.compares_gradients:
+    if any(asked.compares_gradients for asked in arm.insides):
         return "derivative"
     return "nothing" if arm.access.rung == "nothing" else "answer"
 

@@ -220,7 +220,7 @@ class RunSpec(Setting):
         if unknown := [part for c in self.contrasts for part in c.parts if part not in named]:
             raise ValueError(f"a contrast of this run has the part {unknown[0]!r}, which is none of its contrasts")
         for arm in self.arms:
-            for asked in (arm.white_box, arm.copy_layers):
+            for asked in (*arm.insides, arm.copy_layers):
                 if asked is not None and (unfit := self.unfit_because(asked)):
                     raise ValueError(f"{arm.in_a_sentence}: {unfit}")
         if unknown := [c.metric for c in self.contrasts if c.metric not in metrics_of(self.task)]:
@@ -230,13 +230,12 @@ class RunSpec(Setting):
     def payload_bits(self, arm: Arm) -> float:
         """What the teacher sends the arm for an example: of its outputs, of its inside, and of copied weights, which come
         once, an example's share."""
-        asked = arm.white_box
         classes = len(get_dataset(self.dataset).classes)
         bits = arm.access.bits_per_query(classes)
-        if asked is None and arm.copy_layers is None:
+        if not arm.insides and arm.copy_layers is None:
             return bits
         layers = layers_of_student(self.student, self.dataset), layers_of_teacher(self.teacher)
-        if asked is not None:
+        for asked in arm.insides:
             bits += asked.reads(*layers).bits_per_query(classes, asked.numbers(*layers, classes))
         if arm.copy_layers is not None:
             sent = arm.copy_layers.numbers(layers[0], known_pieces(self.dataset))

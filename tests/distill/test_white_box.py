@@ -214,11 +214,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def make(cache: Path, *asked: WhiteBox | None, size: int = 64, steps: int = 30, student: str = "mlp-16") -> Trainer:
-    """Arms with soft targets at T = 2, each asked one of these too, on digits."""
+def make(
+    cache: Path, *asked: WhiteBox | None, size: int = 64, steps: int = 30, student: str = "mlp-16", **how: Any
+) -> Trainer:
+    """Arms with soft targets at T = 2, each asked one of these too, on digits. how: other fields of the arms."""
     layers = layers_of_student(student, "digits"), layers_of_teacher("digits")
     cpu, seeds = torch.device("cpu"), 2
-    soft = {"label": "Soft", "hue": "0", "objective": ForwardKL(), "kd_weight": 0.9, "temperature": 2.0}
+    soft = {"label": "Soft", "hue": "0", "objective": ForwardKL(), "kd_weight": 0.9, "temperature": 2.0} | how
     arms = tuple(Arm(key=f"arm_{i}", white_box=objective, **soft) for i, objective in enumerate(asked))
     task = Classification(
         get_dataset("digits").load(),
@@ -235,7 +237,7 @@ def make(cache: Path, *asked: WhiteBox | None, size: int = 64, steps: int = 30, 
         student, "digits", arms=len(arms), seeds=seeds, group_size=size, learning_rate=5e-3, device=cpu
     )
     signals = {arm.access: reveal(arm.access, task.teacher_logits) for arm in arms}
-    inside = {o: load_inside("digits", o.reads(*layers), task.seen, cache, cpu) for o in asked if o is not None}
+    inside = {o: load_inside("digits", o.reads(*layers), task.seen, cache, cpu) for arm in arms for o in arm.insides}
     return Trainer(task, arms, cohort, signals, Budget(steps, 10, 5e-3), inside)
 
 
@@ -297,6 +299,32 @@ def test_a_student_comes_nearer_to_what_it_is_asked(cache: Path, objective: Whit
     before = distance()
     trainer.train(Silent())
     assert distance() < 0.9 * before
+
+
+def test_an_arm_that_is_asked_two_things_is_asked_their_sum(cache: Path) -> None:
+    both, one, other = make(cache, Hint(weight=1), also=(Gram(weight=10),)), make(cache, Hint(weight=1)), make(cache, Gram(weight=10))
+    terms = []
+    for trainer in (both, one, other):
+        (group,) = trainer.cohort.groups
+        batch = trainer.task.batch(0, group)
+        terms.append(trainer.white_box_term(group, trainer.task.output(group, batch, inside=True), batch))
+    torch.testing.assert_close(terms[0], terms[1] + terms[2])
+
+
+def test_an_arm_may_learn_from_the_inside_first_and_from_the_outputs_then(cache: Path) -> None:
+    staged = make(cache, Hint(weight=1), steps=4, layers_first=0.5)
+    inside_alone = make(cache, Hint(weight=1), steps=4, objective=None, kd_weight=1.0)
+    for trainer in (staged, inside_alone):
+        trainer.step()
+        trainer.step()
+    for one, other in zip(students(staged), students(inside_alone), strict=True):
+        assert torch.equal(one, other)
+    (group,) = staged.cohort.groups
+    outputs, inside = torch.ones(2), torch.full((2,), 2.0)
+    assert staged._at_this_stage(group, outputs, inside).tolist() == [1, 1]
+    staged.step_number = 1
+    assert staged._at_this_stage(group, outputs, inside).tolist() == [2, 2]
+    assert inside_alone._at_this_stage(group, outputs, inside).tolist() == [3, 3]
 
 
 def test_a_trainer_that_restores_its_state_goes_on_to_the_bit(cache: Path) -> None:

@@ -11,6 +11,8 @@ import torch
 
 from kdlab.data import word_pieces
 from kdlab.distill.cohort import Cohort
+from kdlab.distill.copy_layers import CopyLayers
+from kdlab.distill.white_box_catalogue import CosineHidden
 from kdlab.models import copied_layers
 from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
 from kdlab.models.networks import build_teacher
@@ -105,6 +107,19 @@ def test_closed_rungs_of_texts_name_both_layers_and_both_shapes(monkeypatch: pyt
     for why in closed.values():
         assert "student's layer 1 has 32 positions of 64 numbers in 2 heads" in why
         assert "teacher's layer 3 has 32 positions of 384 numbers in 12 heads" in why
+
+
+def test_the_papers_recipes_are_arms_that_are_switched_on_where_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_pieces, "FOLDER", Path("anywhere"))
+    spec = on_glosses("bert-2x384", papers=True).spec()
+    distilbert, tinybert = spec.arm("distilbert"), spec.arm("tinybert")
+    assert (distilbert.copy_layers, distilbert.insides) == (CopyLayers(), (CosineHidden(),))
+    assert [asked.name for asked in tinybert.insides] == ["hint", "attention_scores"]
+    assert tinybert.layers_first == 0.5
+    assert read_spec(json.loads(spec.model_dump_json())) == spec
+    small = on_glosses("bert-2x64", papers=True)
+    assert {"DistilBERT's recipe", "TinyBERT's recipe"} < set(small.closed())
+    assert small.spec().arms == on_glosses("bert-2x64").spec().arms
 
 
 def test_without_the_teachers_model_its_inside_is_closed_with_the_command_that_opens_it(

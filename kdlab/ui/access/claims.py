@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from kdlab.core.intervals import Interval, paired_difference
+from kdlab.lessons.ablations import ABLATIONS
 from kdlab.lessons.claims import CLAIMS
 from kdlab.runs.comparison import compare, in_words
 from kdlab.runs.ladder import ALL, INSIDE
@@ -23,6 +24,15 @@ def show_claims(run: Run) -> None:
             st.markdown(answer(claim.key, run))
             if claim.published:
                 st.caption(f"Published: {claim.published}")
+    _show_ablations(run)
+
+
+def _show_ablations(run: Run) -> None:
+    """What the papers say that each part of a recipe is worth, for those recipes that the run follows."""
+    keys = {arm.key for arm in run.spec.arms}
+    for paper in (paper for paper in ABLATIONS if paper.arm in keys):
+        parts = "; ".join(f"{part} {value:g}".replace("-", "−") for part, value in paper.parts)
+        st.caption(f"Published, {paper.title}: {paper.measured}. Without {parts} ({paper.source}).")
 
 
 def answer(key: str, run: Run) -> str:

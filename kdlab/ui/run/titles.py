@@ -127,6 +127,7 @@ _SETTINGS: dict[str, Callable[[Any], str]] = {
     "objective": _objective,
     "k": lambda k: f"top {k}",
     "placebos": lambda on: "with placebos" if on else "without placebos",
+    "papers": lambda on: "with the papers' recipes" if on else "without the papers' recipes",
     "coarse": lambda on: "with coarse logits" if on else "without coarse logits",
     "temperature": lambda value: f"T {_number(value)}",
     "kd_weight": lambda value: f"w {_number(value)}",
