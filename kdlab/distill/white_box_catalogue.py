@@ -157,8 +157,8 @@ def layer_in_words(layer: Layer) -> str:
     return f"{layer.positions} positions of {layer.channels} numbers{heads}"
 
 
-_ON_FASHION = "the Fashion pictures' validation split, where no weight was shown to beat none"
-_ON_GLOSSES = "the glosses' validation split"
+_ON_FASHION = "The default did best on the Fashion pictures' validation split, where no weight was shown to beat none."
+_ON_GLOSSES = "The default is the paper's."
 
 
 def _weight(default: float, most: float, where: str = _ON_FASHION) -> float:
@@ -166,7 +166,7 @@ def _weight(default: float, most: float, where: str = _ON_FASHION) -> float:
         default,
         ge=0,
         le=most,
-        description=f"How much the term counts. The default did best on {where}.",
+        description=f"How much the term counts. {where}",
         json_schema_extra={"title": "Weight", "step": most / 1000},
     )
 
@@ -252,7 +252,7 @@ class CosineHidden(WhiteBox):
     rung = "hidden"
     same_channels = True
 
-    weight: float = _weight(1.0, 100)
+    weight: float = _weight(1.0, 100, _ON_GLOSSES)
 
     def loss(self, given: Inside) -> Tensor:
         from kdlab.distill.white_box import cosine_hidden_loss
@@ -270,7 +270,7 @@ class AttentionScores(WhiteBox):
     form = "scores"
     reads_heads = True
 
-    weight: float = _weight(0.1, 10, _ON_GLOSSES)
+    weight: float = _weight(1.0, 100, _ON_GLOSSES)
     layer_map: LayerMap = _layer_map("uniform")
 
     def _unlike(self, own: Layer, shown: Layer) -> str | None:
@@ -295,7 +295,7 @@ class Relations(WhiteBox):
     form = "queries_keys_values"
     reads_heads = True
 
-    weight: float = _weight(0.1, 10, _ON_GLOSSES)
+    weight: float = _weight(1.0, 100, _ON_GLOSSES)
     relation_heads: int = Field(
         8,
         ge=1,
