@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import streamlit as st
-from pydantic import ValidationError
 
-from kdlab.data.registry import DATASETS
 from kdlab.lessons.path import TEACHERS
-from kdlab.models.catalogue import get_teacher, students_for, teachers_for
+from kdlab.models.catalogue import get_teacher
 from kdlab.runs.ladder import Ladder
-from kdlab.runs.spec import RunSpec, explain
+from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import StoreError
 from kdlab.ui.access.claims import show_claims
+from kdlab.ui.access.ladder_settings import ladder_settings
 from kdlab.ui.access.ladder_view import ladder_picture
 from kdlab.ui.access.leak import show_leak
 from kdlab.ui.access.reveals import show_reveals
@@ -22,7 +20,6 @@ from kdlab.ui.access.scoreboard import show_scoreboard
 from kdlab.ui.examples import controls
 from kdlab.ui.examples.subjects import hesitant
 from kdlab.ui.run.commands import carry_out
-from kdlab.ui.run.controls import spec_choice, spec_slider, switch, training_controls
 from kdlab.ui.run.launching import head_of, launch_pad
 from kdlab.ui.run.on_show import run_on_show
 from kdlab.ui.run.source import absent_because, answers_of, on_show, recorded
@@ -57,31 +54,8 @@ dataset = "fashion" if teacher is None else get_teacher(teacher).dataset
 
 
 def settings() -> RunSpec | None:
-    """The ladder's settings; a drag reruns only this. None where they do not fit together."""
-    data = DATASETS[dataset]
-    values: dict[str, Any] = {"dataset": dataset, "teacher": teacher or teachers_for(dataset)[0].name}
-    values["student"] = spec_choice("student", {s.name: s.title for s in students_for(dataset)}, Ladder)
-    values["labels"] = spec_slider("labels", Ladder, min_value=len(data.classes), max_value=data.train_size)
-    values["transfer"] = spec_slider("transfer", Ladder, max_value=data.train_size - values["labels"])
-    for field in ("temperature", "kd_weight", "k"):
-        values[field] = spec_slider(field, Ladder)
-    for field in ("placebos", "coarse", *(("papers",) if data.kind == "token" else ())):
-        values[field] = switch(Ladder.model_fields[field], field)
-    values |= training_controls(Ladder)
-    try:
-        chosen = Ladder.model_validate(values)
-        spec = chosen.spec()
-    except ValidationError as error:
-        for told in explain(error):
-            st.warning(told, icon=":material/tune:")
-        return None
-    for title, why in chosen.closed().items():
-        st.caption(f":material/lock: **{title}** is closed. {why}")
-    st.caption(
-        f"{spec.labels + spec.transfer:,} queries for each arm. {len(spec.arms) * spec.seeds} students × "
-        f"{spec.total_steps:,} steps."
-    )
-    return spec
+    """The ladder's settings; a drag reruns only this."""
+    return ladder_settings(dataset, teacher)
 
 
 st.header("Run the ladder", anchor=False)

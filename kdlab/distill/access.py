@@ -25,6 +25,8 @@ last two are placebos."""
 Form = Literal["map", "scores", "queries_keys_values"]
 """How attention is shown: where a layer is busy; each head's scores before the softmax; what those are made of."""
 
+SHARE_OF_MEMORY = 0.25
+"""Of what is free: how much of it a run's signals from inside a teacher may fill."""
 _BITS_A_NUMBER = 32
 _BITS_INSIDE = 16  # hidden states and what is made of them are kept as float16
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import torch
 
-from kdlab.models.machine import memory
+from kdlab.models.machine import usable
 
 AVAILABLE_THREADS = torch.get_num_threads()
 """What PyTorch starts with; a run may choose fewer."""
@@ -71,10 +71,7 @@ def free_memory(device: torch.device) -> int | None:
     """Bytes that may still be taken on the device: the card's on CUDA, else the machine's. None where unknown."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    total, free = memory()
-    if free is None and total is not None:  # no word of what is free: half of what there is
-        return total // 2
-    return free
+    return usable()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from kdlab.data.registry import get_dataset
-from kdlab.distill.access import Access
+from kdlab.distill.access import SHARE_OF_MEMORY, Access
 from kdlab.distill.derivative import derivative
 from kdlab.distill.device import free_memory
 from kdlab.distill.signals import Signal
@@ -23,8 +23,6 @@ from kdlab.models.inner_layers import Inner
 from kdlab.models.networks import build_teacher
 from kdlab.models.sizes import HEAD
 
-SHARE_OF_MEMORY = 0.25
-"""Of what is free: how much of it a run's signals from inside a teacher may fill."""
 _AT_ONCE = 250  # examples in a forward pass
 _SHARD_ROWS = 1024
 

@@ -25,3 +25,9 @@ def memory() -> Memory:
     if hasattr(os, "sysconf"):
         return Memory(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), None)
     return Memory(None, None)
+
+
+def usable() -> int | None:
+    """Bytes of main memory that may still be taken: half of what there is where nothing says what is free."""
+    total, free = memory()
+    return total // 2 if free is None and total is not None else free

@@ -22,6 +22,7 @@ from kdlab.runs.equal_time import at_equal_time, clocks, seed_scores
 from kdlab.runs.ladder import Ladder, ladder
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.store import Store
+from kdlab.ui.access import ladder_settings
 from kdlab.ui.access.claims import answer
 from kdlab.ui.access.ladder_charts import BYTES, RUNGS, SECONDS, Level, ladder_figure, rows
 from kdlab.ui.access.ladder_table import taken_table
@@ -143,6 +144,18 @@ def test_the_settings_of_a_ladder_come_back_with_its_link() -> None:
     app = page(run=run_id, labels="300")
     app.button(key="launch").click().run()
     assert next(run.spec for run in Store().list_runs() if run.spec != spec).model_dump() == ladder(labels=300).model_dump()
+
+
+def test_what_would_fill_the_memory_is_refused_before_it_is_launched(monkeypatch: pytest.MonkeyPatch) -> None:
+    st.cache_resource.clear()  # the store of another test
+    monkeypatch.setattr(ladder_settings, "allowed_bytes", lambda: 10**9)
+    app = page()
+    assert any("asks for 47.1 MB of memory of the 1.0 GB" in caption.value for caption in app.caption)
+    monkeypatch.setattr(ladder_settings, "allowed_bytes", lambda: 10**6)
+    app.button(key="launch").click().run()
+    assert not app.exception
+    assert any("may take 1.0 MB, 25% of what is free on this machine now" in warning.value for warning in app.warning)
+    assert Store().list_runs() == []
 
 
 def test_a_student_without_a_hidden_layer_closes_the_inner_rungs_with_the_reason() -> None:

@@ -1,0 +1,63 @@
+"""What a ladder is launched with: its controls, which rungs are closed, and what it asks of this machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+from pydantic import ValidationError
+
+from kdlab.data.registry import DATASETS
+from kdlab.distill.access import SHARE_OF_MEMORY
+from kdlab.models.catalogue import students_for, teachers_for
+from kdlab.runs.ladder import Ladder
+from kdlab.runs.signal_memory import allowed_bytes, signal_bytes
+from kdlab.runs.spec import RunSpec, explain
+from kdlab.ui.look.numbers import size
+from kdlab.ui.run.controls import spec_choice, spec_slider, switch, training_controls
+
+
+def ladder_settings(dataset: str, teacher: str | None) -> RunSpec | None:
+    """Draws the settings; None where they do not fit together, or this machine."""
+    data = DATASETS[dataset]
+    values: dict[str, Any] = {"dataset": dataset, "teacher": teacher or teachers_for(dataset)[0].name}
+    values["student"] = spec_choice("student", {s.name: s.title for s in students_for(dataset)}, Ladder)
+    values["labels"] = spec_slider("labels", Ladder, min_value=len(data.classes), max_value=data.train_size)
+    values["transfer"] = spec_slider("transfer", Ladder, max_value=data.train_size - values["labels"])
+    for field in ("temperature", "kd_weight", "k"):
+        values[field] = spec_slider(field, Ladder)
+    for field in ("placebos", "coarse", *(("papers",) if data.kind == "token" else ())):
+        values[field] = switch(Ladder.model_fields[field], field)
+    values |= training_controls(Ladder)
+    try:
+        chosen = Ladder.model_validate(values)
+        spec = chosen.spec()
+    except ValidationError as error:
+        for told in explain(error):
+            st.warning(told, icon=":material/tune:")
+        return None
+    for title, why in chosen.closed().items():
+        st.caption(f":material/lock: **{title}** is closed. {why}")
+    st.caption(
+        f"{spec.labels + spec.transfer:,} queries for each arm. {len(spec.arms) * spec.seeds} students × "
+        f"{spec.total_steps:,} steps."
+    )
+    asked, allowed = signal_bytes(spec), allowed_bytes()
+    if allowed is not None and asked > allowed:
+        st.warning(_too_much(asked, allowed), icon=":material/memory:")
+        return None
+    if asked:
+        may = "" if allowed is None else f" of the {size(8 * allowed)} that such signals may take, {_SHARE} what is free here"
+        st.caption(f"What it sees inside the teacher asks for {size(8 * asked)} of memory{may}.")
+    return spec
+
+
+_SHARE = f"{SHARE_OF_MEMORY:.0%} of"
+
+
+def _too_much(asked: int, allowed: int) -> str:
+    return (
+        f"What this ladder sees inside the teacher asks for {size(8 * asked)} of memory. Such signals may take "
+        f"{size(8 * allowed)}, {_SHARE} what is free on this machine now. Take fewer labels, a smaller transfer set or "
+        "fewer seeds, or leave the placebos out."
+    )
