@@ -11,8 +11,9 @@ from torch import Tensor
 from kdlab.data.registry import get_dataset
 from kdlab.distill.access import Access
 from kdlab.distill.teacher_signal import TeacherSignal
+from kdlab.models.added_teachers import is_added
 from kdlab.models.catalogue import TeacherLogits, get_teacher, teacher_logits, weights_sha256
-from kdlab.models.checkpoints import load_teacher
+from kdlab.models.checkpoints import CheckpointError, load_teacher
 
 # What a teacher reveals, row for row of the dataset: (N,) classes; (N, K) logits or probabilities; the likeliest
 # classes' probabilities and numbers, (N,) each for one class, (N, k) for k. Empty where it reveals nothing.
@@ -28,7 +29,9 @@ def load_logits(teacher: str, cache: Path) -> TeacherLogits:
     """
     try:
         return teacher_logits(teacher)
-    except ValueError:
+    except ValueError as error:
+        if is_added(teacher):
+            raise CheckpointError(str(error)) from error
         return _cached_logits(teacher, cache)
 
 

@@ -14,6 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from kdlab.data.registry import Kind, get_dataset
+from kdlab.models.added_teachers import added_for, find_added, folder_of, is_added
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -35,7 +36,7 @@ class StudentShape:
 
 @dataclass(frozen=True)
 class TeacherEntry:
-    """A bundled teacher and the data set that it knows."""
+    """A teacher and the data set that it knows."""
 
     name: str
     title: str
@@ -134,14 +135,16 @@ def students_for(dataset_name: str) -> list[StudentShape]:
 
 
 def teachers_for(dataset_name: str) -> list[TeacherEntry]:
-    """The bundled teachers that know a data set. Raises ValueError for an unknown data set."""
+    """The teachers that know a data set, the bundled ones first. Raises ValueError for an unknown data set."""
     get_dataset(dataset_name)
-    return [teacher for teacher in TEACHERS.values() if teacher.dataset == dataset_name]
+    bundled = [teacher for teacher in TEACHERS.values() if teacher.dataset == dataset_name]
+    return bundled + [TeacherEntry(**vars(teacher)) for teacher in added_for(dataset_name)]
 
 
 def find_teacher(name: str) -> TeacherEntry | None:
-    """The teacher of that name; None where there is none."""
-    return TEACHERS.get(name)
+    """The teacher of that name, bundled or added by a visitor; None where there is none."""
+    added = find_added(name)
+    return TEACHERS.get(name) or (added and TeacherEntry(**vars(added)))
 
 
 def get_teacher(name: str) -> TeacherEntry:
@@ -162,12 +165,14 @@ def get_student(name: str, dataset_name: str) -> StudentShape:
 
 
 def weights_path(name: str) -> Path:
-    """Where a bundled teacher's weights lie; its card and its logits lie beside them."""
-    return WEIGHTS / f"{get_teacher(name).name}.safetensors"
+    """Where a bundled teacher's weights lie; its card and its logits lie beside them, and so do an added teacher's."""
+    return (folder_of(name) if is_added(name) else WEIGHTS) / f"{get_teacher(name).name}.safetensors"
 
 
 def weights_sha256(name: str) -> str:
-    """SHA-256 (hex) of a bundled teacher's weights file. Raises ValueError if it is missing."""
+    """SHA-256 (hex) of a teacher's weights, of a bundled one's file as it is. Raises ValueError if it is missing."""
+    if is_added(name):
+        return str(teacher_card(name)["weights_sha256"])
     return hashlib.sha256(_bytes(weights_path(name))).hexdigest()
 
 
@@ -193,6 +198,8 @@ def teacher_logits(name: str) -> TeacherLogits:
     """
     path = weights_path(name).with_suffix(".logits.npz")
     again = f"Run: python -m kdlab.models.train_teachers {name} --logits-only"
+    if is_added(name):
+        again = "Add it again on the page Teachers."
     if not path.exists():
         raise ValueError(f"The answers of the teacher {name!r} are missing. {again}")
     try:

@@ -26,7 +26,8 @@ from kdlab.distill.device import (
     threads,
 )
 from kdlab.distill.trainer import Trainer
-from kdlab.models.catalogue import weights_sha256
+from kdlab.models.added_teachers import is_added
+from kdlab.models.catalogue import teacher_card, weights_sha256
 from kdlab.models.checkpoints import CheckpointError
 from kdlab.models.kept_files import measured_once
 from kdlab.models.networks import build_student, build_teacher
@@ -158,10 +159,12 @@ def profiles(spec: RunSpec, device: torch.device) -> dict[str, dict[str, float]]
     is measured once on a machine and the measurement kept.
     """
     example = torch.from_numpy(get_dataset(spec.dataset).load().x_test[:1].copy())
-    networks = {
-        "teacher": (weights_sha256(spec.teacher), lambda: build_teacher(spec.teacher)),
-        "student": (spec.student, lambda: build_student(spec.student, spec.dataset)),
-    }
+    networks = {"student": (spec.student, lambda: build_student(spec.student, spec.dataset))}
+    measured: dict[str, dict[str, float]] = {}
+    if is_added(spec.teacher):  # its network is not here; it was measured when it answered
+        measured["teacher"] = teacher_card(spec.teacher)["profile"]
+    else:
+        networks["teacher"] = (weights_sha256(spec.teacher), lambda: build_teacher(spec.teacher))
 
     def cost(name: str, build: Callable[[], nn.Module]) -> Profile:
         about = {"network": name, "dataset": spec.dataset, **speed_depends_on(device)}
@@ -169,7 +172,7 @@ def profiles(spec: RunSpec, device: torch.device) -> dict[str, dict[str, float]]
         return measured_once(folder, about, Profile, lambda: profile(build(), example, device))
 
     with threads(AVAILABLE_THREADS):  # the same for every run, whatever suits its own students
-        return {who: vars(cost(*network)) for who, network in networks.items()}
+        return measured | {who: vars(cost(*network)) for who, network in networks.items()}
 
 
 _PER_ARM = ("accuracy", "agreement", "kl", "per_class")

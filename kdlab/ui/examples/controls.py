@@ -13,6 +13,7 @@ from kdlab.data import text as characters
 from kdlab.data import word_pieces
 from kdlab.data.registry import DATASETS, get_dataset
 from kdlab.lessons.cards import data_words, teacher_words
+from kdlab.models.added_teachers import is_added
 from kdlab.models.catalogue import get_teacher, teacher_card, teacher_logits, teachers_for
 from kdlab.server.picture_source import picture
 from kdlab.ui.examples.own_numbers import OwnNumbers, read_numbers
@@ -123,7 +124,7 @@ def choose_teacher() -> str | None:
 
 
 def _teacher_of(data: str, notices: list[str | None]) -> str:
-    fitting = {entry.name: entry for entry in teachers_for(data)}
+    fitting = {entry.name: entry for entry in teachers_for(data) if not is_added(entry.name)}
     default = next(iter(fitting))
     notices.append(url_choice("teacher", fitting, default))
     if len(fitting) > 1:

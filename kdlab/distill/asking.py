@@ -1,0 +1,131 @@
+"""A visitor's classifier answers for a data set in a process of its own: how that is asked for, and how far it is.
+
+``python -m kdlab.distill.asking MARK`` is that process. One answers at a time; the others wait, before they load anything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import traceback
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from kdlab.data.home import HomeError, home
+from kdlab.data.visitor_sets import TextsGoneError
+from kdlab.models.added_teachers import visitor_mark
+from kdlab.models.classifier_folder import ClassifierError
+from kdlab.models.classifier_sources import check_source
+from kdlab.models.kept_files import write_whole
+
+ENDED_WITHOUT_A_WORD = (
+    "It ended without a word, perhaps because memory ran out. Try again, with a smaller model or fewer programs open."
+)
+_PROCESSES: dict[str, subprocess.Popen[bytes]] = {}
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What a visitor asked for, and how far it is. ``words``: what it does, or why it was refused."""
+
+    source: str
+    dataset: str
+    state: Literal["waiting", "working", "done", "refused"] = "waiting"
+    words: str = ""
+    done: int = 0
+    total: int = 0
+    teacher: str = ""
+
+    @property
+    def goes_on(self) -> bool:
+        return self.state in ("waiting", "working")
+
+
+def start(source: str, dataset: str, visitor: str) -> None:
+    """Has the classifier answer for the data set, unless one answers for this visitor already. Raises ClassifierError."""
+    check_source(source)
+    mark = visitor_mark(visitor)
+    if _at_work(mark):
+        return
+    _write(mark, Asking(source, dataset))
+    apart: dict[str, Any] = (
+        {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+        if sys.platform == "win32"
+        else {"start_new_session": True}
+    )
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+    _PROCESSES[mark] = subprocess.Popen(
+        [sys.executable, "-m", "kdlab.distill.asking", mark],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": path},
+        **apart,
+    )
+
+
+def asking_of(visitor: str) -> Asking | None:
+    """What the visitor asked for last; None where that is nothing."""
+    mark = visitor_mark(visitor)
+    at_work = _at_work(mark)  # looked at first: what ends in between has written its end
+    found = _read(mark)
+    if found is not None and found.goes_on and not at_work:
+        return replace(found, state="refused", words=ENDED_WITHOUT_A_WORD)
+    return found
+
+
+def main(mark: str) -> None:
+    """Answers what the visitor of this mark asked for."""
+    asked = _read(mark)
+    if asked is None:
+        return
+    with FileLock(_path(mark).with_suffix(".lock")):
+        try:
+            with FileLock(home() / "teachers" / "asking.lock"):
+                from kdlab.distill.classifier_teacher import make_teacher
+
+                name = make_teacher(asked, mark, lambda now: _write(mark, now))
+            _write(mark, replace(asked, state="done", teacher=name))
+        except (ClassifierError, TextsGoneError, HomeError) as error:
+            _write(mark, replace(asked, state="refused", words=str(error)))
+        except Exception as error:  # noqa: BLE001 - whatever ends it, the visitor must be told
+            traceback.print_exception(error)
+            words = f"Something went wrong while it was loaded or asked ({type(error).__name__}: {error})."
+            _write(mark, replace(asked, state="refused", words=words[:600]))
+
+
+def _at_work(mark: str) -> bool:
+    """Whether its process lives: this server's own, or one that an earlier server began, which holds its lock."""
+    mine = _PROCESSES.get(mark)
+    if mine is not None and mine.poll() is None:
+        return True
+    if not _path(mark).exists():
+        return False
+    try:
+        with FileLock(_path(mark).with_suffix(".lock"), timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _read(mark: str) -> Asking | None:
+    try:
+        return Asking(**json.loads(_path(mark).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _write(mark: str, now: Asking) -> None:
+    write_whole(_path(mark), json.dumps(asdict(now)).encode())
+
+
+def _path(mark: str) -> Path:
+    return home() / "teachers" / "asking" / f"{mark}.json"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

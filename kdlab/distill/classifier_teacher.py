@@ -1,0 +1,179 @@
+"""A sequence classifier becomes a teacher: loaded, asked once for all texts of a data set, and its answers kept."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import logging
+
+from kdlab.core.calibration import expected_calibration_error
+from kdlab.core.probability import entropy, softmax
+from kdlab.data.home import home
+from kdlab.data.registry import Dataset, get_dataset
+from kdlab.distill.access import Access
+from kdlab.distill.asking import Asking
+from kdlab.distill.device import free_memory
+from kdlab.distill.teacher_signal import TeacherSignal
+from kdlab.models.added_teachers import folder_of, give_to, name_of
+from kdlab.models.classifier_folder import SAVE_AGAIN, Classifier, ClassifierError, inspect_folder
+from kdlab.models.classifier_sources import fetch
+from kdlab.models.kept_files import write_arrays, write_whole
+from kdlab.models.profile import profile
+
+LONGEST = 256  # tokens that a teacher reads of a text
+_AT_ONCE = 32
+_SHARD_ROWS = 512
+_EVERY = 0.3  # seconds between two words on how far it is
+
+
+def make_teacher(asked: Asking, mark: str, say: Callable[[Asking], None]) -> str:
+    """The name of the teacher that it becomes, for the visitor of this mark. Raises ClassifierError, TextsGoneError."""
+    logging.disable_progress_bar()
+    dataset = get_dataset(asked.dataset)
+    arrays, fingerprint = dataset.load(), dataset.fingerprint()
+    texts = {"train": arrays.text_train, "validation": arrays.text_validation, "test": arrays.text_test}
+    if None in texts.values():
+        raise ClassifierError(f"{dataset.title} are pictures, which no text classifier reads. Choose texts.")
+    now = replace(asked, state="working", total=sum(len(part or ()) for part in texts.values()))
+    say(replace(now, words="Looking at the model"))
+    free = free_memory(torch.device("cpu"))
+    folder, origin = fetch(asked.source, free, lambda words: say(replace(now, words=words)))
+    found = inspect_folder(folder, dataset.classes, free)
+    name = name_of(found.sha256, fingerprint)
+    if not (folder_of(name) / f"{name}.json").exists():
+        say(replace(now, words="Loading the model"))
+        network = TextClassifier(found)
+        progress = _Progress(now, say)
+
+        def ask(part: Sequence[str]) -> np.ndarray:
+            return network.logits(part, progress.more)
+
+        logits = {
+            split: TeacherSignal(
+                home() / "cache" / "signals",
+                teacher=f"{found.sha256} {LONGEST}",
+                rows=f"{fingerprint} texts {split}",
+                access=Access("logits"),
+                count=len(part or ()),
+                ask=lambda rows, part=part: (ask(part[rows]),),
+                shard_rows=_SHARD_ROWS,
+            ).whole()[0]
+            for split, part in texts.items()
+        }
+        _keep(name, dataset, found, logits, _card(asked, origin, dataset, found, network, logits))
+    give_to(name, mark)
+    return name
+
+
+class TextClassifier(nn.Module):
+    """The classifier with its own tokenizer, in float32 on the CPU. Raises ClassifierError where it cannot be loaded."""
+
+    def __init__(self, found: Classifier) -> None:
+        super().__init__()
+        self.places = torch.tensor(found.places)
+        safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(found.folder, **safe)
+            self.model, told = AutoModelForSequenceClassification.from_pretrained(
+                found.folder, **safe, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            )
+        except Exception as error:
+            raise ClassifierError(
+                f"transformers cannot load it ({type(error).__name__}: {str(error)[:200]}). Save it again with {SAVE_AGAIN}."
+            ) from error
+        if missing := sorted(told["missing_keys"]):
+            raise ClassifierError(
+                f"Its weights lack {missing[0]}, so that part was never trained. Save the fine-tuned model again with {SAVE_AGAIN}."
+            )
+        if told["mismatched_keys"]:
+            raise ClassifierError(f"Its weights are of another size than its config.json says. Save it again with {SAVE_AGAIN}.")
+        self.eval().requires_grad_(False)
+        positions = getattr(self.model.config, "max_position_embeddings", None) or LONGEST + 2
+        # Two of a RoBERTa's positions are no text's; a tokenizer that knows no limit names a huge one.
+        self.longest = max(1, min(LONGEST, self.tokenizer.model_max_length, positions - 2))
+        if self.tokenizer.pad_token is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+            self.model.config.pad_token_id = self.tokenizer.pad_token_id
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: ids (B, L), none of them padding."""
+        return self.model(input_ids=x, attention_mask=torch.ones_like(x)).logits
+
+    def encode(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """What the model takes of the texts, cut at the longest that it reads."""
+        return dict(
+            self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.longest, return_tensors="pt")
+        )
+
+    @torch.inference_mode()
+    def logits(self, texts: Sequence[str], more: Callable[[int], None]) -> np.ndarray:
+        """(N, K) float32, a column for each of the data's classes. more: hears how many texts were answered."""
+        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))  # alike in length: little padding
+        found = torch.empty(len(texts), len(self.places))
+        for start in range(0, len(order), _AT_ONCE):
+            rows = order[start : start + _AT_ONCE]
+            found[rows] = self.model(**self.encode([texts[row] for row in rows])).logits[:, self.places]
+            more(len(rows))
+        if not torch.isfinite(found).all():
+            raise ClassifierError("Some of its answers are not numbers: its weights are damaged, or overflow. Take another model.")
+        return found.numpy()
+
+
+class _Progress:
+    """Tells how many texts are answered, a few times a second."""
+
+    def __init__(self, now: Asking, say: Callable[[Asking], None]) -> None:
+        self._now, self._say, self._done, self._told = now, say, 0, 0.0
+
+    def more(self, count: int) -> None:
+        self._done += count
+        if time.monotonic() - self._told > _EVERY:
+            self._told = time.monotonic()
+            self._say(replace(self._now, words="The teacher answers", done=self._done))
+
+
+def _card(
+    asked: Asking,
+    origin: str,
+    dataset: Dataset,
+    found: Classifier,
+    network: TextClassifier,
+    logits: dict[str, np.ndarray],
+) -> dict[str, Any]:
+    arrays = dataset.load()
+    right = {split: float((logits[split].argmax(1) == y).mean()) for split, (_, y) in arrays.splits().items()}
+    assert arrays.text_test is not None
+    usual = sorted(arrays.text_test, key=len)[len(arrays.text_test) // 2]
+    return {
+        "title": asked.source.rsplit("/", 1)[-1],
+        "dataset": dataset.name,
+        "how": f"{found.architecture} from {origin}; it reads the first {network.longest} tokens of a text, with its own tokenizer.",
+        "parameters": found.parameters,
+        "weights_sha256": found.sha256,
+        **{f"{split}_accuracy": round(share, 4) for split, share in right.items()},
+        "test_size": dataset.test_size,
+        "calibration_error": round(expected_calibration_error(softmax(logits["test"]), arrays.y_test), 4),
+        "soft_target_entropy": round(float(entropy(softmax(logits["train"])).mean()), 4),
+        "profile": vars(profile(network, network.encode([usual])["input_ids"])),
+    }
+
+
+def _keep(
+    name: str, dataset: Dataset, found: Classifier, logits: dict[str, np.ndarray], card: dict[str, Any]
+) -> None:
+    folder = folder_of(name)
+    write_arrays(
+        folder / f"{name}.logits.npz",
+        **logits,
+        dataset_fingerprint=np.array(dataset.fingerprint()),
+        weights_sha256=np.array(found.sha256),
+    )
+    write_whole(folder / f"{name}.json", json.dumps(card | {"name": name}).encode())  # last: with its card it is there

@@ -1,0 +1,73 @@
+"""Teachers that visitors added: for each a folder below the home folder with its card and its answers, as bundled ones have."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kdlab.data.home import home
+
+_NAME = re.compile(r"hub-[0-9a-f]{16}")
+
+
+@dataclass(frozen=True)
+class AddedTeacher:
+    """A classifier that has answered for a data set once."""
+
+    name: str
+    title: str
+    dataset: str
+    what: str
+
+
+def name_of(weights_sha256: str, fingerprint: str) -> str:
+    """The name of this classifier as a teacher of these data."""
+    return f"hub-{hashlib.sha256(f'{weights_sha256} {fingerprint}'.encode()).hexdigest()[:16]}"
+
+
+def is_added(name: str) -> bool:
+    """Whether this is how an added teacher is called."""
+    return bool(_NAME.fullmatch(name))
+
+
+def folder_of(name: str) -> Path:
+    """Where the teacher's files lie."""
+    return home() / "teachers" / name
+
+
+def find_added(name: str) -> AddedTeacher | None:
+    """The added teacher of this name; None where there is none here."""
+    if not is_added(name):
+        return None
+    try:
+        card: dict[str, Any] = json.loads((folder_of(name) / f"{name}.json").read_text(encoding="utf-8"))
+        return AddedTeacher(name, card["title"], card["dataset"], card["how"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def added_for(dataset: str) -> list[AddedTeacher]:
+    """The teachers that visitors added for a data set."""
+    found = [find_added(path.name) for path in sorted((home() / "teachers").glob("hub-*"))]
+    return [teacher for teacher in found if teacher and teacher.dataset == dataset]
+
+
+def give_to(name: str, mark: str) -> None:
+    """Notes that the visitor of this mark added it, and so is offered it."""
+    owners = folder_of(name) / "owners"
+    owners.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (owners / mark).touch()
+
+
+def is_of(name: str, visitor: str) -> bool:
+    """Whether the visitor added it."""
+    return is_added(name) and (folder_of(name) / "owners" / visitor_mark(visitor)).exists()
+
+
+def visitor_mark(visitor: str) -> str:
+    """What stands for a visitor in a file's name."""
+    return hashlib.sha256(visitor.encode()).hexdigest()[:32]
