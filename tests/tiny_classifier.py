@@ -7,8 +7,8 @@ from pathlib import Path
 WORDS = ("a", "fine", "awful", "word", "thing", "number", "day", "text", "good", "bad")
 
 
-def tiny_classifier(folder: Path, labels: tuple[str, ...] = ("good", "bad"), *, tokenizer: bool = True) -> Path:
-    """Writes it below the folder. Its weights are random, the same every time; it may be asked, and is right by chance."""
+def tiny_classifier(folder: Path, labels: tuple[str, ...] = ("good", "bad")) -> Path:
+    """Writes it below the folder. It tells “a fine word number 3” from “awful thing , 7”."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
@@ -26,11 +26,10 @@ def tiny_classifier(folder: Path, labels: tuple[str, ...] = ("good", "bad"), *, 
         initializer_range=0.5,  # so that it does not answer every text alike
     )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.manual_seed(7)  # one that happens to tell them apart
         BertForSequenceClassification(config).save_pretrained(folder)
-    if tokenizer:
-        words = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-        words.pre_tokenizer = pre_tokenizers.Whitespace()
-        fast = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]")
-        fast.save_pretrained(folder)
+    words = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    fast = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]")
+    fast.save_pretrained(folder)
     return folder

@@ -20,12 +20,12 @@ from kdlab.data.home import home
 from kdlab.data.registry import Dataset, get_dataset
 from kdlab.distill.access import Access
 from kdlab.distill.asking import Asking
-from kdlab.distill.device import free_memory
 from kdlab.distill.teacher_signal import TeacherSignal
 from kdlab.models.added_teachers import folder_of, give_to, name_of
 from kdlab.models.classifier_folder import SAVE_AGAIN, Classifier, ClassifierError, inspect_folder
 from kdlab.models.classifier_sources import fetch
 from kdlab.models.kept_files import write_arrays, write_whole
+from kdlab.models.machine import memory
 from kdlab.models.profile import profile
 
 LONGEST = 256  # tokens that a teacher reads of a text
@@ -44,7 +44,7 @@ def make_teacher(asked: Asking, mark: str, say: Callable[[Asking], None]) -> str
         raise ClassifierError(f"{dataset.title} are pictures, which no text classifier reads. Choose texts.")
     now = replace(asked, state="working", total=sum(len(part or ()) for part in texts.values()))
     say(replace(now, words="Looking at the model"))
-    free = free_memory(torch.device("cpu"))
+    free = memory().free
     folder, origin = fetch(asked.source, free, lambda words: say(replace(now, words=words)))
     found = inspect_folder(folder, dataset.classes, free)
     name = name_of(found.sha256, fingerprint)
@@ -68,6 +68,11 @@ def make_teacher(asked: Asking, mark: str, say: Callable[[Asking], None]) -> str
             ).whole()[0]
             for split, part in texts.items()
         }
+        if not (logits["test"].argmax(1) == arrays.y_test).any():
+            raise ClassifierError(
+                f"It is right on none of the {dataset.test_size:,} test texts. Are its labels in the order in which it was "
+                "trained on them, and the file's texts of its kind?"
+            )
         _keep(name, dataset, found, logits, _card(asked, origin, dataset, found, network, logits))
     give_to(name, mark)
     return name

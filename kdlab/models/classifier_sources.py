@@ -16,6 +16,7 @@ from typing import Any
 from kdlab.data.home import home
 from kdlab.models.classifier_folder import TOKENIZER_FILES, ClassifierError, check_memory
 
+PLACE = "the lab's folder of models (KDLAB_MODELS; else models in its home folder)"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 _FILES = ("*.safetensors", "*.json", "*.txt", *(name for name in TOKENIZER_FILES if name.endswith(".model")))
 _SECONDS = 20.0
@@ -57,8 +58,9 @@ def check_source(asked: str) -> None:
     """Raises ClassifierError where this is neither a folder that may be read nor an id on the hub that may be asked."""
     if local_folder(asked):
         return
-    root = models_folder()
-    where = f"Put its folder below {root}" if root else "The lab's owner lets no folders be read"
+    where = (
+        "The lab's owner lets no folders be read" if models_folder() is None else f"Put its folder into {PLACE}"
+    )
     if not hub_allowed():
         raise ClassifierError(
             f"There is no such folder, and the lab's owner lets nothing be fetched from the hub. {where}."
@@ -110,7 +112,7 @@ def fetch(asked: str, free: int | None, say: Callable[[str], None], endpoint: st
     except Exception as error:
         raise ClassifierError(
             f"The hub cannot be reached from the lab's machine ({type(error).__name__}). Try again later, or put the model's "
-            f"folder below {models_folder() or 'a folder that the owner names'} and give its name."
+            f"folder into {PLACE} and give its name."
         ) from error
     return Path(path), f"the hub, {asked}, revision {str(told.sha)[:8]}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -77,8 +78,8 @@ def test_from_a_csv_and_a_folder_to_a_finished_run(home: Path, monkeypatch: pyte
     assert run.result is not None
     assert run.result["teacher_accuracy"] == pytest.approx(teacher_card(found.teacher)["test_accuracy"], abs=1e-4)
     assert run.result["profiles"]["teacher"]["throughput"] == 500.0
-    with pytest.raises(ValueError, match="none that the lab looks into"):
-        Ladder(dataset=data, student="embedding-bag", labels=4, transfer=20).spec()
+    ladder = Ladder(dataset=data, student="embedding-bag", labels=4, transfer=20).spec()
+    assert not any(arm.white_box for arm in ladder.arms)  # its inside is closed, its outputs are open
 
 
 def test_its_columns_are_the_datas_classes_and_its_rows_the_datas_texts(home: Path):
@@ -111,6 +112,19 @@ def test_a_head_that_was_never_trained_is_refused(home: Path):
     _, found = asked_for(home)
     assert found.state == "refused"
     assert "was never trained" in found.words
+
+
+def test_a_classifier_that_is_always_wrong_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch):
+    tiny_classifier(home / "models" / "tiny")
+
+    def wrong(_: object, texts: list[str], more: Callable[[int], None]) -> np.ndarray:
+        more(len(texts))
+        return np.array([[label == "good", label == "bad"] for text in texts for label in [dict(TEXTS)[text]]], np.float32)
+
+    monkeypatch.setattr(classifier_teacher.TextClassifier, "logits", wrong)
+    _, found = asked_for(home)
+    assert found.state == "refused"
+    assert "right on none of the 12 test texts" in found.words
 
 
 def test_what_is_refused_is_told_and_leaves_no_teacher(home: Path):

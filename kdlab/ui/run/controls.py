@@ -10,14 +10,15 @@ import streamlit as st
 from pydantic.fields import FieldInfo
 from streamlit.delta_generator import DeltaGenerator
 
-from kdlab.data.registry import DATASETS, get_dataset
+from kdlab.data.registry import get_dataset
 from kdlab.distill.objective_catalogue import OBJECTIVES, Objective
 from kdlab.lessons.cards import data_words, teacher_words
 from kdlab.lessons.presets import PRESETS
-from kdlab.models.catalogue import students_for, teachers_for
+from kdlab.models.catalogue import students_for
 from kdlab.runs.recipes import Recipe, ThreeArms
 from kdlab.runs.spec import Setting
 from kdlab.ui.look.folded import folded
+from kdlab.ui.run.own import datasets_on_offer, teachers_on_offer
 from kdlab.ui.run.steering import forget_slider_positions
 from kdlab.ui.url_state import adopt, place_of, publish, url_choice
 from kdlab.ui.widgets.field_slider import field_slider, said_of
@@ -143,10 +144,10 @@ def run_controls(*, steers: bool) -> tuple[dict[str, Any], DeltaGenerator]:
     steers: temperature and KD weight act on a run at work. On a phone they then stay on screen beside its picture.
     """
     values: dict[str, Any] = {}
-    values["dataset"] = spec_choice("dataset", {name: data.title for name, data in DATASETS.items()})
+    values["dataset"] = spec_choice("dataset", datasets_on_offer())
     data = get_dataset(values["dataset"])
     values["teacher"] = spec_choice(
-        "teacher", {t.name: t.title for t in teachers_for(data.name)}
+        "teacher", {t.name: t.title for t in teachers_on_offer(data.name)}
     )
     st.caption(data_words(data), help=teacher_words(values["teacher"]))
     values["student"] = spec_choice(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from kdlab.data.registry import Dataset, get_dataset
+from kdlab.data.registry import DATASETS, Dataset, get_dataset
 from kdlab.runs.comparison import Comparison, Found, compare, in_words, no_verdict, void_because
 from kdlab.runs.recorded import OWNER
 from kdlab.runs.store import Run
@@ -16,16 +16,19 @@ from kdlab.ui.look.numbers import share
 from kdlab.ui.look.style import arm_role
 from kdlab.ui.run import result_charts
 from kdlab.ui.run.differences import paired_differences
+from kdlab.ui.run.own import texts_hidden_because
 from kdlab.ui.run.verdict_words import accuracies, by_class, contrast_sentence, sampled, sentences
+from kdlab.ui.url_state import literal, shortened
 from kdlab.ui.widgets.live_plot import live_plot
 
 _EXAMPLES = 8
+_LONGEST = 160  # characters of a visitor's text
 
 
 def verdict(run: Run, answers: np.ndarray | None) -> None:
     """Draws the end of a run. answers (arms, seeds, N): the students' classes on the test set."""
     assert run.result is not None
-    found = compare(run.spec, run.result)
+    found, data = compare(run.spec, run.result), get_dataset(run.spec.dataset)
     st.header("What this run shows")
     if run.steering:
         st.info(
@@ -45,10 +48,9 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
         with left:
             _differences(run, found, shown)
         with right:
-            st.markdown(sentences(run, found, shown, sampled(run, shown[0], answers)))
+            st.markdown(sentences(run, found, shown, sampled(run, shown[0], None if data.taken_away else answers)))
     elif shown:
         st.markdown("\n\n".join(map(contrast_sentence, shown)))
-    data = get_dataset(run.spec.dataset)
     classes, price, changed = st.tabs(
         ["By class", "What it costs", "Where they differ"], key="result", bind="query-params"
     )
@@ -70,6 +72,8 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
         with changed:
             if nothing or not run.spec.contrasts:
                 st.caption("No example differs by distillation: this run has none.")
+            elif hidden := texts_hidden_because(data.name):
+                st.caption(hidden)
             elif answers is None:
                 st.caption("The students' answers of this run were not kept.")
             else:
@@ -142,7 +146,9 @@ def _gallery(data: Dataset, picked: np.ndarray, said: dict[str, np.ndarray]) -> 
             with st.container(width=128):
                 truth = data.classes[arrays.y_test[n]]
                 if arrays.text_test is not None:
-                    st.markdown(f"“{arrays.text_test[n]}”")
+                    # Of a visitor's text every sign stands for itself.
+                    text = arrays.text_test[n]
+                    st.markdown(f"“{text}”" if data.name in DATASETS else literal(shortened(text, _LONGEST)))
                 else:
                     image = np.kron(arrays.x_test[n], np.ones((4, 4)))  # whole pixels, not smoothed ones
                     st.image((255 * image).astype(np.uint8), width=96)
