@@ -6,6 +6,7 @@ import streamlit as st
 
 from kdlab.lessons.path import RUNS
 from kdlab.ui.teachers.catalogue import show_catalogue
+from kdlab.ui.teachers.own_texts import own_texts
 from kdlab.ui.way import next_page
 
 st.title("Teachers")
@@ -14,4 +15,5 @@ st.markdown(
     "distillation names, beside the ones that this lab brings."
 )
 show_catalogue()
+own_texts()
 next_page(RUNS)

@@ -88,7 +88,8 @@ def _steered(run: Run) -> str:
 
 @cache
 def _default(recipe: type[Recipe], dataset: str) -> Recipe:
-    return recipe(dataset=dataset)
+    # A visitor's set may be smaller than the defaults ask for: nothing is trained with them here.
+    return recipe.model_validate({"dataset": dataset}, context={"stored": True})
 
 
 def _number(value: float) -> str:

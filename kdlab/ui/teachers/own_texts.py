@@ -1,0 +1,179 @@
+"""A visitor's own texts and teacher: a CSV becomes a data set, a classifier becomes its teacher, Distill takes both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from kdlab.data import visitor_sets
+from kdlab.data.home import HomeError
+from kdlab.data.labelled_csv import MOST_BYTES, MOST_ROWS, CsvError, read_labelled_csv
+from kdlab.data.registry import get_dataset
+from kdlab.data.word_pieces import WINDOW, ModelMissing
+from kdlab.distill.asking import Asking, asking_of, start
+from kdlab.lessons.cards import data_words, teacher_words
+from kdlab.lessons.path import DISTILL
+from kdlab.models.catalogue import teacher_card
+from kdlab.models.classifier_folder import ClassifierError
+from kdlab.models.classifier_sources import PLACE, folders_on_offer, hub_allowed, models_folder
+from kdlab.server.identity import visitor_id
+from kdlab.ui.look.numbers import share
+from kdlab.ui.run.own import own_sets, teachers_on_offer
+from kdlab.ui.url_state import literal, shortened
+
+_READ = "own-texts-read"
+_FAULT = "own-teacher-fault"
+_POLL = 0.5  # seconds between two looks at how far a teacher is
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What came of the file that was uploaded last."""
+
+    file_id: str
+    fault: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def own_texts() -> None:
+    """Draws the section: upload, then a card for each of the visitor's data sets."""
+    st.header("Your own texts and teacher", anchor=False)
+    st.markdown(
+        "Bring texts with a label each, and a classifier that knows these labels: it answers for your texts once, and Distill "
+        "trains students on what it says. Texts and teacher stay on this lab's machine, and only you are shown the texts; "
+        "whoever has a run's link sees its numbers and the names of the classes."
+    )
+    try:
+        _upload()
+        for name, file in own_sets().items():
+            with st.container(border=True, key=f"card-{name}"):
+                _card(name, file)
+    except (HomeError, OSError) as error:
+        st.error(str(error), icon=":material/folder_off:")
+
+
+def _upload() -> None:
+    given = st.file_uploader(
+        f"A CSV file with the columns text and label, up to {MOST_BYTES / 1e6:.0f} MB and {MOST_ROWS:,} rows",
+        type=["csv", "tsv", "txt"],
+        key="own-texts",
+    )
+    if given is None:
+        st.session_state.pop(_READ, None)
+        return
+    read = st.session_state.get(_READ)
+    if read is None or read.file_id != given.file_id:
+        with st.spinner("Reading the texts"):
+            read = st.session_state[_READ] = _taken(given.file_id, given.name, given.getvalue())
+    if read.fault:
+        st.error(literal_line(read.fault), icon=":material/upload_file:")
+    elif read.notes:
+        st.info(" ".join(read.notes), icon=":material/upload_file:")
+
+
+def _taken(file_id: str, file: str, raw: bytes) -> _Read:
+    try:
+        table = read_labelled_csv(raw)
+        visitor_sets.keep(table, file, visitor_id())
+    except (CsvError, ModelMissing) as error:
+        return _Read(file_id, fault=str(error))
+    return _Read(file_id, notes=table.notes)
+
+
+def literal_line(words: str) -> str:
+    """A sentence that quotes what a visitor's file says, as Markdown in which every sign stands for itself."""
+    return "".join(f"\\{sign}" if sign in r"\`*_{}[]()<>#+!|~$:" else sign for sign in words)
+
+
+def _card(name: str, file: str) -> None:
+    data = get_dataset(name)
+    left, right = st.columns([5, 1], vertical_alignment="top")
+    left.subheader(f"{literal(shortened(file, 60))}", anchor=False)
+    right.button(
+        "Take away",
+        key=f"away-{name}",
+        icon=":material/delete:",
+        help="Your texts go from the lab's disk. Runs keep their numbers and the names of the classes.",
+        on_click=visitor_sets.take_away,
+        args=(name, visitor_id()),
+        width="stretch",
+    )
+    own = visitor_sets.find(name)
+    cut = f" {own.cut:.0%} of the texts go on after the {WINDOW} word pieces that students read." if own and own.cut else ""
+    classes = ", ".join(data.classes)
+    st.markdown(f"{len(data.classes)} classes: {literal_line(classes)}.\n\n{data_words(data)}{cut}")
+    for entry in teachers_on_offer(name):
+        card = teacher_card(entry.name)
+        st.markdown(
+            f"Teacher: **{literal_line(entry.title)}**, {card['parameters']:,} parameters, right on "
+            f"{share(card['test_accuracy'])} of {card['test_size']:,} test texts.",
+            help=teacher_words(entry.name),
+        )
+        st.page_link(
+            DISTILL.script,
+            label="Distill it",
+            icon=DISTILL.icon,
+            query_params={"dataset": name, "teacher": entry.name},
+        )
+    _teacher_for(name)
+
+
+def _teacher_for(name: str) -> None:
+    """How far a teacher is that was asked for, or the field that asks for one."""
+    asked = asking_of(visitor_id())
+    if asked and asked.goes_on and asked.dataset == name:
+        st.fragment(_progress, run_every=_POLL)(name)
+        return
+    if not teachers_on_offer(name):
+        st.markdown("**It has no teacher yet.** Name a classifier that knows these classes.")
+    refused = asked if asked and asked.state == "refused" and asked.dataset == name else None
+    if fault := st.session_state.pop(_FAULT, None) or (refused and refused.words):
+        st.error(literal_line(fault), icon=":material/block:")
+    with st.form(f"teacher-of-{name}", border=False):
+        source = st.text_input(
+            "A classifier",
+            value=refused.source if refused else "",
+            max_chars=200,
+            placeholder="a folder, or an id on the hub",
+            key=f"source-of-{name}",
+            help=_how_to_get_one(),
+        )
+        if st.form_submit_button(
+            "Have it answer",
+            key=f"ask-{name}",
+            icon=":material/psychology:",
+            disabled=bool(asked and asked.goes_on),
+        ):
+            try:
+                start(source.strip(), name, visitor_id())
+            except ClassifierError as error:
+                st.session_state[_FAULT] = str(error)
+            st.rerun()
+    found = folders_on_offer()
+    if found:
+        st.caption(f"Folders here: {', '.join(map(literal, found))}")
+
+
+def _how_to_get_one() -> str:
+    folder = "" if models_folder() is None else f" Put folders into {PLACE}."
+    hub = " Or give the id of one on the Hugging Face hub, such as `org/name`: it is fetched." if hub_allowed() else ""
+    return (
+        "Any sequence classifier of transformers in safetensors form whose labels are called as yours are: fine-tune one with "
+        "AutoModelForSequenceClassification, then `save_pretrained` it and its tokenizer into one folder." + folder + hub
+    )
+
+
+def _progress(name: str) -> None:
+    asked = asking_of(visitor_id())
+    if asked is None or not asked.goes_on or asked.dataset != name:
+        st.rerun()
+    st.progress(asked.done / asked.total if asked.total else 0.0, text=_progress_words(asked))
+
+
+def _progress_words(asked: Asking) -> str:
+    if asked.state == "waiting":
+        return "Waiting: it starts up, or another teacher answers just now."
+    if asked.done:
+        return f"{asked.words}: {asked.done:,} of {asked.total:,} texts"
+    return f"{asked.words} …"

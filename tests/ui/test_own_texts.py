@@ -1,0 +1,174 @@
+"""A visitor's own texts and teacher on the pages: what is offered to whom, and what is said where something is wrong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from kdlab.data import visitor_sets
+from kdlab.data.labelled_csv import LabelledTexts
+from kdlab.data.registry import get_dataset
+from kdlab.distill import asking
+from kdlab.distill.asking import Asking
+from kdlab.models.added_teachers import folder_of, give_to, name_of, visitor_mark
+from kdlab.models.kept_files import write_arrays, write_whole
+from kdlab.models.profile import Profile
+from kdlab.runs.store import Store
+from kdlab.ui.run.own import texts_hidden_because
+from kdlab.ui.teachers.own_texts import literal_line
+
+MAIN = Path(__file__).parents[2] / "kdlab" / "main.py"
+TEXTS = [(f"a fine word {i}", "good") for i in range(30)] + [(f"an awful thing {i}", "bad") for i in range(30)]
+CSV = "\n".join(["text,label", *(f"{text},{label}" for text, label in TEXTS)]).encode()
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
+    st.cache_resource.clear()
+    return tmp_path
+
+
+def section() -> None:
+    from kdlab.ui.teachers.own_texts import own_texts
+
+    own_texts()
+
+
+def open_section(visitor: str = "ann") -> AppTest:
+    app = AppTest.from_function(section, default_timeout=60)
+    app.session_state["visitor_id"] = visitor
+    return app.run()
+
+
+def words(app: AppTest) -> str:
+    return " ".join(e.value for e in (*app.markdown, *app.error, *app.info, *app.caption, *app.subheader))
+
+
+def own_set() -> str:
+    return visitor_sets.keep(LabelledTexts(*zip(*TEXTS, strict=True)), "mine.csv", "ann")
+
+
+def teacher_of(data: str) -> str:
+    """A teacher that is right on everything, as the process that asks one leaves it."""
+    fingerprint = get_dataset(data).fingerprint()
+    name = name_of("sha", fingerprint)
+    splits = get_dataset(data).load().splits()
+    logits = {split: 4 * np.eye(2, dtype=np.float32)[y] for split, (_, y) in splits.items()}
+    about = {"dataset_fingerprint": np.array(fingerprint), "weights_sha256": np.array("sha")}
+    write_arrays(folder_of(name) / f"{name}.logits.npz", **logits, **about)
+    shares = {f"{split}_accuracy": 1.0 for split in splits}
+    card = {
+        "title": "tiny",
+        "dataset": data,
+        "how": "Made here.",
+        "parameters": 10,
+        "weights_sha256": "sha",
+        **shares,
+        "test_size": 12,
+        "calibration_error": 0.0,
+        "soft_target_entropy": 0.1,
+        "profile": asdict(Profile(10, 20, 0.1, 1.0, 500.0)),
+    }
+    write_whole(folder_of(name) / f"{name}.json", json.dumps(card).encode())
+    give_to(name, visitor_mark("ann"))
+    return name
+
+
+def test_a_file_becomes_a_data_set_that_asks_for_a_teacher_and_can_be_taken_away() -> None:
+    app = open_section()
+    app.file_uploader[0].set_value(("my <b>file.csv", CSV, "text/csv")).run()
+    assert not app.exception
+    (name,) = visitor_sets.sets_of("ann")
+    assert "`my <b>file.csv`" in words(app)
+    assert "2 classes: bad, good" in words(app)
+    assert "It has no teacher yet" in words(app)
+    app.button(key=f"away-{name}").click().run()
+    assert visitor_sets.sets_of("ann") == {}
+    assert "no teacher" not in words(app)
+
+
+def test_a_bad_file_is_told_with_what_to_do_and_nothing_is_kept() -> None:
+    app = open_section()
+    app.file_uploader[0].set_value(("bad.csv", b"text,class\nx,![y](http:z)", "text/csv")).run()
+    assert "no column label" in words(app)
+    assert "rename your columns" in words(app)
+    assert visitor_sets.sets_of("ann") == {}
+
+
+def test_markup_of_a_file_stands_for_itself() -> None:
+    assert literal_line("![x](http://y) <b> $a$ :red[b]") == r"\!\[x\]\(http\://y\) \<b\> \$a\$ \:red\[b\]"
+
+
+def test_a_source_that_may_not_be_read_is_refused_where_it_was_typed() -> None:
+    name = own_set()
+    app = open_section()
+    app.text_input(key=f"source-of-{name}").input("../../etc").run()
+    app.button(key=f"ask-{name}").click().run()
+    assert not app.exception
+    assert "neither a folder that the lab may read" in words(app)
+
+
+def test_how_far_a_teacher_is_and_why_it_was_refused_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    name, mark = own_set(), visitor_mark("ann")
+    monkeypatch.setattr(asking, "_at_work", lambda _: True)
+    asking._write(mark, Asking("tiny", name, "working", "The teacher answers", 20, 60))
+    assert "The teacher answers: 20 of 60 texts" in [bar.proto.text for bar in open_section().get("progress")]
+    asking._write(mark, Asking("tiny", name, "refused", "It has no tokenizer."))
+    app = open_section()
+    assert "It has no tokenizer" in words(app)
+    assert app.text_input(key=f"source-of-{name}").value == "tiny"
+
+
+def test_another_visitor_sees_none_of_it() -> None:
+    own_set()
+    assert "mine.csv" in words(open_section())
+    assert "mine.csv" not in words(open_section("bob"))
+
+
+def open_distill(visitor: str, **query: str) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    app.session_state["visitor_id"] = visitor
+    for key, value in query.items():
+        app.query_params[key] = value
+    return app.switch_page("../pages/distill.py").run()
+
+
+def test_distill_offers_own_texts_with_a_teacher_to_who_brought_them() -> None:
+    data = own_set()
+    assert data not in open_distill("ann").selectbox(key="dataset").options
+    teacher = teacher_of(data)
+    app = open_distill("ann", dataset=data, teacher=teacher)
+    assert not app.exception
+    assert app.selectbox(key="dataset").value == data
+    assert app.selectbox(key="teacher").value == teacher
+    app.button(key="launch").click().run()
+    assert not app.exception
+    (run,) = Store().list_runs()
+    assert (run.spec.dataset, run.spec.teacher, run.spec.student) == (data, teacher, "embedding-bag")
+    assert run.spec.labels + run.spec.transfer <= get_dataset(data).train_size
+    other = open_distill("bob", dataset=data)
+    assert other.selectbox(key="dataset").value == "fashion"
+    for _ in range(2):
+        seen = open_distill("bob", run=run.id)
+        assert not seen.exception
+        assert f"Own texts {data[4:8]}" in words(seen)
+        assert "mine.csv" not in words(seen)
+        visitor_sets.take_away(data, "ann")
+
+
+def test_texts_are_shown_to_who_brought_them_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = own_set()
+    monkeypatch.setattr("kdlab.ui.run.own.visitor_id", lambda: "bob")
+    assert "to nobody else" in (texts_hidden_because(data) or "")
+    assert texts_hidden_because("glosses") is None
+    monkeypatch.setattr("kdlab.ui.run.own.visitor_id", lambda: "ann")
+    assert texts_hidden_because(data) is None
+    visitor_sets.take_away(data, "ann")
+    assert "taken away" in (texts_hidden_because(data) or "")
