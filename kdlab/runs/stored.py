@@ -114,7 +114,8 @@ def read_run(row: Mapping[str, Any]) -> Run | UnreadableRun:
         asked = row["steering"] or {}
         acted = asked if row["steered"] is None else row["steered"]  # an older lab told them not apart
         run = _RUN.validate_python(
-            {**row, "steering": acted, "asked": asked, "spec": spec, "result": read_result(row["result"])}
+            {**row, "steering": acted, "asked": asked, "spec": spec, "result": read_result(row["result"])},
+            context={"stored": True},  # a spec's own checks are made once more here
         )
         if run.result is None or [arm["key"] for arm in run.result["arms"]] == [arm.key for arm in spec.arms]:
             return run
