@@ -75,7 +75,7 @@ def test_texts_go_with_their_last_owner_and_runs_can_still_be_read(home: Path):
     visitor_sets.take_away(name, "ann")
     assert get_dataset(name).load().text_train
     visitor_sets.take_away(name, "bob")
-    assert not any("fine word" in path.read_text(encoding="utf-8", errors="replace") for path in home.rglob("*") if path.is_file())
+    assert not any(b"fine word" in path.read_bytes() for path in home.rglob("*") if path.is_file())
     found = get_dataset(name)
     assert found.taken_away
     assert found.classes == ("bad", "good")

@@ -163,5 +163,5 @@ def test_a_name_that_is_no_teacher_here_finds_nothing(home: Path, name: str):
 def test_a_card_that_is_damaged_is_no_teacher(home: Path):
     tiny_classifier(home / "models" / "tiny")
     data, found = asked_for(home)
-    weights_path(found.teacher).with_suffix(".json").write_text(json.dumps({"title": "x"}))
+    weights_path(found.teacher).with_suffix(".json").write_text(json.dumps({"title": "x"}), encoding="utf-8")
     assert teachers_for(data) == []

@@ -30,7 +30,7 @@ def folder(made: Path, tmp_path: Path) -> Path:
 
 def config_with(folder: Path, **changed: Any) -> None:
     path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changed), encoding="utf-8")
 
 
 def test_a_whole_folder_is_known_by_its_header_and_its_labels_by_name(folder: Path):
@@ -55,7 +55,7 @@ def cut(folder: Path) -> None:
 def part_missing(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     index = {"weight_map": {"bert.x": "../../secret.safetensors"}}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
 
 
 def no_tokenizer(folder: Path) -> None:
@@ -64,7 +64,7 @@ def no_tokenizer(folder: Path) -> None:
 
 FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "nothing there": (lambda folder: (folder / "config.json").unlink(), "no config.json"),
-    "config is no JSON": (lambda folder: (folder / "config.json").write_text("{"), "config.json cannot be read"),
+    "config is no JSON": (lambda folder: (folder / "config.json").write_text("{", encoding="utf-8"), "config.json cannot be read"),
     "a pickle": (pickled, "a pickle (pytorch_model.bin), which can run any program"),
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
     "weights cut off": (cut, "damaged"),
