@@ -25,6 +25,8 @@ from kdlab.data.labelled_csv import LabelledTexts
 
 SPLITS = ("train", "validation", "test")
 _SHARE = {"test": 0.2, "validation": 0.1}  # of each class, and at least one text; the rest is to train on
+_MARKS = len(word_pieces.MARKS)
+_GONE = "The texts of this data set were taken away by who brought them. Upload the file again to train on it."
 _NAME = re.compile(r"own-[0-9a-f]{16}")
 
 
@@ -107,13 +109,24 @@ def read(name: str) -> tuple[dict[str, np.ndarray], dict[str, tuple[str, ...]]]:
     content = _folder(name) / "content"
     try:
         with np.load(content / "rows.npz", allow_pickle=False) as stored:
-            arrays = {key: stored[key].astype(np.int64) for key in stored.files}
+            arrays = {f"{part}_{split}": stored[f"{part}_{split}"].astype(np.int64) for part in "xy" for split in SPLITS}
         texts = json.loads((content / "texts.json").read_text(encoding="utf-8"))
     except OSError as error:
-        raise TextsGoneError(
-            "The texts of this data set were taken away by who brought them. Upload the file again to train on it."
-        ) from error
+        raise TextsGoneError(_GONE) from error
     return arrays, {split: tuple(texts[split]) for split in SPLITS}
+
+
+def pieces_of(dataset: str) -> tuple[str, ...]:
+    """All word pieces by a data set's ids: a visitor's set has a numbering of its own. Raises TextsGoneError."""
+    pieces = word_pieces.vocabulary().pieces
+    if not _NAME.fullmatch(dataset):
+        return pieces
+    try:
+        with np.load(_folder(dataset) / "content" / "rows.npz", allow_pickle=False) as stored:
+            first = [*range(_MARKS), *stored["pieces"].tolist()]
+    except OSError as error:
+        raise TextsGoneError(_GONE) from error
+    return tuple(pieces[piece] for piece in (*first, *sorted(set(range(len(pieces))) - set(first))))
 
 
 def _split(table: LabelledTexts) -> dict[str, list[int]]:
@@ -135,9 +148,11 @@ def _write(folder: Path, name: str, table: LabelledTexts, rows: dict[str, list[i
     number = {label: i for i, label in enumerate(table.classes)}
     texts = {split: [table.texts[row] for row in rows[split]] for split in SPLITS}
     ids = {split: word_pieces.encode(texts[split]) for split in SPLITS}
-    known = _numbering(ids["train"])
+    seen = _pieces_seen(ids["train"])
+    numbering = np.full(len(word_pieces.vocabulary().pieces), word_pieces.UNKNOWN)
+    numbering[:_MARKS], numbering[seen] = np.arange(_MARKS), _MARKS + np.arange(len(seen))
     y = {f"y_{split}": np.array([number[table.labels[row]] for row in rows[split]], np.int16) for split in SPLITS}
-    x = {f"x_{split}": known[ids[split]].astype(np.int32) for split in SPLITS}
+    x = {f"x_{split}": numbering[ids[split]].astype(np.int32) for split in SPLITS}
     cut = np.mean(np.concatenate([ids[split][:, -1] for split in SPLITS]) != word_pieces.PADDING)
     sizes = {f"{split}_size": len(rows[split]) for split in SPLITS}
     about = asdict(VisitorSet(name, table.classes, **sizes, cut=float(cut)))
@@ -145,7 +160,7 @@ def _write(folder: Path, name: str, table: LabelledTexts, rows: dict[str, list[i
     draft = Path(tempfile.mkdtemp(prefix="draft-", dir=folder))
     try:
         (draft / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
-        np.savez_compressed(draft / "rows.npz", **x, **y)
+        np.savez_compressed(draft / "rows.npz", **x, **y, pieces=seen)
         (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
         with contextlib.suppress(FileExistsError):  # another who brings the same file at this moment was faster
             os.rename(draft, folder / "content")
@@ -153,19 +168,14 @@ def _write(folder: Path, name: str, table: LabelledTexts, rows: dict[str, list[i
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _numbering(ids: np.ndarray) -> np.ndarray:
-    """The set's own id of each of the lab's: the pieces of its training texts, the most frequent first; others are unknown.
+def _pieces_seen(ids: np.ndarray) -> np.ndarray:
+    """The lab's ids of the pieces in these texts (N, L), marks left out, the most frequent first.
 
-    So a student needs an embedding for no piece that it never sees. ids (N, L); (M,).
+    The set numbers its pieces so, and others are unknown: a student needs an embedding for none that it never sees.
     """
-    counts = np.bincount(ids.ravel(), minlength=len(word_pieces.vocabulary().pieces))
-    marks = len(word_pieces.MARKS)
-    counts[:marks] = 0
-    seen = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
-    numbering = np.full(len(counts), word_pieces.UNKNOWN)
-    numbering[:marks] = np.arange(marks)
-    numbering[seen] = marks + np.arange(len(seen))
-    return numbering
+    counts = np.bincount(ids.ravel(), minlength=_MARKS)
+    counts[:_MARKS] = 0
+    return np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
 
 
 def _folder(name: str) -> Path:

@@ -161,6 +161,7 @@ def _card(
         "title": asked.source.rsplit("/", 1)[-1],
         "dataset": dataset.name,
         "how": f"{found.architecture} from {origin}; it reads the first {network.longest} tokens of a text, with its own tokenizer.",
+        "data": f"what, the lab does not know; it came from {origin}.",
         "parameters": found.parameters,
         "weights_sha256": found.sha256,
         **{f"{split}_accuracy": round(share, 4) for split, share in right.items()},

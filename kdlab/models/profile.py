@@ -71,7 +71,8 @@ def profile(module: nn.Module, x_example: Tensor, device: str | torch.device = "
 
 
 def _file_bytes(module: nn.Module) -> int:
-    return len(save({name: tensor.contiguous() for name, tensor in module.state_dict().items()}))
+    once = {tensor.data_ptr(): (name, tensor.contiguous()) for name, tensor in module.state_dict().items()}  # tied ones too
+    return len(save(dict(once.values())))
 
 
 class _Alive(TorchDispatchMode):

@@ -15,7 +15,8 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from kdlab.data.registry import get_dataset
-from kdlab.data.word_pieces import MARKS, UNKNOWN, vocabulary
+from kdlab.data.visitor_sets import pieces_of
+from kdlab.data.word_pieces import MARKS, UNKNOWN
 from kdlab.models.sizes import HEAD
 from kdlab.runs import artifacts
 from kdlab.runs.model_card import model_card
@@ -32,14 +33,14 @@ def is_transformers_student(spec: RunSpec) -> bool:
 
 
 def pretrained_zip(run: Run, arm: str, seed: int) -> bytes:
-    """The folder of one student as a ZIP file. Raises OSError where its weights are gone.
+    """The folder of one student as a ZIP file. Raises OSError where its weights are gone, TextsGoneError where its pieces are.
 
     Its tokenizer knows all pieces, as the lab's does; those that the student has no embedding for get that of [UNK].
     """
     tensors = load(artifacts.student_path(run.id, arm, seed).read_bytes())
     encoder = {name.removeprefix("bert."): tensor for name, tensor in tensors.items() if name.startswith("bert.")}
     head = {name: tensors[f"output.{name}"] for name in ("weight", "bias")}
-    known, pieces = encoder[_WORDS], vocabulary().pieces
+    known, pieces = encoder[_WORDS], pieces_of(run.spec.dataset)
     unknown = np.repeat(known[UNKNOWN : UNKNOWN + 1], len(pieces) - len(known), axis=0)
     window = len(encoder[_POSITIONS])
     files = {

@@ -60,6 +60,16 @@ def test_ids_are_few_and_those_of_the_training_texts():
     assert set(np.unique(texts.x_test)) <= {*seen, word_pieces.UNKNOWN}
 
 
+def test_its_pieces_are_those_of_its_own_numbering():
+    name = visitor_sets.keep(table(), "mine.csv", "ann")
+    pieces, texts = visitor_sets.pieces_of(name), get_dataset(name).load()
+    assert sorted(pieces) == sorted(word_pieces.vocabulary().pieces)
+    for ids, text in zip(texts.x_train, texts.text_train, strict=True):
+        told = [pieces[piece] for piece in ids if piece != word_pieces.PADDING]
+        assert told == ["[CLS]", *text.replace(",", " ,").split(), "[SEP]"]
+    assert visitor_sets.pieces_of("glosses") == word_pieces.vocabulary().pieces
+
+
 def test_only_who_brought_a_set_finds_and_reads_it():
     name = visitor_sets.keep(table(), "mine.csv", "ann")
     assert visitor_sets.may_read(name, "ann")

@@ -40,7 +40,7 @@ TEXTS = [(f"a fine word number {i}", "good") for i in range(40)] + [(f"awful thi
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
-    monkeypatch.setattr(classifier_teacher, "profile", lambda *_: Profile(1000, 2000, 0.1, 1.0, 500.0))
+    monkeypatch.setattr(classifier_teacher, "profile", lambda *_: Profile(1000, 2000, 0.1, 1.0, 500.0, 40, 0.2))
     return tmp_path
 
 
@@ -69,7 +69,7 @@ def test_from_a_csv_and_a_folder_to_a_finished_run(home: Path, monkeypatch: pyte
 
     spec = three_arms(dataset=data, student="embedding-bag", labels=4, transfer=20, epochs=2, seeds=2, batch_size=8)
     assert spec.teacher == found.teacher
-    monkeypatch.setattr(execute_module, "profile", lambda *_: Profile(10, 20, 0.1, 1.0, 900.0))
+    monkeypatch.setattr(execute_module, "profile", lambda *_: Profile(10, 20, 0.1, 1.0, 900.0, 40, 0.2))
     store = Store()
     claim = store.begin(spec, "ann")
     assert execute_module.execute(claim, store)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
-from dataclasses import asdict
+import zipfile
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import streamlit as st
+from safetensors.torch import save_file
 from streamlit.testing.v1 import AppTest
+from tokenizers import Tokenizer
 
 from kdlab.data import visitor_sets
 from kdlab.data.labelled_csv import LabelledTexts
@@ -19,6 +23,10 @@ from kdlab.distill.asking import Asking
 from kdlab.models.added_teachers import folder_of, give_to, name_of, visitor_mark
 from kdlab.models.kept_files import write_arrays, write_whole
 from kdlab.models.profile import Profile
+from kdlab.runs import artifacts
+from kdlab.runs.pretrained_folder import pretrained_zip
+from kdlab.runs.recipes import three_arms
+from kdlab.runs.recorded import recorded_run
 from kdlab.runs.store import Store
 from kdlab.ui.run.own import texts_hidden_because
 from kdlab.ui.teachers.own_texts import literal_line
@@ -68,13 +76,14 @@ def teacher_of(data: str) -> str:
         "title": "tiny",
         "dataset": data,
         "how": "Made here.",
+        "data": "what, nobody knows.",
         "parameters": 10,
         "weights_sha256": "sha",
         **shares,
         "test_size": 12,
         "calibration_error": 0.0,
         "soft_target_entropy": 0.1,
-        "profile": asdict(Profile(10, 20, 0.1, 1.0, 500.0)),
+        "profile": asdict(Profile(10, 20, 0.1, 1.0, 500.0, 40, 0.2)),
     }
     write_whole(folder_of(name) / f"{name}.json", json.dumps(card).encode())
     give_to(name, visitor_mark("ann"))
@@ -161,6 +170,24 @@ def test_distill_offers_own_texts_with_a_teacher_to_who_brought_them() -> None:
         assert f"Own texts {data[4:8]}" in words(seen)
         assert "mine.csv" not in words(seen)
         visitor_sets.take_away(data, "ann")
+
+
+def test_a_bert_student_leaves_with_a_tokenizer_that_numbers_as_it_learned() -> None:
+    from kdlab.distill.cohort import fresh_student
+
+    data = own_set()
+    teacher_of(data)
+    spec = three_arms(dataset=data, student="bert-1x64", labels=4, transfer=20)
+    run = replace(recorded_run()[0], id="abc123", spec=spec)
+    path = artifacts.student_path(run.id, "soft_targets", 0)
+    path.parent.mkdir(parents=True)
+    save_file(fresh_student("bert-1x64", data, 0).state_dict(), path)
+    with zipfile.ZipFile(io.BytesIO(pretrained_zip(run, "soft_targets", 0))) as folder:
+        tokenizer = Tokenizer.from_str(folder.read("tokenizer.json").decode())
+        assert "Trained on: what, nobody knows." in folder.read("README.md").decode()
+    arrays = get_dataset(data).load()
+    for ids, text in zip(arrays.x_train, arrays.text_train, strict=True):
+        assert tokenizer.encode(text).ids == ids[ids != 0].tolist()
 
 
 def test_texts_are_shown_to_who_brought_them_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from kdlab.distill.arms import Arm
 from kdlab.runs import artifacts
 from kdlab.runs.pretrained_folder import is_transformers_student, pretrained_zip
 from kdlab.runs.store import Run
+from kdlab.ui.run.own import texts_hidden_because
 
 
 def student_download(run: Run, arm: Arm) -> None:
@@ -18,7 +19,8 @@ def student_download(run: Run, arm: Arm) -> None:
     if not weights.is_file():
         return
     name = f"{arm.its_student[0].upper()}{arm.its_student[1:]}"
-    if run.result is not None and is_transformers_student(run.spec):
+    # Its tokenizer tells which pieces the texts are made of.
+    if run.result is not None and is_transformers_student(run.spec) and not texts_hidden_because(run.spec.dataset):
         st.download_button(
             f"{name} (transformers folder)",
             partial(pretrained_zip, run, arm.key, 0),
