@@ -86,7 +86,8 @@ def _taught(spec: RunSpec, arm: str) -> str:
     one = spec.arm(arm)
     if one.objective is None:
         return "labels only; the teacher taught this student nothing."
-    inside = "" if one.white_box is None else f"; and {one.white_box.title}, which looks inside the teacher"
+    inside = "".join(f"; and {asked.title}, which looks inside the teacher" for asked in one.insides)
+    inside += "" if one.copy_layers is None else "; and it started as layers of the teacher"
     return (
         f"{one.in_a_sentence}: {one.objective.title} at T = {one.temperature:g} with weight {one.kd_weight:g}, beside the labels' "
         f"cross-entropy with weight {1 - one.kd_weight:g}{inside}."
