@@ -55,6 +55,7 @@ class System:
 _PAPERS = {"data": "glosses", "papers": "true"}  # the ladder, with the papers' recipes as arms
 _OPEN_WEIGHTS = "Its weights are open: whoever has them computes every rung."
 _HUB = "`transformers` is installed with the lab; the weights come from the Hugging Face hub as `{}`."
+_CLASSIFIES = "Fine-tuned to classify, it teaches texts that you bring: *Your own texts and teacher*, below."
 _TEXT_ONLY = (
     "It writes text, and this lab's students classify: it can neither teach nor learn here. Trained on text, it was not "
     "distilled from a teacher, though it is small enough to be a student."
@@ -108,7 +109,7 @@ SYSTEMS = (
         "weights",
         _OPEN_WEIGHTS,
         _HUB.format("google-bert/bert-base-uncased"),
-        "The lab's MiniLM-L6 is a BERT of 6 layers, and was itself distilled by others: it teaches what a gloss is about.",
+        f"{_CLASSIFIES} The lab's MiniLM-L6 is a BERT of 6 layers, itself distilled by others: it teaches what a gloss is about.",
         "As DistilBERT's teacher: 79.5 on GLUE (Sanh et al. 2019, arXiv 1910.01108).",
         SOFT_TARGETS,
         "See MiniLM-L6's soft targets",
@@ -144,8 +145,8 @@ SYSTEMS = (
         "weights",
         _OPEN_WEIGHTS,
         _HUB.format("distilbert/distilbert-base-uncased"),
-        "Its recipe is an arm of the ladder: copied layers, soft targets, and the cosine of hidden states. Its place is taken by "
-        "a BERT that trains within minutes and, like DistilBERT, is as wide as its teacher.",
+        f"{_CLASSIFIES} Its recipe is an arm of the ladder: copied layers, soft targets, and the cosine of hidden states; its "
+        "place as a student is taken by a BERT that trains within minutes and, like DistilBERT, is as wide as its teacher.",
         "97 % of BERT's score kept, 40 % smaller, 60 % faster; GLUE 79.5 → 77.0 (Sanh et al. 2019, arXiv 1910.01108).",
         ACCESS,
         "Run DistilBERT's recipe",
