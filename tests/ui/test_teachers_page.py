@@ -111,10 +111,10 @@ def test_every_number_of_a_system_has_its_source() -> None:
 
 def test_what_students_keep_is_drawn_published_beside_ours() -> None:
     own = own_kept()
-    assert len(own) == 2
+    assert len(own) >= 2
     assert all(0.5 < one.kept.mean < 1.1 for one in own)
     figure = kept_figure(PUBLISHED, own)
-    assert [trace["marker"]["symbol"].endswith("-open") for trace in figure["data"]] == [False, False, True, True]
+    assert [trace["marker"]["symbol"].endswith("-open") for trace in figure["data"]] == [False] * len(PUBLISHED) + [True] * len(own)
 
 
 def test_every_link_of_a_system_says_what_its_page_understands() -> None:
