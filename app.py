@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import streamlit as st
 from starlette.middleware import Middleware
 
+from kdlab.models.api_asking import stop_all
 from kdlab.runs.dispatcher import Dispatcher
 from kdlab.server.browser_history import StepsInHistory
 from kdlab.server.headers import SafeHeaders
@@ -21,12 +22,13 @@ from kdlab.ui.widgets.component_source import component_route
 
 @asynccontextmanager
 async def dispatching(_app: st.App) -> AsyncIterator[None]:
-    """One dispatcher for as long as the server lives."""
+    """One dispatcher for as long as the server lives; no endpoint is asked for longer."""
     dispatcher = Dispatcher()
     dispatcher.start()
     try:
         yield
     finally:
+        await asyncio.to_thread(stop_all)
         await asyncio.to_thread(dispatcher.stop)
 
 

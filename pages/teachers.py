@@ -6,6 +6,7 @@ import streamlit as st
 
 from kdlab.lessons.path import RUNS
 from kdlab.ui.teachers.catalogue import show_catalogue
+from kdlab.ui.teachers.endpoint import show_endpoint
 from kdlab.ui.teachers.own_texts import own_texts
 from kdlab.ui.way import next_page
 
@@ -16,4 +17,5 @@ st.markdown(
 )
 show_catalogue()
 own_texts()
+show_endpoint()
 next_page(RUNS)

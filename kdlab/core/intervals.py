@@ -51,6 +51,19 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half, n)
 
 
+def share_interval(hits: int, n: int, confidence: float = 0.95) -> Interval:
+    """A share of n independent trials with Wilson's score interval, which holds for few trials and near 0 and 1 too.
+
+    (p + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n). Wilson 1927, JASA 22. Raises ValueError where there is no trial.
+    """
+    if not 0 <= hits <= n or n < 1:
+        raise ValueError(f"{hits} of {n} is no share.")
+    z, p = float(special.ndtri((1 + confidence) / 2)), hits / n
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return Interval(p, middle - half, middle + half, n)
+
+
 def paired_difference(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Interval:
     """Mean of a − b, seed by seed, with its interval: what a seed does to both sides cancels out.
 

@@ -86,6 +86,11 @@ class Queries:
     def _client(self) -> OpenAI:
         return connect(self.endpoint, self._timeout)
 
+    @property
+    def waits(self) -> float:
+        """Seconds until the next query, where the endpoint has asked for a pause."""
+        return max(self._alone_until - self._now(), 0.0)
+
     def pause(self) -> None:
         self._going.clear()
 
@@ -102,8 +107,7 @@ class Queries:
             self._going.wait()
             if self.stopped.is_set():
                 raise Halt("Stopped. What was answered is kept.")
-            seconds = self._alone_until - self._now()
-            if seconds <= 0:
+            if not (seconds := self.waits):
                 return
             self._sleep(seconds)
 

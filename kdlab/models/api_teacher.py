@@ -63,6 +63,15 @@ class Rungs:
     note: str
 
 
+@dataclass(frozen=True)
+class Probed:
+    """What a probe found out, for another teacher of the same endpoint, model and question; it holds no key."""
+
+    about: tuple[str, str, str]
+    parameters: Parameters
+    rungs: Rungs
+
+
 @dataclass(frozen=True, eq=False)
 class Answer(Reading):
     """The teacher's answer to the text at ``position``; ``kept``: it was on disk, so nothing was sent for it."""
@@ -74,7 +83,8 @@ class Answer(Reading):
 @dataclass(frozen=True)
 class Progress:
     """How far the asking is. ``queries`` counts what may have been charged since the teacher was made, the probe and
-    time-outs too; tokens are as the endpoint counts them; ``note`` says why texts are left, if they are."""
+    time-outs too; tokens are as the endpoint counts them; ``waits``: seconds until the next query, where the endpoint has
+    asked for a pause; ``note`` says why texts are left, if they are."""
 
     texts: int = 0
     answered: int = 0
@@ -83,6 +93,7 @@ class Progress:
     prompt_tokens: int = 0
     answer_tokens: int = 0
     cost: float | None = None
+    waits: float = 0.0
     note: str = ""
 
 
@@ -90,7 +101,8 @@ class ApiTeacher:
     """Asks an endpoint for the classes of texts: `estimate`, then `probe`, then `ask`.
 
     ``folder`` keeps the answers, which cost money: not among what the lab may throw away. ``budget`` is the most
-    queries that this teacher sends. Any thread may read `progress`, and call `pause` (nothing further is sent until
+    queries that this teacher sends. ``probed``: an earlier teacher's; of another endpoint, model or question it counts
+    for nothing. Any thread may read `progress`, and call `pause` (nothing further is sent until
     `go_on`) and `stop` (`ask` ends when what is on its way has come); `ask` is used by one at a time. ``now`` (seconds
     since the epoch) and ``sleep`` are the clock.
     """
@@ -104,6 +116,7 @@ class ApiTeacher:
         budget: int,
         concurrency: int = 4,
         price: Price | None = None,
+        probed: Probed | None = None,
         timeout: float = 30.0,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], object] | None = None,
@@ -114,13 +127,31 @@ class ApiTeacher:
         self.pause, self.go_on, self.stop = self._queries.pause, self._queries.go_on, self._queries.stop
         self._lock = threading.Lock()
         self._progress = Progress()
-        self._parameters: Parameters | None = None
-        self._rungs: Rungs | None = None
+        self._about = endpoint.base_url, endpoint.model, self.question.sha256
+        usable = probed if probed and probed.about == self._about else None
+        self._parameters = usable and usable.parameters
+        self._rungs = usable and usable.rungs
         self._refused_in_a_row: list[str] = []  # SHA-256 of each text
-        about = {"endpoint": endpoint.base_url, "model": endpoint.model, "prompt": self.question.sha256}
+        about = dict(zip(("endpoint", "model", "prompt"), self._about, strict=True))
         self._kept = {
             p.temperature: KeptAnswers(folder, about | p.about()) for p in (_WITH_PROBABILITIES, *_LABEL_ONLY)
         }
+
+    @property
+    def probed(self) -> Probed | None:
+        """What a probe found out, if there was one."""
+        if self._parameters is None or self._rungs is None:
+            return None
+        return Probed(self._about, self._parameters, self._rungs)
+
+    def forget_probe(self) -> None:
+        """Asks the endpoint anew what it shows, when it is next asked."""
+        self._parameters = self._rungs = None
+
+    @property
+    def budget(self) -> int:
+        """The most queries that are sent."""
+        return self._queries.budget
 
     @property
     def progress(self) -> Progress:
@@ -128,7 +159,7 @@ class ApiTeacher:
         with self._lock:
             now = self._progress
         cost = self._cost(now.prompt_tokens, now.answer_tokens)
-        return replace(now, queries=self._queries.charged, cost=cost)
+        return replace(now, queries=self._queries.charged, cost=cost, waits=self._queries.waits)
 
     def estimate(self, texts: Iterable[str]) -> Estimate:
         """What asking for these texts takes, from the prompts alone: nothing is sent.

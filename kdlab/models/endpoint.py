@@ -96,13 +96,18 @@ class HttpAnswer:
         return self.sent and self.status in {0, 200, 504}
 
 
-def check_host(host: str) -> None:
-    """Raises EndpointError where the lab's owner does not let this host be asked."""
+def allowed_hosts() -> list[str]:
+    """The only hosts that the lab's owner lets it ask; empty where all may be. Raises EndpointError where none may."""
     if os.environ.get("KDLAB_API", "").strip().lower() in {"off", "no", "0", "false"}:
         raise EndpointError(
             "Teachers behind an API are turned off in this lab. Its owner can turn them on: KDLAB_API is set to off."
         )
-    allowed = os.environ.get("KDLAB_API_HOSTS", "").lower().split()
+    return os.environ.get("KDLAB_API_HOSTS", "").lower().split()
+
+
+def check_host(host: str) -> None:
+    """Raises EndpointError where the lab's owner does not let this host be asked."""
+    allowed = allowed_hosts()
     if allowed and host.lower().rstrip(".") not in allowed:
         raise EndpointError(
             f"This lab may not ask {host}. Its owner lets it ask: {', '.join(allowed)} (KDLAB_API_HOSTS)."

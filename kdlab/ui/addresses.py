@@ -45,7 +45,7 @@ ADDRESSES: Mapping[LabPage, Address] = {
         _EXAMPLE | set(Ladder.model_fields) - {"dataset"} | {"run", "measure", "against", "at", "result", "queries", "sent"},
         {"dataset": "data", "T": "temperature", "w": "kd_weight"},
     ),
-    TEACHERS: Address(frozenset()),
+    TEACHERS: Address(frozenset({"ask", "texts", "budget", "at_once"})),
     RUNS: Address(frozenset({"whose", "state", "dataset", "page", "compare"}), {"data": "dataset"}),
 }
 

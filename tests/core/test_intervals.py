@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from kdlab.core.intervals import holm_differences, mean_interval, paired_difference
+from kdlab.core.intervals import holm_differences, mean_interval, paired_difference, share_interval
 
 seeds_by_steps = hnp.arrays(
     np.float64, st.tuples(st.integers(2, 9), st.integers(1, 4)), elements=st.floats(-100, 100)
@@ -25,6 +25,19 @@ def test_mean_interval_is_students_t(values, confidence):
     np.testing.assert_allclose(ours.high - ours.mean, half, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(ours.mean - ours.low, half, rtol=1e-7, atol=1e-9)
     assert ours.n == n
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 5), (5, 5), (1, 1), (37, 50), (1990, 2000)])
+def test_a_shares_interval_is_wilsons(hits, n):
+    ours = share_interval(hits, n)
+    expected = stats.binomtest(hits, n).proportion_ci(method="wilson")
+    np.testing.assert_allclose([ours.mean, ours.low, ours.high], [hits / n, *expected], atol=1e-12)
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 0), (3, 2), (-1, 4)])
+def test_a_share_of_nothing_has_no_interval(hits, n):
+    with pytest.raises(ValueError, match="no share"):
+        share_interval(hits, n)
 
 
 @pytest.mark.parametrize("shift", [-0.3, 0.05, 1.0])

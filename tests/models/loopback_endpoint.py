@@ -165,6 +165,19 @@ def answer(logprobs: bool = True, **more: Any) -> Turn:
     return turn
 
 
+def knows(classes: dict[str, str], logprobs: bool = True) -> Turn:
+    """The class of each of these texts, of another the first letter."""
+
+    def turn(handler: Handler, payload: dict[str, Any]) -> None:
+        options = payload["messages"][0]["content"].split("\n\n")[1].splitlines()
+        wanted = classes.get(text_of(payload))
+        letter = next((line[0] for line in options if line[3:] == wanted), "A")
+        top = top_of(letter) if logprobs and payload.get("logprobs") else None
+        handler.send(200, json.dumps(completion(letter, top)))
+
+    return turn
+
+
 def says(content: str, top: dict[str, float] | None = None) -> Turn:
     return lambda handler, _: handler.send(200, json.dumps(completion(content, top)))
 

@@ -50,6 +50,22 @@ def test_throttling_waits_as_long_as_it_is_told(
     assert asking.progress.queries == 1 + len(TEXTS), "what was turned away is not charged"
 
 
+def test_how_long_the_endpoint_wants_to_be_left_alone_is_told_while_it_lasts(
+    server: Loopback, clock: Clock, teacher: Callable[..., ApiTeacher]
+):
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(asking.progress.waits)
+        clock.sleep(seconds)
+
+    asking = teacher(sleep=sleep)
+    server.script.append(error(429, "slow down", retry_after="7"))
+    asking.probe()
+    assert waits == [pytest.approx(7)]
+    assert asking.progress.waits == 0
+
+
 def test_throttling_without_a_word_backs_off_further_each_time(
     server: Loopback, clock: Clock, teacher: Callable[..., ApiTeacher]
 ):

@@ -27,7 +27,7 @@ def run_head(shown: Shown, store: Store | None) -> None:
     with buttons:
         if shown.recorded:
             if st.button("Replay", icon=":material/replay:", key="replay"):
-                start_replay(shown.stand_in)
+                start_replay(run.spec.recipe.name)
                 st.rerun()
         elif store is None:
             return

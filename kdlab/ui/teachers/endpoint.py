@@ -1,0 +1,217 @@
+"""A teacher behind an API: the endpoint, what to ask, what that takes, then the answers as they come."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+from pydantic import SecretStr
+
+from kdlab.data.home import HomeError, home
+from kdlab.data.registry import DATASETS, get_dataset
+from kdlab.data.visitor_sets import sets_of
+from kdlab.models.api_asking import Asking, asking_of, begin
+from kdlab.models.api_teacher import ApiTeacher, Price
+from kdlab.models.endpoint import Endpoint, EndpointError, allowed_hosts
+from kdlab.models.multiple_choice import LETTERS
+from kdlab.server.identity import visitor_id
+from kdlab.ui.teachers.endpoint_answers import watch
+from kdlab.ui.teachers.endpoint_words import as_it_is, estimate_words
+from kdlab.ui.url_state import place_of, publish, url_choice
+from kdlab.ui.widgets.live_slider import live_slider
+
+_KEY = "endpoint-key"
+_FEWEST = 10
+_MINE, _LABS = "Mine", "The lab's"
+
+# Who stands before a class must not be one click away from showing the key.
+_NO_REVEALING = '<style>.st-key-endpoint-key button[aria-label$="password"] { display: none; }</style>'
+
+INTRODUCTION = (
+    "A model behind an API can teach too: it is sent a text with lettered options and answers with a letter, and some "
+    "providers show how likely each letter was. Any endpoint that speaks as OpenAI's does will do, also a model server in "
+    "your own network. What it answers is paid for once: it is kept on the lab's disk, and another asking goes on there."
+)
+_ABOUT_THE_KEY = (
+    "Kept nowhere: it is in this tab until you clear it or leave the page, and goes to that address alone. "
+    "Local servers need none."
+)
+
+
+def show_endpoint() -> None:
+    """The whole section."""
+    st.header("A teacher behind an API", anchor=False)
+    st.markdown(INTRODUCTION)
+    try:
+        hosts = allowed_hosts()
+        home()
+    except EndpointError as error:
+        st.info(str(error), icon=":material/block:")
+        return
+    except HomeError as error:
+        st.error(str(error), icon=":material/folder_off:")
+        return
+    asked, shown = st.columns([1, 1.7], gap="large")
+    with asked:
+        endpoint, data = _endpoint(hosts), _data()
+
+        def settings() -> tuple[ApiTeacher | None, list[int], list[str]]:
+            """The sliders and what they take; a drag reruns only this."""
+            rows, texts = _texts(data)
+            teacher = _teacher(endpoint, data)
+            if teacher is not None:
+                _estimate(teacher, texts)
+            return teacher, rows, texts
+
+        _commands(data, *st.fragment(settings)())
+    with shown:
+        watch(asking_of(visitor_id()))
+
+
+def _endpoint(hosts: list[str]) -> Endpoint | None:
+    """What is typed, or the lab's own; None, with a sentence, while that is no endpoint."""
+    try:
+        labs = Endpoint.from_environment()
+    except EndpointError as error:
+        labs = None
+        st.warning(f"The lab's own endpoint cannot be used. {error}", icon=":material/settings_alert:")
+    if labs is not None:
+        whose = st.segmented_control("Whose endpoint", (_LABS, _MINE), default=_LABS, key="endpoint-whose", required=True)
+        if whose == _LABS:
+            st.caption(f"{as_it_is(labs.model)} at {as_it_is(labs.base_url)}. Its key comes from KDLAB_API_KEY and is not shown.")
+            return labs
+    if hosts:
+        st.caption(f"This lab may ask {', '.join(hosts)} and no other host.")
+    url = st.text_input(
+        "Base URL", key="endpoint-url", placeholder="https://api.openai.com/v1", persist_state="session", autocomplete="off"
+    )
+    model = st.text_input("Model", key="endpoint-model", placeholder="gpt-4o-mini", persist_state="session", autocomplete="off")
+    st.html(_NO_REVEALING)
+    key = st.text_input("Key", key=_KEY, type="password", help=_ABOUT_THE_KEY, autocomplete="off")
+    st.button("Clear the key", on_click=_clear_key, disabled=not key, icon=":material/key_off:")
+    if not url.strip():
+        st.caption("Type the address and the model's name as its provider writes them.")
+        return None
+    try:
+        return Endpoint(url, model, SecretStr(key))
+    except EndpointError as error:
+        st.warning(as_it_is(str(error)), icon=":material/link_off:")
+        return None
+
+
+def _clear_key() -> None:
+    """For the button: the key goes, and what asks with it ends."""
+    st.session_state[_KEY] = ""
+    if asking := asking_of(visitor_id()):
+        asking.stop()
+
+
+def _data() -> str:
+    """The data set whose texts are asked about."""
+    offered = {name: one.title for name, one in DATASETS.items() if one.kind != "image"} | sets_of(visitor_id())
+    sets = {name: get_dataset(name) for name in offered}
+    offered = {
+        name: title
+        for name, title in offered.items()
+        if len(sets[name].classes) <= len(LETTERS) and not sets[name].taken_away
+    }
+    notice = url_choice("ask", offered, "glosses")
+    data = st.selectbox(
+        "Texts",
+        list(offered),
+        place_of("ask", offered),
+        format_func=offered.__getitem__,
+        key="ask",
+        help=f"A question has at most {len(LETTERS)} options, A to {LETTERS[-1]}.",
+    )
+    publish("ask", None if data == "glosses" else data)
+    if notice:
+        st.caption(notice)
+    return data
+
+
+def _texts(data: str) -> tuple[list[int], list[str]]:
+    """Which of the students' texts to ask about, in one order for all: more texts hold the fewer."""
+    pool = get_dataset(data).load().text_train or ()
+    wanted = live_slider(
+        "Texts to ask about",
+        key="texts",
+        min_value=_FEWEST,
+        max_value=max(len(pool), _FEWEST + 1),
+        value=50,
+        step=10,
+        scale="log",
+        help="Of those that students train on, drawn at random once for everybody.",
+    )
+    rows = np.random.RandomState(0).permutation(len(pool))[: int(wanted)].tolist()
+    return rows, [pool[row] for row in rows]
+
+
+def _teacher(endpoint: Endpoint | None, data: str) -> ApiTeacher | None:
+    """The endpoint as a teacher of these classes, with the budget that the sliders say; None without an endpoint."""
+    budget = live_slider(
+        "Budget of queries",
+        key="budget",
+        min_value=1,
+        max_value=10_000,
+        value=200,
+        step=1,
+        scale="log",
+        help="No more than these are sent in one go, the probe among them.",
+    )
+    at_once = live_slider(
+        "Queries at once", key="at_once", min_value=1, max_value=16, value=4, step=1, help="How many are on their way together."
+    )
+    prompts, answers = st.columns(2)
+    paid = [
+        place.number_input(title, min_value=0.0, value=None, key=key, placeholder="per million", persist_state="session")
+        for place, title, key in (
+            (prompts, "Price of prompt tokens", "endpoint-price-prompts"),
+            (answers, "Price of answer tokens", "endpoint-price-answers"),
+        )
+    ]
+    if endpoint is None:
+        return None
+    price = None if paid == [None, None] else Price(paid[0] or 0.0, paid[1] or 0.0)
+    last = asking_of(visitor_id())
+    return ApiTeacher(
+        endpoint,
+        get_dataset(data).classes,
+        home() / "answers",
+        budget=int(budget),
+        concurrency=int(at_once),
+        price=price,
+        probed=None if last is None else last.probed,
+    )
+
+
+def _estimate(teacher: ApiTeacher, texts: list[str]) -> None:
+    try:
+        st.markdown(estimate_words(teacher.estimate(texts), teacher.budget))
+    except EndpointError as error:
+        st.error(str(error), icon=":material/error:")
+
+
+def _commands(data: str, teacher: ApiTeacher | None, rows: list[int], texts: list[str]) -> None:
+    """The buttons; outside the parts that draw themselves anew, so that no click is lost."""
+    asking = asking_of(visitor_id())
+    working = asking is not None and asking.goes_on
+    with st.container(horizontal=True):
+        idle = teacher is not None and not working
+        probe = st.button("Probe", disabled=not idle, icon=":material/troubleshoot:", help="One query: what does it show?")
+        ask = st.button("Ask", disabled=not idle, type="primary", icon=":material/forum:")
+        if asking is not None and working:
+            if asking.paused:
+                st.button("Resume", on_click=asking.go_on, icon=":material/play_arrow:")
+            else:
+                st.button("Pause", on_click=asking.pause, icon=":material/pause:")
+            st.button("Stop", on_click=asking.stop, icon=":material/stop:", help="What is on its way comes, and is kept.")
+    if teacher is None or not (probe or ask):
+        return
+    if probe:
+        teacher.forget_probe()
+    try:
+        begin(visitor_id(), Asking(teacher, data, rows if ask else (), texts if ask else ()))
+    except EndpointError as error:
+        st.warning(str(error), icon=":material/pending:")
+        return
+    st.rerun()
