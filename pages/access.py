@@ -9,6 +9,7 @@ import streamlit as st
 from kdlab.lessons.path import TEACHERS
 from kdlab.models.catalogue import get_teacher
 from kdlab.runs.ladder import Ladder
+from kdlab.runs.recorded import recording_of
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import StoreError
 from kdlab.ui.access.claims import show_claims
@@ -31,12 +32,6 @@ from kdlab.ui.way import next_page
 store = lab_store()
 carry_out(store)
 run_id = run_on_show(store, Ladder, {"dataset": "data"})
-try:
-    shown = on_show(run_id, store, Ladder.recipe)
-    absent = absent_because(run_id, shown, store)
-except StoreError as error:
-    st.error(str(error), icon=":material/folder_off:")
-    store, shown, absent = None, recorded(Ladder.recipe), None
 
 st.title("Access")
 st.markdown(
@@ -51,6 +46,13 @@ subject = controls.choose_subject(teacher)
 example = st.session_state["example"] if teacher is not None and subject.name else None
 show_reveals(teacher, example, subject)
 dataset = "fashion" if teacher is None else get_teacher(teacher).dataset
+stand_in = recording_of(Ladder.recipe, dataset)
+try:
+    shown = on_show(run_id, store, stand_in)
+    absent = absent_because(run_id, shown, store)
+except StoreError as error:
+    st.error(str(error), icon=":material/folder_off:")
+    store, shown, absent = None, recorded(stand_in), None
 
 
 def settings() -> RunSpec | None:

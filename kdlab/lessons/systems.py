@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kdlab.lessons.path import ACCESS, DISTILL, SOFT_TARGETS, LabPage
+from kdlab.lessons.path import ACCESS, SOFT_TARGETS, LabPage
 
 Role = Literal["teacher", "student"]
 Opens = Literal["weights", "api", "nothing"]
@@ -52,9 +52,10 @@ class System:
         return _BY_API.get(name, "closed") if self.opens == "api" else "closed"
 
 
-_GLOSSES = {"dataset": "glosses", "teacher": "glosses"}
+_PAPERS = {"data": "glosses", "papers": "true"}  # the ladder, with the papers' recipes as arms
 _OPEN_WEIGHTS = "Its weights are open: whoever has them computes every rung."
 _HUB = "`transformers` is installed with the lab; the weights come from the Hugging Face hub as `{}`."
+_CLASSIFIES = "Fine-tuned to classify, it teaches texts that you bring: *Your own texts and teacher*, below."
 _TEXT_ONLY = (
     "It writes text, and this lab's students classify: it can neither teach nor learn here. Trained on text, it was not "
     "distilled from a teacher, though it is small enough to be a student."
@@ -108,7 +109,7 @@ SYSTEMS = (
         "weights",
         _OPEN_WEIGHTS,
         _HUB.format("google-bert/bert-base-uncased"),
-        "The lab's MiniLM-L6 is a BERT of 6 layers, and was itself distilled by others: it teaches what a gloss is about.",
+        f"{_CLASSIFIES} The lab's MiniLM-L6 is a BERT of 6 layers, itself distilled by others: it teaches what a gloss is about.",
         "As DistilBERT's teacher: 79.5 on GLUE (Sanh et al. 2019, arXiv 1910.01108).",
         SOFT_TARGETS,
         "See MiniLM-L6's soft targets",
@@ -144,14 +145,12 @@ SYSTEMS = (
         "weights",
         _OPEN_WEIGHTS,
         _HUB.format("distilbert/distilbert-base-uncased"),
-        "Its place is taken by BERT students small enough to train within minutes; the largest has the width of its teacher, "
-        "as DistilBERT has.",
-        "97 % of BERT's score kept, 40 % smaller, 60 % faster; GLUE 79.5 → 77.0. What leaving a part out cost: the first "
-        "weights copied from the teacher 3.69 points, soft targets 2.96, hidden states' cosine 1.46, masked words 0.31 "
-        "(Sanh et al. 2019, arXiv 1910.01108).",
-        DISTILL,
-        "Distill into BERT, 2 × 384",
-        _GLOSSES | {"student": "bert-2x384"},
+        f"{_CLASSIFIES} Its recipe is an arm of the ladder: copied layers, soft targets, and the cosine of hidden states; its "
+        "place as a student is taken by a BERT that trains within minutes and, like DistilBERT, is as wide as its teacher.",
+        "97 % of BERT's score kept, 40 % smaller, 60 % faster; GLUE 79.5 → 77.0 (Sanh et al. 2019, arXiv 1910.01108).",
+        ACCESS,
+        "Run DistilBERT's recipe",
+        _PAPERS | {"student": "bert-2x384"},
     ),
     System(
         "TinyBERT",
@@ -161,13 +160,12 @@ SYSTEMS = (
         "weights",
         _OPEN_WEIGHTS,
         _HUB.format("huawei-noah/TinyBERT_General_4L_312D"),
-        "Its place is taken by narrower BERT students.",
-        "96.8 % of BERT-base's score kept, 7.5× smaller, 9.4× faster. On average 75.6; without the embeddings' loss 74.1, the "
-        "prediction's 73.5, hidden states' 72.9, attention's 71.0, without all of its layers' 56.3 (Jiao et al. 2019, arXiv "
-        "1909.10351).",
-        DISTILL,
-        "Distill into BERT, 2 × 64",
-        _GLOSSES | {"student": "bert-2x64"},
+        "Its recipe is an arm of the ladder: hidden states, attention scores and embeddings, then the prediction. Its place is "
+        "taken by a BERT with as many heads of attention as its teacher, which the scores need.",
+        "96.8 % of BERT-base's score kept, 7.5× smaller, 9.4× faster (Jiao et al. 2019, arXiv 1909.10351).",
+        ACCESS,
+        "Run TinyBERT's recipe",
+        _PAPERS | {"student": "bert-2x384"},
     ),
 )
 

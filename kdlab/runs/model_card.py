@@ -86,10 +86,15 @@ def _taught(spec: RunSpec, arm: str) -> str:
     one = spec.arm(arm)
     if one.objective is None:
         return "labels only; the teacher taught this student nothing."
-    inside = "" if one.white_box is None else f"; and {one.white_box.title}, which looks inside the teacher"
+    inside = ", ".join(asked.title for asked in one.insides)
+    more = f"; and, inside the teacher: {inside}" if inside else ""
+    if one.layers_first:
+        more += f", alone for the first {one.layers_first:.0%} of the steps"
+    if one.copy_layers is not None:
+        more += "; it began with layers copied from the teacher"
     return (
         f"{one.in_a_sentence}: {one.objective.title} at T = {one.temperature:g} with weight {one.kd_weight:g}, beside the labels' "
-        f"cross-entropy with weight {1 - one.kd_weight:g}{inside}."
+        f"cross-entropy with weight {1 - one.kd_weight:g}{more}."
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from kdlab.runs import artifacts
 from kdlab.runs.recipes import read_spec
+from kdlab.runs.spec import Setting
 from kdlab.runs.store import Run, Store
 from kdlab.runs.stored import read_result
 
@@ -23,10 +24,16 @@ _FOLDER = Path(__file__).with_name("recorded_runs")
 _FIELDS = ("id", "state", "created", "started", "ended", "step", "steps")
 
 
+def recording_of(recipe: str, dataset: str) -> str:
+    """The name of the recipe's run on this data where one is recorded, else of its run on other data."""
+    own = f"{recipe}_{dataset}"
+    return own if _path(own).exists() else recipe
+
+
 @cache
-def recorded_run(recipe: str = "three_arms") -> tuple[Run, list[tuple[int, str, dict[str, Any]]], np.ndarray]:
-    """The recipe's run, its rows as `Store.points` gives them, and its answers (arms, seeds, N)."""
-    kept = json.loads(gzip.decompress(_path(recipe).read_bytes()))
+def recorded_run(name: str = "three_arms") -> tuple[Run, list[tuple[int, str, dict[str, Any]]], np.ndarray]:
+    """The recorded run of this name (`recording_of`), its rows as `Store.points` gives them, and its answers (arms, seeds, N)."""
+    kept = json.loads(gzip.decompress(_path(name).read_bytes()))
     run = Run(
         **{name: kept[name] for name in _FIELDS},
         spec=read_spec(kept["spec"]),
@@ -43,7 +50,10 @@ def recorded_run(recipe: str = "three_arms") -> tuple[Run, list[tuple[int, str, 
 
 
 def record(run_id: str, store: Store) -> Path:
-    """Writes a finished run of the store as its recipe's recorded one. Raises ValueError for one that is not done."""
+    """Writes a finished run of the store as its recipe's recorded one, on its data where that is not the recipe's own.
+
+    Raises ValueError for a run that is not done.
+    """
     run, answers = store.get(run_id), artifacts.load_answers(run_id)
     if run is None or run.state != "done" or answers is None:
         raise ValueError(f"{run_id} is not a finished run of this lab")
@@ -53,13 +63,14 @@ def record(run_id: str, store: Store) -> Path:
         "answers": base64.b64encode(zlib.compress(answers.tobytes(), 9)).decode(),
         "answers_shape": answers.shape,
     }
-    path = _path(run.spec.recipe.name)
+    own = run.spec.dataset == Setting.model_fields["dataset"].default
+    path = _path(run.spec.recipe.name if own else f"{run.spec.recipe.name}_{run.spec.dataset}")
     path.write_bytes(gzip.compress(json.dumps(kept).encode(), mtime=0))
     return path
 
 
-def _path(recipe: str) -> Path:
-    return _FOLDER / f"{recipe}.json.gz"
+def _path(name: str) -> Path:
+    return _FOLDER / f"{name}.json.gz"
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from kdlab.distill.white_box_catalogue import CosineHidden
 from kdlab.models import copied_layers
 from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
 from kdlab.models.networks import build_teacher
+from kdlab.runs import recorded
 from kdlab.runs.execute import execute
 from kdlab.runs.ladder import ALL, INSIDE, Ladder, ladder
 from kdlab.runs.recipes import read_spec
@@ -198,3 +199,10 @@ def test_a_ladder_trains_and_says_what_each_rung_cost(tmp_path: Path, monkeypatc
     assert costs["hidden"]["extra_parameters"] == 256 * 16
     assert costs["logits"]["extra_parameters"] == 0
     assert all(cost["student_seconds"] > 0 for cost in costs.values())
+    # Recorded, it stands beside the run on the data that the lab begins with, and not in its place.
+    monkeypatch.setattr(recorded, "_FOLDER", tmp_path)
+    assert recorded.recording_of(Ladder.recipe, "digits") == Ladder.recipe
+    assert recorded.record(claim.run_id, store).name == "ladder_digits.json.gz"
+    assert recorded.recording_of(Ladder.recipe, "digits") == "ladder_digits"
+    assert recorded.recording_of(Ladder.recipe, "fashion") == Ladder.recipe
+    assert recorded.recorded_run("ladder_digits")[0].result == run.result

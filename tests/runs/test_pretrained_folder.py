@@ -22,6 +22,7 @@ from kdlab.data.registry import get_dataset
 from kdlab.distill.cohort import fresh_student
 from kdlab.runs import artifacts
 from kdlab.runs.comparison import over_seeds
+from kdlab.runs.ladder import ladder
 from kdlab.runs.model_card import model_card
 from kdlab.runs.pretrained_folder import is_transformers_student, pretrained_zip
 from kdlab.runs.recipes import three_arms
@@ -114,6 +115,15 @@ def test_the_card_says_what_the_student_learned_from_and_how_good_it_is(run: Run
     assert "Moved while it trained" not in card
     assert "kd_weight to 0.5" in model_card(replace(run, steering={"kd_weight": 0.5}), ARM, 0, 1)
     assert "the teacher taught this student nothing" in model_card(run, "labels_only", 0, 1)
+
+
+def test_the_card_of_a_white_box_student_says_what_it_was_shown(run: Run) -> None:
+    spec = ladder(dataset="glosses", teacher="glosses", student="bert-2x384", papers=True)
+    arms = [{**(run.result or {})["arms"][0], "key": arm.key} for arm in spec.arms]
+    climbed = replace(run, spec=spec, result={**(run.result or {}), "arms": arms})
+    assert "it began with layers copied from the teacher" in model_card(climbed, "distilbert", 0, 1)
+    tiny = model_card(climbed, "tinybert", 0, 1)
+    assert "inside the teacher: Hint, Attention scores, alone for the first 50% of the steps" in tiny
 
 
 def test_only_bert_students_are_exported() -> None:

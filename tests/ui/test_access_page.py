@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import gzip
+import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from kdlab.distill.metrics import metrics_of
 from kdlab.distill.white_box import attention_map
 from kdlab.lessons.claims import CLAIMS
 from kdlab.models.inside_examples import inside_examples
+from kdlab.runs import recorded
 from kdlab.runs.curves import curves, seed_table
 from kdlab.runs.equal_time import at_equal_time, clocks, seed_scores
 from kdlab.runs.ladder import Ladder, ladder
@@ -127,6 +131,21 @@ def test_the_page_teaches_with_no_click() -> None:
     words = " ".join(block.value for block in app.markdown)
     assert "A run recorded on" in words
     assert all(claim.question in words for claim in CLAIMS)
+
+
+def test_a_run_recorded_on_the_data_that_is_chosen_is_the_one_on_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = json.loads(gzip.decompress((recorded._FOLDER / "ladder.json.gz").read_bytes())) | {"ended": 0.0}
+    (tmp_path / "ladder_glosses.json.gz").write_bytes(gzip.compress(json.dumps(kept).encode()))
+    shutil.copy(recorded._FOLDER / "ladder.json.gz", tmp_path)
+    monkeypatch.setattr(recorded, "_FOLDER", tmp_path)
+    recorded_run.cache_clear()
+    for data, own in (("glosses", True), ("digits", False)):
+        words = " ".join(block.value for block in page(data=data).markdown)
+        assert "A run recorded on" in words
+        assert ("recorded on 1 January 1970" in words) == own
+    recorded_run.cache_clear()
 
 
 def test_the_settings_of_a_ladder_come_back_with_its_link() -> None:

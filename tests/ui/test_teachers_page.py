@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from kdlab.lessons.systems import PUBLISHED, RUNGS, SYSTEMS, System
 from kdlab.models.machine import Memory, memory
+from kdlab.ui.addresses import ADDRESSES
 from kdlab.ui.teachers.catalogue import named_models, own_kept, own_models, rungs_table
 from kdlab.ui.teachers.catalogue_charts import Line, by_size, kept_figure, sizes_figure
 from kdlab.ui.teachers.machine import Card, card, fits
@@ -110,7 +111,15 @@ def test_every_number_of_a_system_has_its_source() -> None:
 
 def test_what_students_keep_is_drawn_published_beside_ours() -> None:
     own = own_kept()
-    assert len(own) == 2
+    assert len(own) >= 2
     assert all(0.5 < one.kept.mean < 1.1 for one in own)
     figure = kept_figure(PUBLISHED, own)
-    assert [trace["marker"]["symbol"].endswith("-open") for trace in figure["data"]] == [False, False, True, True]
+    assert [trace["marker"]["symbol"].endswith("-open") for trace in figure["data"]] == [False] * len(PUBLISHED) + [True] * len(own)
+
+
+def test_every_link_of_a_system_says_what_its_page_understands() -> None:
+    linked = [one for one in SYSTEMS if one.page is not None]
+    assert {one.name for one in linked} == {"GPT-4", "BERT", "DistilBERT", "TinyBERT"}
+    for one in linked:
+        assert one.page is not None
+        assert set(one.query) <= ADDRESSES[one.page].names, one.name

@@ -27,7 +27,7 @@ def run_head(shown: Shown, store: Store | None) -> None:
     with buttons:
         if shown.recorded:
             if st.button("Replay", icon=":material/replay:", key="replay"):
-                start_replay(run.spec.recipe.name)
+                start_replay(shown.stand_in)
                 st.rerun()
         elif store is None:
             return

@@ -27,7 +27,7 @@ class Shown:
     share: float
     moving: bool
     stand_in: str = "three_arms"
-    """The recipe whose recorded run the page shows where there is no other."""
+    """The recorded run that the page shows where there is no other (`kdlab.runs.recorded.recording_of`)."""
 
     @property
     def recorded(self) -> bool:
@@ -53,7 +53,7 @@ def stored(store: Store, run_id: str, stand_in: str = "three_arms") -> Shown | N
 
 
 def on_show(run_id: str | None, store: Store | None, stand_in: str = "three_arms") -> Shown:
-    """The run of this id where the store has it, else the recorded one of a recipe. Raises StoreError."""
+    """The run of this id where the store has it, else the recorded one of this name. Raises StoreError."""
     found = stored(store, run_id, stand_in) if run_id and store else None
     return found or recorded(stand_in)
 
@@ -67,32 +67,32 @@ def absent_because(run_id: str | None, shown: Shown, store: Store | None) -> str
     return "The run in this link is not in this lab's store (any more). Here is a recorded one."
 
 
-def recorded(recipe: str = "three_arms") -> Shown:
-    """The recipe's recorded run, whole, or as far as its replay has come."""
-    run, rows, _ = recorded_run(recipe)
+def recorded(name: str = "three_arms") -> Shown:
+    """The recorded run of this name, whole, or as far as its replay has come."""
+    run, rows, _ = recorded_run(name)
     whole = curves(rows, run.spec)
-    started = st.session_state.get(_replay(recipe))
+    started = st.session_state.get(_replay(name))
     if started is None or whole is None:
-        return Shown(run, whole, 1.0, False, recipe)
+        return Shown(run, whole, 1.0, False, name)
     share = (time.time() - started) / _REPLAY_SECONDS
     if share >= 1:
-        del st.session_state[_replay(recipe)]
-        return Shown(run, whole, 1.0, False, recipe)
-    return Shown(run, whole.until(share * float(whole.seconds[-1])), share, True, recipe)
+        del st.session_state[_replay(name)]
+        return Shown(run, whole, 1.0, False, name)
+    return Shown(run, whole.until(share * float(whole.seconds[-1])), share, True, name)
 
 
-def start_replay(recipe: str) -> None:
+def start_replay(name: str) -> None:
     """For a button's callback."""
-    st.session_state[_replay(recipe)] = time.time()
+    st.session_state[_replay(name)] = time.time()
 
 
-def _replay(recipe: str) -> str:
-    return f"replay-started-{recipe}"
+def _replay(name: str) -> str:
+    return f"replay-started-{name}"
 
 
 def answers_of(shown: Shown) -> np.ndarray | None:
     """(arms, seeds, N) classes that the students gave on the test set; None for a run that did not end."""
-    return recorded_run(shown.run.spec.recipe.name)[2] if shown.recorded else artifacts.load_answers(shown.run.id)
+    return recorded_run(shown.stand_in)[2] if shown.recorded else artifacts.load_answers(shown.run.id)
 
 
 def seed_rows(shown: Shown, store: Store | None) -> list[Row]:

@@ -9,13 +9,14 @@ from typing import Any
 
 import streamlit as st
 
+from kdlab.data.registry import DATASETS
 from kdlab.lessons.systems import PUBLISHED, RUNGS, SYSTEMS, System
 from kdlab.models.catalogue import TEACHERS, students_for, teacher_card
 from kdlab.models.machine import Memory
 from kdlab.models.sizes import BYTES, student_parameters
 from kdlab.runs.comparison import compare
 from kdlab.runs.ladder import ALL, Ladder
-from kdlab.runs.recorded import recorded_run
+from kdlab.runs.recorded import recorded_run, recording_of
 from kdlab.ui.look.numbers import share, size
 from kdlab.ui.teachers.catalogue_charts import Line, Model, OwnKept, by_size, kept_figure, sizes_figure
 from kdlab.ui.teachers.machine import Card, fits, machine
@@ -147,7 +148,7 @@ def _kept() -> None:
         height=320,
         alt=f"Published: {published}. This lab's recorded runs: {ours}.",
         caption=f"Filled: published, {published}. Hollow: this lab's recorded runs, with 95 % intervals over seeds: {ours}. "
-        "Other tasks, other data: published students saw a whole corpus, ours a few hundred labels. Only the direction compares.",
+        "Other tasks, other data: published students saw a whole corpus, ours a small set. Only the direction compares.",
     )
 
 
@@ -155,8 +156,9 @@ def _kept() -> None:
 def own_kept() -> tuple[OwnKept, ...]:
     """The students of the recorded runs that learned from soft targets."""
     found = []
-    for recipe, arm in (("three_arms", "soft_targets"), (Ladder.recipe, ALL)):
-        run = recorded_run(recipe)[0]
+    ladders = dict.fromkeys(recording_of(Ladder.recipe, data) for data in DATASETS)
+    for name, arm in (("three_arms", "soft_targets"), *((name, ALL) for name in ladders)):
+        run = recorded_run(name)[0]
         result: dict[str, Any] = run.result or {}
         costs = result["profiles"]
         student = next(s.title for s in students_for(run.spec.dataset) if s.name == run.spec.student)
