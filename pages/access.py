@@ -16,6 +16,7 @@ from kdlab.ui.access.claims import show_claims
 from kdlab.ui.access.ladder_settings import ladder_settings
 from kdlab.ui.access.ladder_view import ladder_picture
 from kdlab.ui.access.leak import show_leak
+from kdlab.ui.access.look_inside import show_look_inside
 from kdlab.ui.access.reveals import show_reveals
 from kdlab.ui.access.scoreboard import show_scoreboard
 from kdlab.ui.examples import controls
@@ -70,7 +71,8 @@ with right:
 
 if shown.run.result is not None and not shown.moving:
     verdict(shown.run, answers_of(shown))
-show_claims(shown.run)
+show_claims(shown.run, answers_of(shown))
 show_leak()
+show_look_inside(shown, teacher, example)
 show_scoreboard(shown.run)
 next_page(TEACHERS)

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from kdlab.data.home import home
 from kdlab.models.kept_files import read_arrays, write_arrays, write_whole
+from kdlab.runs.inside_kept import InsideKept, read_inside
 
 
 def folder(run_id: str) -> Path:
@@ -34,6 +35,21 @@ def load_answers(run_id: str) -> np.ndarray | None:
     """(arms, seeds, N) classes; None for a run that did not end, or whose file is damaged."""
     answers = (read_arrays(folder(run_id) / "answers.npz") or {}).get("answers")
     return answers if answers is not None and answers.ndim == 3 else None
+
+
+def save_inside(run_id: str, arrays: dict[str, np.ndarray]) -> None:
+    """Keeps what the students hold inside (`kdlab.runs.inside_kept`)."""
+    write_arrays(inside_path(run_id), **arrays)
+
+
+def inside_path(run_id: str) -> Path:
+    """Where that is kept."""
+    return folder(run_id) / "inside.npz"
+
+
+def load_inside(run_id: str) -> InsideKept | None:
+    """What was kept of the students' inside; None where nothing was, or it is damaged."""
+    return read_inside(read_arrays(inside_path(run_id)))
 
 
 def save_checkpoint(run_id: str, tensors: dict[str, Any], about: dict[str, str]) -> None:

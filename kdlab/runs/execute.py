@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 import traceback
@@ -41,6 +42,7 @@ from kdlab.runs.reporter import Cancelled, Diverged, LeftPaused, Reporter, heart
 from kdlab.runs.rung_costs import rung_costs
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store, StoreError
+from kdlab.runs.students_inside import students_inside
 
 
 def execute(claim: Claim, store: Store) -> bool:
@@ -117,6 +119,8 @@ def _result(run_id: str, spec: RunSpec, trainer: Trainer, seconds: float) -> dic
     outcome = trainer.outcome()
     artifacts.save_answers(run_id, outcome["answers"])
     _save_students(run_id, spec, trainer)
+    if spec.recipe.name == Ladder.recipe:
+        _save_inside(run_id, spec, trainer)
     arms = [
         {**arm.model_dump(), **{key: _known(outcome[key][i]) for key in _PER_ARM}}
         for i, arm in enumerate(trainer.arms)
@@ -176,6 +180,12 @@ def profiles(spec: RunSpec, device: torch.device) -> dict[str, dict[str, float]]
 
 
 _PER_ARM = ("accuracy", "agreement", "kl", "per_class")
+
+
+def _save_inside(run_id: str, spec: RunSpec, trainer: Trainer) -> None:
+    """A picture beside the result: where the teacher's weights are not here, there is none."""
+    with contextlib.suppress(CheckpointError, ModelMissing, ValueError):
+        artifacts.save_inside(run_id, students_inside(spec, trainer))
 
 
 def _save_students(run_id: str, spec: RunSpec, trainer: Trainer) -> None:

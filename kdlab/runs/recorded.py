@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import shutil
 import sys
 import zlib
 from functools import cache
@@ -13,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from kdlab.models.kept_files import read_arrays
 from kdlab.runs import artifacts
+from kdlab.runs.inside_kept import InsideKept, read_inside
 from kdlab.runs.recipes import read_spec
 from kdlab.runs.spec import Setting
 from kdlab.runs.store import Run, Store
@@ -49,6 +52,12 @@ def recorded_run(name: str = "three_arms") -> tuple[Run, list[tuple[int, str, di
     return run, [(n, kind, payload) for n, kind, payload in kept["rows"]], answers
 
 
+@cache
+def recorded_inside(name: str) -> InsideKept | None:
+    """What the recorded run of this name kept of its students' inside; None where it kept nothing."""
+    return read_inside(read_arrays(_inside_path(name)))
+
+
 def record(run_id: str, store: Store) -> Path:
     """Writes a finished run of the store as its recipe's recorded one, on its data where that is not the recipe's own.
 
@@ -64,13 +73,21 @@ def record(run_id: str, store: Store) -> Path:
         "answers_shape": answers.shape,
     }
     own = run.spec.dataset == Setting.model_fields["dataset"].default
-    path = _path(run.spec.recipe.name if own else f"{run.spec.recipe.name}_{run.spec.dataset}")
+    name = run.spec.recipe.name if own else f"{run.spec.recipe.name}_{run.spec.dataset}"
+    path = _path(name)
     path.write_bytes(gzip.compress(json.dumps(kept).encode(), mtime=0))
+    _inside_path(name).unlink(missing_ok=True)  # another run's
+    if artifacts.load_inside(run_id) is not None:
+        shutil.copyfile(artifacts.inside_path(run_id), _inside_path(name))
     return path
 
 
 def _path(name: str) -> Path:
     return _FOLDER / f"{name}.json.gz"
+
+
+def _inside_path(name: str) -> Path:
+    return _FOLDER / f"{name}.inside.npz"
 
 
 if __name__ == "__main__":

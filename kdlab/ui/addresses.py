@@ -42,7 +42,7 @@ ADDRESSES: Mapping[LabPage, Address] = {
     ),
     DISTILL: Address(_SETTINGS | {"run", "detail", "result"}, {"data": "dataset", "T": "temperature", "w": "kd_weight"}),
     ACCESS: Address(
-        _EXAMPLE | set(Ladder.model_fields) - {"dataset"} | {"run", "measure", "against", "at", "result", "queries", "sent"},
+        _EXAMPLE | set(Ladder.model_fields) - {"dataset"} | {"run", "measure", "against", "at", "inside", "theirs", "ours", "result", "queries", "sent"},
         {"dataset": "data", "T": "temperature", "w": "kd_weight"},
     ),
     TEACHERS: Address(frozenset({"ask", "texts", "budget", "at_once"})),

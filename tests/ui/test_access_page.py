@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gzip
+import html
 import json
 import re
 import shutil
@@ -19,17 +20,21 @@ from streamlit.testing.v1 import AppTest
 from kdlab.distill.metrics import metrics_of
 from kdlab.distill.white_box import attention_map
 from kdlab.lessons.claims import CLAIMS
+from kdlab.models.catalogue import teacher_logits
 from kdlab.models.inside_examples import inside_examples
 from kdlab.runs import recorded
 from kdlab.runs.curves import curves, seed_table
 from kdlab.runs.equal_time import at_equal_time, clocks, seed_scores
 from kdlab.runs.ladder import Ladder, ladder
+from kdlab.runs.rare_words import by_frequency
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.store import Store
 from kdlab.ui.access import ladder_settings
 from kdlab.ui.access.claims import answer
 from kdlab.ui.access.ladder_charts import BYTES, RUNGS, SECONDS, Level, ladder_figure, rows
 from kdlab.ui.access.ladder_table import taken_table
+from kdlab.ui.access.look_inside import drawn_attention
+from kdlab.ui.access.rare_words import frequency_figure
 from kdlab.ui.access.reveals import rungs
 from kdlab.ui.examples import subjects
 from kdlab.ui.examples.subjects import dataset_of, showcase
@@ -237,6 +242,63 @@ def test_each_arm_says_what_it_took_with_what_stands_beside_its_student() -> Non
     assert "against logits" not in plain
 
 
+def test_the_inside_of_the_recorded_students_stands_beside_their_teachers() -> None:
+    app = page()
+    words = " ".join(block.value for block in app.markdown)
+    assert re.search(r"attention is \*\*0\.\d\d\*\* like the teacher's before and \*\*0\.\d\d\*\* after", words)
+    drawn = next(block.proto.body for block in app.get("html") if "kd-strips" in block.proto.body)
+    assert all(f"<h3>{who}, layer" in drawn for who in ("Teacher", "Student before", "Student after"))
+    assert "a map of 7 by 7" in drawn
+    assert "Student after: 16 channels" in drawn
+    # The layer map: another of the student's layers looks at other places.
+    app.selectbox(key="ours").set_value("1").run()
+    assert not app.exception
+    drawn = next(block.proto.body for block in app.get("html") if "kd-strips" in block.proto.body)
+    assert "a map of 14 by 14" in drawn
+    assert any("look at other places" in block.value for block in app.markdown)
+    app.selectbox(key="theirs").set_value("1").run()
+    assert not any("look at other places" in block.value for block in app.markdown)
+
+
+def test_a_run_that_kept_no_inside_says_what_keeps_one() -> None:
+    st.cache_resource.clear()  # the store of another test
+    app = page(run=Store().enqueue(ladder(seeds=2), "ann"))
+    assert not app.exception
+    assert any("kept nothing of what its students hold inside" in block.value for block in app.markdown)
+
+
+def test_attention_is_drawn_over_the_word_pieces_of_a_text() -> None:
+    spec = ladder(dataset="glosses", student="bert-2x64", labels=20, transfer=20)
+    number = next(iter(inside_examples("glosses")))
+    pieces = inside_examples("glosses")[number].pieces
+    attention = np.zeros((32, 32))
+    attention[: len(pieces), 2] = 1  # all look to the third
+    drawn = drawn_attention(spec, attention, number)
+    assert f"it looks most to “{html.escape(pieces[2])}”" in drawn
+    assert drawn.count("<span") == len(pieces)
+
+
+def test_the_claim_of_rare_words_is_answered_from_the_students_answers() -> None:
+    spec = ladder(dataset="glosses", student="embedding-bag", labels=20, transfer=20, seeds=3)
+    run = replace(recorded_run(Ladder.recipe)[0], spec=spec)
+    assert "were not kept" in answer("rare", run)
+    teacher = teacher_logits("glosses").test.argmax(-1)
+    answers = np.repeat(teacher[None, None], len(spec.arms), axis=0).repeat(3, axis=1)
+    answers[:, :, ::2] = (answers[:, :, ::2] + 1) % 10  # half of all is wrong, the same half for all
+    inside = [place for place, arm in enumerate(spec.arms) if arm.key == "hidden"]
+    if inside:  # the teacher's model is installed
+        for seed in range(3):
+            answers[inside[0], seed, : 1000 + 50 * seed] = teacher[: 1000 + 50 * seed]
+    found = by_frequency(spec, answers)
+    said = answer("rare", run, found)
+    assert ("hidden states help where words are rarest" if inside else "cannot say whether that mends it") in said
+    assert "of 3,500 training texts, as a geometric mean: in less than one to 18" in said
+    assert "Students of logits agree with it on" in said
+    figure = frequency_figure(spec, found, "accuracy")
+    assert [trace["name"] for trace in figure["data"]][-1] == "Teacher"
+    assert len(figure["data"][0]["y"]) == 4
+
+
 def test_of_many_arms_those_of_the_question_are_told_by_class() -> None:
     spec = recorded_run(Ladder.recipe)[0].spec
     assert told_by_class(spec) == ("labels_only", "logits", "hidden")
@@ -253,7 +315,7 @@ def test_each_claim_is_answered_by_the_run_or_said_to_be_open() -> None:
     assert "times the bytes of an answer" in answer("cost", run)
     assert "The teacher's labels alone, against labels only" in answer("api", run)
     assert "cannot say" in answer("small", run)
-    assert "No run of this lab says" in answer("rare", run)
+    assert "data are no words" in answer("rare", run)
     assert "has not ended" in answer("accuracy", replace(run, result=None))
     better = copy.deepcopy(run)
     assert better.result is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from kdlab.core.intervals import Interval, paired_difference
@@ -11,17 +12,25 @@ from kdlab.lessons.ablations import ABLATIONS
 from kdlab.lessons.claims import CLAIMS
 from kdlab.runs.comparison import compare, in_words
 from kdlab.runs.ladder import ALL, INSIDE
+from kdlab.runs.rare_words import ByFrequency, by_frequency, has_words
 from kdlab.runs.recorded import OWNER
 from kdlab.runs.store import Run
+from kdlab.ui.access.rare_words import rare_words, rare_words_pictures
 
 
-def show_claims(run: Run) -> None:
-    """Draws the questions; a run that has not ended answers none."""
+def show_claims(run: Run, answers: np.ndarray | None) -> None:
+    """Draws the questions; a run that has not ended answers none.
+
+    answers (arms, seeds, N): the students' classes on the test set; None where they were not kept.
+    """
+    rare = None if run.result is None or answers is None or not has_words(run.spec) else by_frequency(run.spec, answers)
     st.header("What the lesson claims", anchor=False)
     for claim in CLAIMS:
         with st.container(border=True):
             st.markdown(f"**{claim.question}**")
-            st.markdown(answer(claim.key, run))
+            st.markdown(answer(claim.key, run, rare))
+            if claim.key == "rare" and rare is not None:
+                rare_words_pictures(run.spec, rare)
             if claim.published:
                 st.caption(f"Published: {claim.published}")
     _show_ablations(run)
@@ -35,8 +44,8 @@ def _show_ablations(run: Run) -> None:
         st.caption(f"Published, {paper.title}: {paper.measured}. Without {parts} ({paper.source}).")
 
 
-def answer(key: str, run: Run) -> str:
-    """What a run says to a claim, in a sentence or two; Markdown."""
+def answer(key: str, run: Run, rare: ByFrequency | None = None) -> str:
+    """What a run says to a claim, in a sentence or two; Markdown. rare: its students where words are rare and common."""
     if run.result is None:
         return "This run has not ended: it answers nothing yet."
     match key:
@@ -51,7 +60,11 @@ def answer(key: str, run: Run) -> str:
             return _cost(run)
         case "api":
             return _api(run)
-    return "No run of this lab says: none measures yet how often the words of a text occur."
+    if not has_words(run.spec):
+        return "This run's data are no words: it cannot say. Choose the glosses above and launch a ladder on them."
+    if rare is None:
+        return "The students' answers of this run were not kept: it cannot say."
+    return rare_words(run.spec, rare)
 
 
 def _accuracy(run: Run) -> str:

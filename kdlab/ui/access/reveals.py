@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
-from PIL import Image
 
 from kdlab.distill.access import Access
 from kdlab.models.catalogue import teacher_card
 from kdlab.models.inside_examples import InsideExample, inside_examples
+from kdlab.ui.access.drawings import coloured_text, heat, image
 from kdlab.ui.examples.subjects import Subject
 from kdlab.ui.examples.words import called, percent
 from kdlab.ui.look.numbers import size
 
 _SHOWN = 3  # classes on the rung between one and all
 _BITS_INSIDE = 16
-_ABOVE, _BELOW = np.array([213, 94, 0]), np.array([0, 114, 178])  # Okabe and Ito's vermillion and blue
 
 
 @dataclass(frozen=True)
@@ -98,8 +95,8 @@ def rungs(teacher: str | None, inside: InsideExample | None, subject: Subject) -
     drawn = _inside_of_text(inside, names, first) if inside.pieces else _inside_of_picture(inside, names, first)
     weights = Rung(
         "Weights",
-        _image(
-            _heat(inside.output_weights),
+        image(
+            heat(inside.output_weights),
             f"the last layer, {inside.output_weights.shape[0]} classes by {inside.output_weights.shape[1]} channels",
         ),
         f"{size(32 * teacher_card(teacher)['parameters'])}, once",
@@ -115,8 +112,8 @@ def _inside_of_picture(inside: InsideExample, names: list[str], first: int) -> l
     found = [
         Rung(
             "Hidden states",
-            _image(
-                _heat(inside.hidden.astype(np.float32)),
+            image(
+                heat(inside.hidden.astype(np.float32)),
                 f"{positions} positions by {channels} channels; {np.mean(inside.hidden > 0):.0%} of the numbers are above 0",
             ),
             size(_BITS_INSIDE * inside.hidden.size),
@@ -128,8 +125,8 @@ def _inside_of_picture(inside: InsideExample, names: list[str], first: int) -> l
         found.append(
             Rung(
                 "Attention",
-                _image(
-                    _heat(attention.reshape(side, side)),
+                image(
+                    heat(attention.reshape(side, side)),
                     f"a map of {side} by {side}; it looks most at row {y + 1}, column {x + 1}",
                 ),
                 size(_BITS_INSIDE * positions),
@@ -140,8 +137,8 @@ def _inside_of_picture(inside: InsideExample, names: list[str], first: int) -> l
     found.append(
         Rung(
             "Gradients",
-            _image(
-                _heat(slope),
+            image(
+                heat(slope),
                 f"how each pixel moves the logit of {names[first]}; most at row {y + 1}, column {x + 1}, "
                 f"by {_signed(slope[y, x])} for a pixel from black to white",
             ),
@@ -158,8 +155,8 @@ def _inside_of_text(inside: InsideExample, names: list[str], first: int) -> list
     return [
         Rung(
             "Hidden states",
-            _image(
-                _heat(inside.hidden.astype(np.float32)),
+            image(
+                heat(inside.hidden.astype(np.float32)),
                 "{} word pieces by {} channels, a row a piece".format(*inside.hidden.shape),
             ),
             size(_BITS_INSIDE * inside.hidden.size),
@@ -167,7 +164,7 @@ def _inside_of_text(inside: InsideExample, names: list[str], first: int) -> list
         ),
         Rung(
             "Attention",
-            _text(
+            coloured_text(
                 inside.pieces,
                 looked_at,
                 f"how much the pieces look to each, a mean over heads and pieces; most to “{inside.pieces[seen]}”, {looked_at[seen]:.0%}",
@@ -177,7 +174,7 @@ def _inside_of_text(inside: InsideExample, names: list[str], first: int) -> list
         ),
         Rung(
             "Gradients",
-            _text(
+            coloured_text(
                 inside.pieces,
                 slope,
                 f"how each piece moves the logit of {names[first]} as its embedding grows; most “{inside.pieces[moving]}”, "
@@ -187,16 +184,6 @@ def _inside_of_text(inside: InsideExample, names: list[str], first: int) -> list
             "Adds to the logits what they would be next to this gloss.",
         ),
     ]
-
-
-def _text(pieces: tuple[str, ...], values: np.ndarray, alt: str) -> str:
-    """Word pieces on the colours of `_heat`; a piece that goes on with a word stands close to it."""
-    drawn = []
-    for piece, (r, g, b, a) in zip(pieces, _heat(values), strict=True):
-        gap = "" if piece.startswith("##") else " "
-        colour = f"rgba({r},{g},{b},{a / 510:.2f})"  # half as strong as in a picture: words must be read on it
-        drawn.append(f'{gap}<span style="background:{colour}">{html.escape(piece.removeprefix("##"))}</span>')
-    return f'<p class="kd-pieces">{"".join(drawn)}</p><p class="kd-alt">{html.escape(alt)}</p>'
 
 
 def _signed(value: float) -> str:
@@ -216,17 +203,3 @@ def _bars(names: list[str], values: np.ndarray, signed: bool = False) -> str:
             f'<dt>{html.escape(name)}</dt><dd><i style="margin-left:{left:.1f}%;width:{width:.1f}%"></i></dd><dd>{number}</dd>'
         )
     return f'<dl class="kd-bars">{"".join(rows)}</dl>'
-
-
-def _heat(values: np.ndarray) -> np.ndarray:
-    """(…) → (…, 4): vermillion above 0, blue below, clear at 0."""
-    share = np.clip(values / (np.abs(values).max() or 1.0), -1, 1)
-    colour = np.where(share[..., None] > 0, _ABOVE, _BELOW)
-    return np.concatenate([colour, 255 * np.abs(share[..., None]) ** 0.6], axis=-1).astype(np.uint8)
-
-
-def _image(pixels: np.ndarray, alt: str) -> str:
-    packed = io.BytesIO()
-    Image.fromarray(pixels, "RGBA").save(packed, "PNG", optimize=True)
-    data = base64.b64encode(packed.getvalue()).decode()
-    return f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt)}"><p class="kd-alt">{html.escape(alt)}</p>'

@@ -98,5 +98,5 @@ def answers_of(shown: Shown) -> np.ndarray | None:
 def seed_rows(shown: Shown, store: Store | None) -> list[Row]:
     """The run's rows with every seed's numbers, which are too many to be fetched at each look. Raises StoreError."""
     if shown.recorded:
-        return recorded_run(shown.run.spec.recipe.name)[1]
+        return recorded_run(shown.stand_in)[1]
     return [] if store is None else store.points(shown.run.id, kinds=("columns", "seeds", "point"))
