@@ -185,7 +185,8 @@ _PER_ARM = ("accuracy", "agreement", "kl", "per_class")
 def _save_inside(run_id: str, spec: RunSpec, trainer: Trainer) -> None:
     """A picture beside the result: where the teacher's weights are not here, there is none."""
     with contextlib.suppress(CheckpointError, ModelMissing, ValueError):
-        artifacts.save_inside(run_id, students_inside(spec, trainer))
+        if found := students_inside(spec, trainer):
+            artifacts.save_inside(run_id, found)
 
 
 def _save_students(run_id: str, spec: RunSpec, trainer: Trainer) -> None:

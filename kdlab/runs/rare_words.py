@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from kdlab.core.intervals import Interval, holm_differences, paired_difference
-from kdlab.data.registry import get_dataset
+from kdlab.data.registry import find_dataset, get_dataset
 from kdlab.data.word_frequency import Band, frequency_bands, word_frequency
 from kdlab.models.catalogue import teacher_logits
 from kdlab.runs.spec import RunSpec
@@ -43,18 +44,16 @@ class ByFrequency:
 
 def has_words(spec: RunSpec) -> bool:
     """Whether the run's data are texts in the words of one language."""
-    return get_dataset(spec.dataset).kind == "token"
+    data = find_dataset(spec.dataset)  # a visitor may have taken theirs away
+    return data is not None and data.kind == "token"
 
 
 def by_frequency(spec: RunSpec, answers: np.ndarray) -> ByFrequency:
     """answers (arms, seeds, N): the class that each student gives to each test text. For a run that `has_words`.
 
-    Errors as `teacher_logits`.
+    Raises ValueError where the texts, or the teacher's answers, are not here.
     """
-    data = get_dataset(spec.dataset).load()
-    assert data.text_train is not None
-    assert data.text_test is not None
-    bands = frequency_bands(word_frequency(data.text_test, data.text_train))
+    data, bands = get_dataset(spec.dataset).load(), _bands(spec.dataset)
     theirs = teacher_logits(spec.teacher).test.argmax(-1)
 
     def score(wanted: np.ndarray) -> np.ndarray:
@@ -66,5 +65,12 @@ def by_frequency(spec: RunSpec, answers: np.ndarray) -> ByFrequency:
         bands,
         {"accuracy": score(data.y_test), "agreement": score(theirs)},
         np.array([(theirs == data.y_test)[band.rows].mean() for band in bands]),
-        len(data.text_train),
+        len(data.x_train),
     )
+
+
+@lru_cache(maxsize=4)
+def _bands(dataset: str) -> list[Band]:
+    """Of a data set's test texts, counted in its training texts."""
+    data = get_dataset(dataset).load()
+    return frequency_bands(word_frequency(data.text_test or (), data.text_train or ()))

@@ -23,7 +23,7 @@ def show_claims(run: Run, answers: np.ndarray | None) -> None:
 
     answers (arms, seeds, N): the students' classes on the test set; None where they were not kept.
     """
-    rare = None if run.result is None or answers is None or not has_words(run.spec) else by_frequency(run.spec, answers)
+    rare = _where_words_are_rare(run, answers)
     st.header("What the lesson claims", anchor=False)
     for claim in CLAIMS:
         with st.container(border=True):
@@ -34,6 +34,15 @@ def show_claims(run: Run, answers: np.ndarray | None) -> None:
             if claim.published:
                 st.caption(f"Published: {claim.published}")
     _show_ablations(run)
+
+
+def _where_words_are_rare(run: Run, answers: np.ndarray | None) -> ByFrequency | None:
+    if run.result is None or answers is None or not has_words(run.spec):
+        return None
+    try:
+        return by_frequency(run.spec, answers)
+    except ValueError:
+        return None
 
 
 def _show_ablations(run: Run) -> None:
@@ -63,7 +72,7 @@ def answer(key: str, run: Run, rare: ByFrequency | None = None) -> str:
     if not has_words(run.spec):
         return "This run's data are no words: it cannot say. Choose the glosses above and launch a ladder on them."
     if rare is None:
-        return "The students' answers of this run were not kept: it cannot say."
+        return "The answers of this run's students, or of their teacher, are not here: it cannot say."
     return rare_words(run.spec, rare)
 
 
