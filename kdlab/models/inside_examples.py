@@ -21,9 +21,9 @@ class InsideExample:
 
     hidden (positions, channels): the last hidden layer. attention: of a picture where that layer is busy, (positions,); of
     a text how much each piece looks to each, (positions, positions), the mean over the heads of the last layer. jacobian:
-    of a picture the logits' in the input, (K, …); of a text how each logit moves as a piece's embedding grows, (K,
-    positions). output_weights (K, channels): the last layer of the teacher, the same for every example. pieces: of a text,
-    without padding.
+    of a picture the logits' in the input, (K, …); of a text how far a step of a tenth of a piece's embedding can move each
+    logit, were it a straight line, (K, positions). output_weights (K, channels): the last layer of the teacher,
+    the same for every example. pieces: of a text, without padding.
     """
 
     hidden: np.ndarray

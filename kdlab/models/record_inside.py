@@ -29,7 +29,7 @@ def record_inside(teacher: str, examples: list[int]) -> None:
     if dataset.kind == "token":
         with torch.no_grad():
             kept["attention"] = network.encode(x, output_attentions=True).attentions[-1].mean(1)
-        kept["jacobian"] = torch.cat([_growing(network, one.unsqueeze(0)) for one in x])
+        kept["jacobian"] = torch.cat([_sway(network, one.unsqueeze(0)) for one in x])
     else:
         kept["jacobian"] = torch.stack([torch.func.jacrev(network)(one.unsqueeze(0))[0, :, 0] for one in x])
     write_arrays(
@@ -41,11 +41,11 @@ def record_inside(teacher: str, examples: list[int]) -> None:
     )
 
 
-def _growing(network: BertClassifier, x: Tensor) -> Tensor:
-    """How each logit moves as a piece's embedding grows by a share of itself: x (1, L) → (1, K, L)."""
+def _sway(network: BertClassifier, x: Tensor) -> Tensor:
+    """How far a step of a tenth of a piece's embedding can move each logit, were it a straight line: x (1, L) → (1, K, L)."""
     embedded = network.bert.embeddings.word_embeddings(x)
-    slope = torch.func.jacrev(lambda words: network.judge(network.encode(x, words), x))(embedded)  # (1, K, 1, L, H)
-    return (slope[:, :, 0] * embedded.unsqueeze(1)).sum(-1)
+    slope = torch.func.jacrev(lambda words: network.judge(network.encode(x, words), x))(embedded)[:, :, 0]  # (1, K, L, H)
+    return slope.norm(dim=-1) * embedded.norm(dim=-1).unsqueeze(1) / 10
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def test_a_gloss_reveals_its_words_with_what_is_looked_at_and_what_moves_the_ans
     looked_at = inside.attention.astype(np.float32).mean(0)
     assert looked_at.sum() == pytest.approx(1, abs=0.01)
     assert f"“{inside.pieces[int(looked_at.argmax())]}”" in found["Attention"].drawing
-    moving = np.abs(inside.jacobian[int(subjects.test_subject("glosses", example).answer.argmax())]).argmax()
+    moving = inside.jacobian[int(subjects.test_subject("glosses", example).answer.argmax())].argmax()
     assert f"“{inside.pieces[int(moving)]}”" in found["Gradients"].drawing
 
 

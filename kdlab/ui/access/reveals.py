@@ -96,7 +96,7 @@ def rungs(teacher: str | None, inside: InsideExample | None, subject: Subject) -
     weights = Rung(
         "Weights",
         image(
-            heat(inside.output_weights),
+            heat(_strip(inside.output_weights)),
             f"the last layer, {inside.output_weights.shape[0]} classes by {inside.output_weights.shape[1]} channels",
         ),
         f"{size(32 * teacher_card(teacher)['parameters'])}, once",
@@ -151,12 +151,12 @@ def _inside_of_picture(inside: InsideExample, names: list[str], first: int) -> l
 
 def _inside_of_text(inside: InsideExample, names: list[str], first: int) -> list[Rung]:
     looked_at, slope = inside.attention.astype(np.float32).mean(0), inside.jacobian[first].astype(np.float32)
-    seen, moving = int(looked_at.argmax()), int(np.abs(slope).argmax())
+    seen, moving = int(looked_at.argmax()), int(slope.argmax())
     return [
         Rung(
             "Hidden states",
             image(
-                heat(inside.hidden.astype(np.float32)),
+                heat(_strip(inside.hidden.astype(np.float32))),
                 "{} word pieces by {} channels, a row a piece".format(*inside.hidden.shape),
             ),
             size(_BITS_INSIDE * inside.hidden.size),
@@ -177,13 +177,18 @@ def _inside_of_text(inside: InsideExample, names: list[str], first: int) -> list
             coloured_text(
                 inside.pieces,
                 slope,
-                f"how each piece moves the logit of {names[first]} as its embedding grows; most “{inside.pieces[moving]}”, "
-                f"by {_signed(slope[moving])} for one twice as long, were it a straight line",
+                f"how far a small step of each piece's embedding can move the logit of {names[first]}; most “{inside.pieces[moving]}”, "
+                f"by {slope[moving]:.2f} for a step of a tenth of its length",
             ),
             f"{size(_BITS_INSIDE * len(names) * inside.hidden.size)}; {size(_BITS_INSIDE * len(names))} for one direction",
             "Adds to the logits what they would be next to this gloss.",
         ),
     ]
+
+
+def _strip(values: np.ndarray) -> np.ndarray:
+    """A table that is much wider than high, with its rows drawn so often that it is about a third as high."""
+    return np.repeat(values, max(1, round(values.shape[1] / 3 / values.shape[0])), axis=0)
 
 
 def _signed(value: float) -> str:
