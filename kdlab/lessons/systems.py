@@ -57,8 +57,8 @@ _OPEN_WEIGHTS = "Its weights are open: whoever has them computes every rung."
 _HUB = "`transformers` is installed with the lab; the weights come from the Hugging Face hub as `{}`."
 _CLASSIFIES = "Fine-tuned to classify, it teaches texts that you bring: *Your own texts and teacher*, below."
 _TEXT_ONLY = (
-    "It writes text, and this lab's students classify: it can neither teach nor learn here. Trained on text, it was not "
-    "distilled from a teacher, though it is small enough to be a student."
+    "It writes text, and this lab's students classify: it is none of them. `transformers serve` makes it *a teacher behind an "
+    "API*, below, that shows its answers alone. It is as small as a student, and yet no teacher taught it: it was trained on text."
 )
 
 SYSTEMS = (
@@ -72,7 +72,8 @@ SYSTEMS = (
         "client openai 3.57), which newer ones may refuse. Nothing inside ever left OpenAI.",
         "Nothing: a key of the provider's. OpenAI's list of deprecations names 23 October 2026 as gpt-4's last day; a "
         "successor opens the same rungs at most (developers.openai.com/api/docs/deprecations).",
-        "Its rungs, from the label to the likeliest classes, are arms of the ladder; one of the lab's teachers stands in for it.",
+        "*A teacher behind an API*, below, asks any endpoint that speaks as OpenAI's does. What its rungs are worth to a student, "
+        "from the label to the likeliest classes, the ladder finds out with one of the lab's teachers in its place.",
         "",
         ACCESS,
         "Climb the black box's rungs",
@@ -97,8 +98,8 @@ SYSTEMS = (
         "weights",
         f"{_OPEN_WEIGHTS} Behind a server that somebody else runs it is a black box again.",
         f"{_HUB.format('meta-llama/Llama-2-70b-hf')} Its licence has to be accepted there first.",
-        "It writes text, and the lab's teachers classify. A server such as vLLM makes it a teacher behind an API, with up to "
-        "20 log-probabilities unless its `--max-logprobs` says otherwise.",
+        "It writes text. A server such as vLLM makes it *a teacher behind an API*, below, with up to 20 log-probabilities unless "
+        "its `--max-logprobs` says otherwise.",
         "",
     ),
     System(
