@@ -125,19 +125,20 @@ def _teacher_for(name: str) -> None:
     if asked and asked.goes_on and asked.dataset == name:
         st.fragment(_progress, run_every=_POLL)(name)
         return
-    if not teachers_on_offer(name):
-        st.markdown("**It has no teacher yet.** Name a classifier that knows these classes.")
+    taught = bool(teachers_on_offer(name))
+    if not taught:
+        st.markdown(f"**It has no teacher yet.** {_how_to_get_one()}")
     refused = asked if asked and asked.state == "refused" and asked.dataset == name else None
     if fault := st.session_state.pop(_FAULT, None) or (refused and refused.words):
         st.error(literal_line(fault), icon=":material/block:")
     with st.form(f"teacher-of-{name}", border=False):
         source = st.text_input(
-            "A classifier",
+            "Another classifier" if taught else "A classifier",
             value=refused.source if refused else "",
             max_chars=200,
             placeholder="a folder, or an id on the hub",
             key=f"source-of-{name}",
-            help=_how_to_get_one(),
+            help=_how_to_get_one() if taught else None,
         )
         if st.form_submit_button(
             "Have it answer",
@@ -156,11 +157,11 @@ def _teacher_for(name: str) -> None:
 
 
 def _how_to_get_one() -> str:
-    folder = "" if models_folder() is None else f" Put folders into {PLACE}."
+    folder = "" if models_folder() is None else f" Put the folder into {PLACE}."
     hub = " Or give the id of one on the Hugging Face hub, such as `org/name`: it is fetched." if hub_allowed() else ""
     return (
-        "Any sequence classifier of transformers in safetensors form whose labels are called as yours are: fine-tune one with "
-        "AutoModelForSequenceClassification, then `save_pretrained` it and its tokenizer into one folder." + folder + hub
+        "Name a sequence classifier of transformers, in safetensors form, whose labels are called as yours are: fine-tune one with "
+        "`AutoModelForSequenceClassification`, then `save_pretrained` it and its tokenizer into one folder." + folder + hub
     )
 
 
