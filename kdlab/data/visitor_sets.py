@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from kdlab.data import word_pieces
-from kdlab.data.home import home
+from kdlab.data.home import HomeError, home
 from kdlab.data.labelled_csv import LabelledTexts
 
 SPLITS = ("train", "validation", "test")
@@ -73,17 +73,23 @@ def find(name: str) -> VisitorSet | None:
     """The set of this name; None where there is none here."""
     if not _NAME.fullmatch(name):
         return None
-    folder = _folder(name)
     try:
+        folder = _folder(name)
         about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
         about["classes"] = tuple(about["classes"])
         return VisitorSet(**about, taken_away=not (folder / "content").is_dir())
-    except (OSError, ValueError, TypeError, KeyError):
+    except (HomeError, OSError, ValueError, TypeError, KeyError):
         return None
 
 
 def sets_of(visitor: str) -> dict[str, str]:
-    """The sets that this visitor brought, the newest first: name → the name of the file."""
+    """The sets that this visitor brought, the newest first: name → the name of the file. None where there is no home folder."""
+    with contextlib.suppress(HomeError):
+        return _brought_by(visitor)
+    return {}
+
+
+def _brought_by(visitor: str) -> dict[str, str]:
     found = (home() / "sets").glob(f"own-*/owners/{_who(visitor)}")
     named = [(path.stat().st_mtime, path.parents[1].name, path.read_text(encoding="utf-8")) for path in found]
     return {name: file for _, name, file in sorted(named, reverse=True) if find(name)}

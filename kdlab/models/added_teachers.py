@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kdlab.data.home import home
+from kdlab.data.home import HomeError, home
 
 _NAME = re.compile(r"hub-[0-9a-f]{16}")
 
@@ -46,13 +46,16 @@ def find_added(name: str) -> AddedTeacher | None:
     try:
         card: dict[str, Any] = json.loads((folder_of(name) / f"{name}.json").read_text(encoding="utf-8"))
         return AddedTeacher(name, card["title"], card["dataset"], card["how"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (HomeError, OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def added_for(dataset: str) -> list[AddedTeacher]:
-    """The teachers that visitors added for a data set."""
-    found = [find_added(path.name) for path in sorted((home() / "teachers").glob("hub-*"))]
+    """The teachers that visitors added for a data set. None where there is no home folder."""
+    try:
+        found = [find_added(path.name) for path in sorted((home() / "teachers").glob("hub-*"))]
+    except HomeError:
+        return []
     return [teacher for teacher in found if teacher and teacher.dataset == dataset]
 
 
