@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from kdlab.models import classifier_sources
 from kdlab.models.classifier_folder import ClassifierError, inspect_folder, match_labels
 from kdlab.models.classifier_sources import check_source, fetch, folders_on_offer, local_folder
 from tests.tiny_classifier import tiny_classifier
@@ -146,50 +145,3 @@ def test_without_a_network_it_says_so_and_names_the_folder(tmp_path: Path, monke
     monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
     with pytest.raises(ClassifierError, match=r"cannot be reached .*models"):
         fetch("org/model", None, print, endpoint="http://127.0.0.1:9")
-
-
-@pytest.mark.parametrize(
-    ("names", "free", "said"),
-    [(["pytorch_model.bin"], None, "no weights in safetensors form"), (["model.safetensors"], 10**6, "memory")],
-)
-def test_nothing_is_fetched_that_would_be_refused(
-    names: list[str], free: int | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    import huggingface_hub
-
-    class File:
-        size = 10**9
-
-        def __init__(self, rfilename: str) -> None:
-            self.rfilename = rfilename
-
-    class Told:
-        sha, siblings = "0" * 40, tuple(map(File, names))
-
-    def never(*_: object, **__: object) -> str:
-        pytest.fail("it was fetched")
-
-    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
-    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **__: Told)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", never)
-    with pytest.raises(ClassifierError, match=said):
-        fetch("org/model", free, print)
-
-
-def test_what_is_fetched_is_without_a_token_and_of_one_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    import huggingface_hub
-
-    class File:
-        size, rfilename = 1000, "model.safetensors"
-
-    class Told:
-        sha, siblings = "0123456789abcdef", [File]
-
-    asked: dict[str, Any] = {}
-    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
-    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **__: Told)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **how: asked.update(how) or str(tmp_path))
-    folder, origin = classifier_sources.fetch("org/model", None, print)
-    assert (folder, origin) == (tmp_path, "the hub, org/model, revision 01234567")
-    assert (asked["token"], asked["revision"]) == (False, Told.sha)
-    assert not any(name.endswith((".bin", ".py", ".pt", ".pkl")) for name in asked["allow_patterns"])
