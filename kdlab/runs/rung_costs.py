@@ -21,7 +21,7 @@ from kdlab.models.networks import build_teacher
 from kdlab.runs.spec import RunSpec
 
 _STEPS = 12
-_EXAMPLES = 250  # that the teacher is asked about at once
+_EXAMPLES = {"image": 250, "character": 250, "token": 32}  # that the teacher is asked about at once: a transformer is slow
 
 
 def rung_costs(spec: RunSpec, trainer: Trainer) -> dict[str, dict[str, float]]:
@@ -57,10 +57,10 @@ def _teacher_seconds(spec: RunSpec) -> dict[str, float]:
         return {"nothing": 0.0, "answer": 1 / teacher_card(spec.teacher)["profile"]["throughput"]}
     network = build_teacher(spec.teacher).eval()  # its time does not depend on its weights, which may not be here
     data = get_dataset(spec.dataset)
-    x = torch.from_numpy(data.load().x_test[:_EXAMPLES].copy())
+    x = torch.from_numpy(data.load().x_test[: _EXAMPLES[data.kind]].copy())
     with torch.no_grad():
         found = {"nothing": 0.0, "answer": _fastest(lambda: network(x), 3) / len(x)}
-        if data.kind != "character":
+        if any(_question(arm) == "derivative" for arm in spec.arms):
             along = torch.from_numpy(directions(x.numpy(), range(len(x))))
             found["derivative"] = found["answer"] + _fastest(lambda: derivative(network, x, along), 3) / len(x)
     return found
