@@ -54,7 +54,7 @@ class InsideKept:
             np.nan_to_num(self.arrays[named(who, layer, "attention")].astype(np.float64))
             for who, layer in ((whose, ours), (TEACHER, theirs))
         )
-        if a.shape != b.shape or a.shape[1:] == (1,):
+        if a.shape != b.shape:
             return None
         a, b = a.reshape(len(a), -1), b.reshape(len(b), -1)
         lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)

@@ -26,6 +26,12 @@ def test_a_ladder_goes_from_launch_to_its_verdict_and_answers_the_claims(browser
         browser_page.get_by_role("button", name="Bytes a query")
     ).first.click()
     expect(browser_page.get_by_text("Payload of one answer")).to_be_visible()
+    browser_page.get_by_role("radio", name="At equal time").or_(
+        browser_page.get_by_role("button", name="At equal time")
+    ).first.click()
+    expect(browser_page.get_by_text("paired over seeds: ").or_(browser_page.get_by_text("no arm is shown to differ")).first).to_be_visible()
+    expect(browser_page).to_have_url(re.compile("at=At"))
+    expect(browser_page.get_by_text("Student before: 16 channels")).to_be_visible()
     run = browser_page.url
     browser_page.reload()
     expect(browser_page.locator(".st-key-run-head")).to_contain_text("Done")

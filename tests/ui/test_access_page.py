@@ -25,6 +25,7 @@ from kdlab.models.inside_examples import inside_examples
 from kdlab.runs import recorded
 from kdlab.runs.curves import curves, seed_table
 from kdlab.runs.equal_time import at_equal_time, clocks, seed_scores
+from kdlab.runs.inside_kept import START, TEACHER, InsideKept, of_arm
 from kdlab.runs.ladder import Ladder, ladder
 from kdlab.runs.rare_words import by_frequency
 from kdlab.runs.recorded import recorded_run
@@ -33,7 +34,7 @@ from kdlab.ui.access import ladder_settings
 from kdlab.ui.access.claims import answer
 from kdlab.ui.access.ladder_charts import BYTES, RUNGS, SECONDS, Level, ladder_figure, rows
 from kdlab.ui.access.ladder_table import taken_table
-from kdlab.ui.access.look_inside import drawn_attention
+from kdlab.ui.access.look_inside import drawn_attention, likeness_words
 from kdlab.ui.access.rare_words import frequency_figure
 from kdlab.ui.access.reveals import rungs
 from kdlab.ui.examples import subjects
@@ -324,3 +325,10 @@ def test_each_claim_is_answered_by_the_run_or_said_to_be_open() -> None:
     assert "**Here hidden states help.**" in answer("accuracy", better)
     del better.result["costs"]
     assert "did not measure" in answer("cost", better)
+
+
+def test_layers_of_a_single_place_have_no_map_to_compare() -> None:
+    whose = (TEACHER, START, of_arm("hidden"), of_arm("logits"))
+    kept = InsideKept((3,), {f"{who}/1/attention": np.ones((1, 1)) for who in whose})
+    spec = ladder(dataset="digits", student="mlp-16", labels=50, transfer=50)
+    assert "no map" in likeness_words(spec, kept, "hidden", 1, 1)

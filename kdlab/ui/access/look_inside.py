@@ -69,9 +69,9 @@ def _side_by_side(spec: RunSpec, kept: InsideKept, example: int) -> None:
     )
     st.markdown(likeness_words(spec, kept, arm, ours, theirs))
     st.caption(
-        "Above: where each layer looks, a mean over its heads where it has some. Below: each channel's mean over all places. Each "
-        "picture is coloured by its own largest number. The student is the first of its arm's seeds, before and after the "
-        "same training."
+        ("Above: where each layer looks, a mean over its heads where it has some. Below: each" if cards else "Each")
+        + " channel's mean over all places. Each picture is coloured by its own largest number. The student is the first of "
+        "its arm's seeds, before and after its training."
     )
 
 
@@ -91,6 +91,9 @@ def drawn_attention(spec: RunSpec, attention: np.ndarray, example: int) -> str:
 
 def likeness_words(spec: RunSpec, kept: InsideKept, arm: str, ours: int, theirs: int) -> str:
     """How alike the student's attention and the teacher's are, before and after, beside a student of logits alone. Markdown."""
+    maps = (kept.seen(who, layer, "attention", kept.examples[0]) for who, layer in ((TEACHER, theirs), (of_arm(arm), ours)))
+    if any(attention.size == 1 for attention in maps):
+        return "A layer of a single place looks nowhere in particular: it has channels to compare, and no map."
     before, after = (kept.likeness(whose, ours, theirs) for whose in (kept.beginning(arm), of_arm(arm)))
     if before is None or after is None:
         return "These two layers look at other places, so their maps do not compare one by one: choose another pair."
