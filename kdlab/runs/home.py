@@ -6,10 +6,6 @@ import contextlib
 import os
 from pathlib import Path
 
-from kdlab.data.home import HomeError, home
-
-__all__ = ["HomeError", "home", "keep_to_owner"]
-
 
 def keep_to_owner(database: Path) -> None:
     """Makes a SQLite file, and those that SQLite lays beside it, its owner's alone; makes it empty where there is none.
