@@ -26,8 +26,8 @@ def test_from_a_file_to_a_verdict_that_another_visitor_reads_without_the_texts(
     tiny_classifier(app_server.home / "models" / "tiny")
     page = browser_page
     page.goto("/teachers")
-    page.get_by_text("Your own texts and teacher").wait_for()
-    upload = page.locator("input[type=file]")
+    page.get_by_role("heading", name="Your own texts and teacher").wait_for()
+    upload = page.locator(".st-key-own-texts input[type=file]")
     upload.set_input_files({"name": "reviews.csv", "mimeType": "text/csv", "buffer": CSV})
     page.get_by_text("written in UTF-16").wait_for()
     page.get_by_text("parted by semicolons").wait_for()
