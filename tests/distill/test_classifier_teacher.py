@@ -114,6 +114,27 @@ def test_a_head_that_was_never_trained_is_refused(home: Path):
     assert "was never trained" in found.words
 
 
+def test_it_may_teach_the_labs_own_texts_beside_their_teacher(home: Path, monkeypatch: pytest.MonkeyPatch):
+    classes = get_dataset("glosses").classes
+    tiny_classifier(home / "models" / "tiny", classes)
+
+    def some(_: object, texts: list[str], more: Callable[[int], None]) -> np.ndarray:
+        return np.eye(len(classes), dtype=np.float32)[[len(text) % len(classes) for text in texts]]
+
+    monkeypatch.setattr(classifier_teacher.TextClassifier, "logits", some)
+    mark = visitor_mark("ann")
+    asking._write(mark, Asking("tiny", "glosses"))
+    asking.main(mark)
+    found = asking.asking_of("ann")
+    assert found is not None
+    assert found.state == "done", found.words
+    assert [teacher.name for teacher in teachers_for("glosses")] == ["glosses", found.teacher]
+    chosen = {"dataset": "glosses", "student": "embedding-bag"}
+    assert three_arms(**chosen).teacher == "glosses"
+    assert three_arms(**chosen, teacher=found.teacher).teacher == found.teacher
+    assert teacher_logits(found.teacher).test.shape == (2000, len(classes))
+
+
 def test_a_classifier_that_is_always_wrong_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch):
     tiny_classifier(home / "models" / "tiny")
 

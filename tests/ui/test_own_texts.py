@@ -118,10 +118,22 @@ def test_markup_of_a_file_stands_for_itself() -> None:
 def test_a_source_that_may_not_be_read_is_refused_where_it_was_typed() -> None:
     name = own_set()
     app = open_section()
-    app.text_input(key=f"source-of-{name}").input("../../etc").run()
+    app.text_input(key=f"source-of-{name}").input("../../etc")
     app.button(key=f"ask-{name}").click().run()
     assert not app.exception
     assert "neither a folder that the lab may read" in words(app)
+
+
+def test_the_labs_own_texts_may_have_another_teacher_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[tuple[str, ...]] = []
+    monkeypatch.setattr("kdlab.ui.teachers.own_texts.start", lambda *asked: started.append(asked))
+    app = open_section()
+    app.segmented_control(key="classifier-for").set_value("glosses").run()
+    assert "Its classes: " + ", ".join(get_dataset("glosses").classes) in words(app)
+    app.text_input(key="source-of-glosses").input("tiny")
+    app.button(key="ask-glosses").click().run()
+    assert not app.exception
+    assert started == [("tiny", "glosses", "ann")]
 
 
 def test_how_far_a_teacher_is_and_why_it_was_refused_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,12 @@ import streamlit as st
 from kdlab.data import visitor_sets
 from kdlab.data.home import HomeError
 from kdlab.data.labelled_csv import MOST_BYTES, MOST_ROWS, CsvError, read_labelled_csv
-from kdlab.data.registry import get_dataset
+from kdlab.data.registry import DATASETS, get_dataset
 from kdlab.data.word_pieces import WINDOW, ModelMissing
 from kdlab.distill.asking import Asking, asking_of, start
 from kdlab.lessons.cards import data_words, teacher_words
 from kdlab.lessons.path import DISTILL
+from kdlab.models.added_teachers import is_added
 from kdlab.models.catalogue import teacher_card
 from kdlab.models.classifier_folder import ClassifierError
 from kdlab.models.classifier_sources import PLACE, folders_on_offer, hub_allowed, models_folder
@@ -41,14 +42,15 @@ def own_texts() -> None:
     st.header("Your own texts and teacher", anchor=False)
     st.markdown(
         "Bring texts with a label each, and a classifier that knows these labels: it answers for your texts once, and Distill "
-        "trains students on what it says. Texts and teacher stay on this lab's machine, and only you are shown the texts; "
-        "whoever has a run's link sees its numbers and the names of the classes."
+        "trains students on what it says. Texts and teacher stay on this lab's machine, unless you ask an API about them, and only "
+        "you are shown the texts; whoever has a run's link sees its numbers and the names of the classes."
     )
     try:
         _upload()
         for name, file in own_sets().items():
             with st.container(border=True, key=f"card-{name}"):
                 _card(name, file)
+        _for_the_labs_texts()
     except (HomeError, OSError) as error:
         st.error(str(error), icon=":material/folder_off:")
 
@@ -103,7 +105,26 @@ def _card(name: str, file: str) -> None:
     cut = f" {own.cut:.0%} of the texts go on after the {WINDOW} word pieces that students read." if own and own.cut else ""
     classes = ", ".join(data.classes)
     st.markdown(f"{len(data.classes)} classes: {literal_line(classes)}.\n\n{data_words(data)}{cut}")
+    _teachers_of(name)
+    _teacher_for(name)
+
+
+def _for_the_labs_texts() -> None:
+    texts = {name: data.title for name, data in DATASETS.items() if data.kind != "image"}
+    with st.expander("A classifier for the lab's own texts"):
+        name = st.segmented_control(
+            "Texts", list(texts), default=next(iter(texts)), format_func=texts.get, key="classifier-for", required=True
+        )
+        st.markdown(f"Its classes: {', '.join(get_dataset(name).classes)}.")
+        _teachers_of(name)
+        _teacher_for(name)
+
+
+def _teachers_of(name: str) -> None:
+    """The classifiers that the visitor has had answer for a data set."""
     for entry in teachers_on_offer(name):
+        if not is_added(entry.name):
+            continue
         card = teacher_card(entry.name)
         st.markdown(
             f"Teacher: **{literal_line(entry.title)}**, {card['parameters']:,} parameters, right on "
@@ -116,7 +137,6 @@ def _card(name: str, file: str) -> None:
             icon=DISTILL.icon,
             query_params={"dataset": name, "teacher": entry.name},
         )
-    _teacher_for(name)
 
 
 def _teacher_for(name: str) -> None:
