@@ -27,7 +27,7 @@ from kdlab.runs import artifacts
 from kdlab.runs.pretrained_folder import pretrained_zip
 from kdlab.runs.recipes import three_arms
 from kdlab.runs.recorded import recorded_run
-from kdlab.runs.store import Store
+from kdlab.runs.store import Run, Store
 from kdlab.ui.run.own import texts_hidden_because
 from kdlab.ui.teachers.own_texts import literal_line
 
@@ -184,6 +184,21 @@ def test_distill_offers_own_texts_with_a_teacher_to_who_brought_them() -> None:
         visitor_sets.take_away(data, "ann")
 
 
+def offered_to(visitor: str, run: Run) -> list[str]:
+    """The students of a run that this visitor can take away."""
+
+    def downloads() -> None:
+        import streamlit as st
+
+        from kdlab.ui.run.downloads import student_download
+
+        student_download(st.session_state["run"], st.session_state["run"].spec.arm("soft_targets"))
+
+    app = AppTest.from_function(downloads, default_timeout=60)
+    app.session_state["visitor_id"], app.session_state["run"] = visitor, run
+    return [button.proto.label for button in app.run().get("download_button")]
+
+
 def test_a_bert_student_leaves_with_a_tokenizer_that_numbers_as_it_learned() -> None:
     from kdlab.distill.cohort import fresh_student
 
@@ -197,6 +212,8 @@ def test_a_bert_student_leaves_with_a_tokenizer_that_numbers_as_it_learned() -> 
     with zipfile.ZipFile(io.BytesIO(pretrained_zip(run, "soft_targets", 0))) as folder:
         tokenizer = Tokenizer.from_str(folder.read("tokenizer.json").decode())
         assert "Trained on: what, nobody knows." in folder.read("README.md").decode()
+    assert offered_to("ann", run) == ["Soft-targets student (transformers folder)"]
+    assert offered_to("bob", run) == ["Soft-targets student (safetensors)"]  # without the pieces of the texts
     arrays = get_dataset(data).load()
     for ids, text in zip(arrays.x_train, arrays.text_train, strict=True):
         assert tokenizer.encode(text).ids == ids[ids != 0].tolist()
