@@ -71,7 +71,7 @@ def test_a_fresh_process_loads_the_folder_reads_texts_alike_and_gives_the_same_l
     )
     assert ended.returncode == 0, ended.stderr
     assert "newly initialized" not in ended.stderr
-    out = json.loads((tmp_path / "out.json").read_text())
+    out = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert np.array_equal(out["ids"][:300], data.x_test[:300])
     if word_pieces.model_installed():
         assert np.array_equal(out["ids"][300:], word_pieces.encode(ODD))
@@ -89,7 +89,7 @@ def _no_lab() -> dict[str, str]:
 
 def test_the_folder_names_the_classes_and_holds_safetensors_alone(run: Run, tmp_path: Path) -> None:
     folder = unpacked(run, tmp_path / "student")
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     assert list(config["id2label"].values()) == list(get_dataset("glosses").classes)
     assert (config["num_hidden_layers"], config["hidden_size"], config["num_attention_heads"]) == (1, 64, 2)
     assert {path.suffix for path in folder.iterdir()} == {".json", ".safetensors", ".txt", ".md"}
