@@ -71,14 +71,17 @@ def on_validation(dataset: str, pool: int | None, **budget: int) -> np.ndarray:
     spec = spec.model_copy(update={"arms": arms, "contrasts": ()})
     arrays = registry.get_dataset(dataset).load()
     logits = build.load_logits(spec.teacher, build.home() / "cache" / "signals")
+    # Evenly spread: the rows stand class by class.
+    count = len(arrays.y_train)
+    rows = np.linspace(0, count - 1, pool or count).round().astype(int)
     kept = replace(
         arrays,
-        x_train=arrays.x_train[:pool],
-        y_train=arrays.y_train[:pool],
+        x_train=arrays.x_train[rows],
+        y_train=arrays.y_train[rows],
         x_test=arrays.x_validation,
         y_test=arrays.y_validation,
     )
-    answers = replace(logits, train=logits.train[:pool], test=logits.validation)
+    answers = replace(logits, train=logits.train[rows], test=logits.validation)
     with (
         mock.patch.object(registry.Dataset, "load", return_value=kept),
         mock.patch.object(build, "load_logits", return_value=answers),

@@ -158,7 +158,7 @@ def layer_in_words(layer: Layer) -> str:
 
 
 _ON_FASHION = "The default did best on the Fashion pictures' validation split, where no weight was shown to beat none."
-_ON_GLOSSES = "The default is the paper's: in a small search on the glosses' validation split no weight was shown to beat none."
+_ON_TEXTS = "The default is the paper's; none was searched for."
 
 
 def _weight(default: float, most: float, where: str = _ON_FASHION) -> float:
@@ -252,7 +252,7 @@ class CosineHidden(WhiteBox):
     rung = "hidden"
     same_channels = True
 
-    weight: float = _weight(1.0, 100, "The default is the paper's.")
+    weight: float = _weight(1.0, 100, _ON_TEXTS)
 
     def loss(self, given: Inside) -> Tensor:
         from kdlab.distill.white_box import cosine_hidden_loss
@@ -270,7 +270,7 @@ class AttentionScores(WhiteBox):
     form = "scores"
     reads_heads = True
 
-    weight: float = _weight(1.0, 100, "The default is the paper's.")
+    weight: float = _weight(1.0, 100, _ON_TEXTS)
     layer_map: LayerMap = _layer_map("uniform")
 
     def _unlike(self, own: Layer, shown: Layer) -> str | None:
@@ -295,7 +295,7 @@ class Relations(WhiteBox):
     form = "queries_keys_values"
     reads_heads = True
 
-    weight: float = _weight(1.0, 100, _ON_GLOSSES)
+    weight: float = _weight(1.0, 100, _ON_TEXTS)
     relation_heads: int = Field(
         8,
         ge=1,

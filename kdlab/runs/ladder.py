@@ -191,8 +191,7 @@ def _rung(key: str, said: str, **how: Any) -> _Look:
 
 
 _WEIGHTS_ON_TEXTS = {"hint": 1.0, "jacobian_match": 1.0}
-"""As the papers weigh them: what is best on pictures was found on pictures, and on the glosses' validation split no weight was
-shown to beat none (`benchmarks/white_box_weights.py`)."""
+"""As the papers weigh them: what is best on pictures was found on pictures. `benchmarks/white_box_weights.py` searches."""
 _PAPERS = [
     _Look(
         "distilbert",
