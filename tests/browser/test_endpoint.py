@@ -41,7 +41,7 @@ def test_a_typed_endpoint_goes_from_probe_to_answers_and_its_key_is_cleared(
         page.get_by_role("button", name="Probe").click()
         expect(page.get_by_text("the 6 likeliest tokens were sent")).to_be_visible()
         page.get_by_role("button", name="Ask", exact=True).click()
-        expect(page.get_by_text("20 of 20")).to_be_visible()
+        expect(page.get_by_text("20 of 20", exact=True)).to_be_visible()
         expect(page.get_by_role("img", name="Known label against the teacher's answer")).to_be_attached()
         expect(page.get_by_text("is the known label for 100.0% of 20 texts")).to_be_visible()
         with page.expect_download() as taken:
@@ -55,7 +55,7 @@ def test_a_typed_endpoint_goes_from_probe_to_answers_and_its_key_is_cleared(
         expect(page.get_by_label("Key", exact=True)).to_have_value("")
         # Another tab of this visitor's finds the answers again, and no key.
         page.reload()
-        expect(page.get_by_text("20 of 20")).to_be_visible()
+        expect(page.get_by_text("20 of 20", exact=True)).to_be_visible()
         expect(page.get_by_label("Key", exact=True)).to_have_value("")
         assert KEY not in lab.log.read_text(encoding="utf-8")
         page.close()
