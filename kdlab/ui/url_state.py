@@ -139,6 +139,11 @@ def literal(text: str) -> str:
     return f"{fence}{room}{text or ' '}{room}{fence}"
 
 
+def as_it_is(text: str) -> str:
+    """Words of a stranger as Markdown in which every sign stands for itself, set as the words around them."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+
+
 def _memory(key: str) -> str:
     return f"url-{key}"
 

@@ -125,6 +125,17 @@ def test_ink_follows_the_theme_in_the_same_node(browser_page: Page):
     assert bars.evaluate("node => node.mark") == "the same"
 
 
+def test_a_launching_button_that_is_off_can_still_be_read(browser_page: Page):
+    browser_page.goto("/teachers")
+    off = browser_page.get_by_role("button", name="Ask", exact=True)
+    expect(off).to_be_disabled()
+    for scheme, ground in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(13, 16, 20)")):
+        browser_page.emulate_media(color_scheme=scheme)
+        ink = "node => getComputedStyle(node.querySelector('p')).color"
+        expect(off).to_be_visible()
+        assert off.evaluate(ink) != ground
+
+
 def test_nothing_is_fetched_from_another_server(browser_page: Page):
     asked: set[str] = set()
     browser_page.on("request", lambda request: asked.add(request.url))

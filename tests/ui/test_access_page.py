@@ -136,6 +136,7 @@ def test_the_page_teaches_with_no_click() -> None:
     assert "Scoreboard" in headings
     words = " ".join(block.value for block in app.markdown)
     assert "A run recorded on" in words
+    assert "these settings" not in words  # the controls beside it may say others
     assert all(claim.question in words for claim in CLAIMS)
 
 

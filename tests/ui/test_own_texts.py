@@ -29,7 +29,7 @@ from kdlab.runs.recipes import three_arms
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.store import Run, Store
 from kdlab.ui.run.own import texts_hidden_because
-from kdlab.ui.teachers.own_texts import literal_line
+from kdlab.ui.url_state import as_it_is
 
 MAIN = Path(__file__).parents[2] / "kdlab" / "main.py"
 TEXTS = [(f"a fine word {i}", "good") for i in range(30)] + [(f"an awful thing {i}", "bad") for i in range(30)]
@@ -112,7 +112,7 @@ def test_a_bad_file_is_told_with_what_to_do_and_nothing_is_kept() -> None:
 
 
 def test_markup_of_a_file_stands_for_itself() -> None:
-    assert literal_line("![x](http://y) <b> $a$ :red[b]") == r"\!\[x\]\(http\://y\) \<b\> \$a\$ \:red\[b\]"
+    assert as_it_is("![x](http://y) <b> $a$ :red[b]") == r"\!\[x\]\(http\:\/\/y\) \<b\> \$a\$ \:red\[b\]"
 
 
 def test_a_source_that_may_not_be_read_is_refused_where_it_was_typed() -> None:

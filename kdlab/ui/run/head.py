@@ -50,7 +50,7 @@ def _state(shown: Shown) -> str:
     ended = time.gmtime(shown.run.ended or 0)
     return (
         f"**A run recorded on {ended.tm_mday} {time.strftime('%B %Y', ended)}**, with "
-        f"{'the default' if 'default settings' in run_title(shown.run) else 'these'} settings. Launch for yours."
+        f"{'the default settings' if 'default settings' in run_title(shown.run) else 'the settings that its name tells'}. Launch for yours."
     )
 
 

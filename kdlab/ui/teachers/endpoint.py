@@ -15,8 +15,8 @@ from kdlab.models.endpoint import Endpoint, EndpointError, allowed_hosts
 from kdlab.models.multiple_choice import LETTERS
 from kdlab.server.identity import visitor_id
 from kdlab.ui.teachers.endpoint_answers import watch
-from kdlab.ui.teachers.endpoint_words import as_it_is, estimate_words
-from kdlab.ui.url_state import place_of, publish, url_choice
+from kdlab.ui.teachers.endpoint_words import estimate_words
+from kdlab.ui.url_state import as_it_is, place_of, publish, url_choice
 from kdlab.ui.widgets.live_slider import live_slider
 
 _KEY = "endpoint-key"
@@ -163,10 +163,10 @@ def _teacher(endpoint: Endpoint | None, data: str) -> ApiTeacher | None:
     )
     prompts, answers = st.columns(2)
     paid = [
-        place.number_input(title, min_value=0.0, value=None, key=key, placeholder="per million", persist_state="session")
+        place.number_input(title, min_value=0.0, value=None, key=key, persist_state="session")
         for place, title, key in (
-            (prompts, "Price of prompt tokens", "endpoint-price-prompts"),
-            (answers, "Price of answer tokens", "endpoint-price-answers"),
+            (prompts, "Price of a million prompt tokens", "endpoint-price-prompts"),
+            (answers, "Price of a million answer tokens", "endpoint-price-answers"),
         )
     ]
     if endpoint is None:
@@ -188,7 +188,7 @@ def _estimate(teacher: ApiTeacher, texts: list[str]) -> None:
     try:
         st.markdown(estimate_words(teacher.estimate(texts), teacher.budget))
     except EndpointError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(as_it_is(str(error)), icon=":material/error:")
 
 
 def _commands(data: str, teacher: ApiTeacher | None, rows: list[int], texts: list[str]) -> None:
@@ -212,6 +212,6 @@ def _commands(data: str, teacher: ApiTeacher | None, rows: list[int], texts: lis
     try:
         begin(visitor_id(), Asking(teacher, data, rows if ask else (), texts if ask else ()))
     except EndpointError as error:
-        st.warning(str(error), icon=":material/pending:")
+        st.warning(as_it_is(str(error)), icon=":material/pending:")
         return
     st.rerun()

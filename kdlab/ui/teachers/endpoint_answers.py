@@ -12,12 +12,12 @@ from kdlab.ui.teachers.endpoint_charts import answer_counts, answers_figure, mas
 from kdlab.ui.teachers.endpoint_words import (
     agreement_words,
     answers_csv,
-    as_it_is,
     captured,
     mass_words,
     progress_words,
     rung_words,
 )
+from kdlab.ui.url_state import as_it_is
 from kdlab.ui.widgets.announcer import announce
 from kdlab.ui.widgets.live_plot import live_plot
 

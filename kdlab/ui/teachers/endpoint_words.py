@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -103,8 +102,3 @@ def answers_csv(texts: Sequence[str], classes: Sequence[str], answers: dict[int,
             p = answer.option_probabilities
             writer.writerow([texts[place], classes[answer.label], "" if p is None else f"{p[answer.label]:.6g}"])
     return table.getvalue()
-
-
-def as_it_is(text: str) -> str:
-    """Words of a stranger's server as Markdown in which every sign stands for itself."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)

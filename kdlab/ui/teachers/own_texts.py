@@ -21,7 +21,7 @@ from kdlab.models.classifier_sources import PLACE, folders_on_offer, hub_allowed
 from kdlab.server.identity import visitor_id
 from kdlab.ui.look.numbers import share
 from kdlab.ui.run.own import own_sets, teachers_on_offer
-from kdlab.ui.url_state import literal, shortened
+from kdlab.ui.url_state import as_it_is, literal, shortened
 
 _READ = "own-texts-read"
 _FAULT = "own-teacher-fault"
@@ -69,7 +69,7 @@ def _upload() -> None:
         with st.spinner("Reading the texts"):
             read = st.session_state[_READ] = _taken(given.file_id, given.name, given.getvalue())
     if read.fault:
-        st.error(literal_line(read.fault), icon=":material/upload_file:")
+        st.error(as_it_is(read.fault), icon=":material/upload_file:")
     elif read.notes:
         st.info(" ".join(read.notes), icon=":material/upload_file:")
 
@@ -83,15 +83,10 @@ def _taken(file_id: str, file: str, raw: bytes) -> _Read:
     return _Read(file_id, notes=table.notes)
 
 
-def literal_line(words: str) -> str:
-    """A sentence that quotes what a visitor's file says, as Markdown in which every sign stands for itself."""
-    return "".join(f"\\{sign}" if sign in r"\`*_{}[]()<>#+!|~$:" else sign for sign in words)
-
-
 def _card(name: str, file: str) -> None:
     data = get_dataset(name)
     left, right = st.columns([5, 1], vertical_alignment="top")
-    left.subheader(f"{literal(shortened(file, 60))}", anchor=False)
+    left.subheader(literal(shortened(file, 60)), anchor=False)
     right.button(
         "Take away",
         key=f"away-{name}",
@@ -103,8 +98,8 @@ def _card(name: str, file: str) -> None:
     )
     own = visitor_sets.find(name)
     cut = f" {own.cut:.0%} of the texts go on after the {WINDOW} word pieces that students read." if own and own.cut else ""
-    classes = ", ".join(data.classes)
-    st.markdown(f"{len(data.classes)} classes: {literal_line(classes)}.\n\n{data_words(data)}{cut}")
+    classes = ", ".join(map(as_it_is, data.classes))
+    st.markdown(f"{len(data.classes)} classes: {classes}.\n\n{data_words(data)}{cut}")
     _teachers_of(name)
     _teacher_for(name)
 
@@ -127,7 +122,7 @@ def _teachers_of(name: str) -> None:
             continue
         card = teacher_card(entry.name)
         st.markdown(
-            f"Teacher: **{literal_line(entry.title)}**, {card['parameters']:,} parameters, right on "
+            f"Teacher: **{as_it_is(entry.title)}**, {card['parameters']:,} parameters, right on "
             f"{share(card['test_accuracy'])} of {card['test_size']:,} test texts.",
             help=teacher_words(entry.name),
         )
@@ -150,7 +145,7 @@ def _teacher_for(name: str) -> None:
         st.markdown(f"**It has no teacher yet.** {_how_to_get_one()}")
     refused = asked if asked and asked.state == "refused" and asked.dataset == name else None
     if fault := st.session_state.pop(_FAULT, None) or (refused and refused.words):
-        st.error(literal_line(fault), icon=":material/block:")
+        st.error(as_it_is(fault), icon=":material/block:")
     with st.form(f"teacher-of-{name}", border=False):
         source = st.text_input(
             "Another classifier" if taught else "A classifier",
