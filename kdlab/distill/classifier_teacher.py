@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,10 +20,9 @@ from kdlab.data.registry import Dataset, get_dataset
 from kdlab.distill.access import Access
 from kdlab.distill.asking import Asking
 from kdlab.distill.teacher_signal import TeacherSignal
-from kdlab.models.added_teachers import folder_of, give_to, name_of
+from kdlab.models.added_teachers import folder_of, give_to, keep, name_of
 from kdlab.models.classifier_folder import SAVE_AGAIN, Classifier, ClassifierError, inspect_folder
 from kdlab.models.classifier_sources import fetch
-from kdlab.models.kept_files import write_arrays, write_whole
 from kdlab.models.machine import memory
 from kdlab.models.profile import profile
 
@@ -73,7 +71,7 @@ def make_teacher(asked: Asking, mark: str, say: Callable[[Asking], None]) -> str
                 f"It is right on none of the {dataset.test_size:,} test texts. Are its labels in the order in which it was "
                 "trained on them, and the file's texts of its kind?"
             )
-        _keep(name, dataset, found, logits, _card(asked, origin, dataset, found, network, logits))
+        keep(name, _card(asked, origin, dataset, found, network, logits), logits, fingerprint, found.sha256)
     give_to(name, mark)
     return name
 
@@ -163,23 +161,9 @@ def _card(
         "how": f"{found.architecture} from {origin}; it reads the first {network.longest} tokens of a text, with its own tokenizer.",
         "data": f"what, the lab does not know; it came from {origin}.",
         "parameters": found.parameters,
-        "weights_sha256": found.sha256,
         **{f"{split}_accuracy": round(share, 4) for split, share in right.items()},
         "test_size": dataset.test_size,
         "calibration_error": round(expected_calibration_error(softmax(logits["test"]), arrays.y_test), 4),
         "soft_target_entropy": round(float(entropy(softmax(logits["train"])).mean()), 4),
         "profile": vars(profile(network, network.encode([usual])["input_ids"])),
     }
-
-
-def _keep(
-    name: str, dataset: Dataset, found: Classifier, logits: dict[str, np.ndarray], card: dict[str, Any]
-) -> None:
-    folder = folder_of(name)
-    write_arrays(
-        folder / f"{name}.logits.npz",
-        **logits,
-        dataset_fingerprint=np.array(dataset.fingerprint()),
-        weights_sha256=np.array(found.sha256),
-    )
-    write_whole(folder / f"{name}.json", json.dumps(card | {"name": name}).encode())  # last: with its card it is there

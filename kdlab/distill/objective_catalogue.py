@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 from pydantic import BaseModel, ConfigDict, Field
 
 from kdlab.distill.access import Access, Rung
+from kdlab.models.added_teachers import Shows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +46,7 @@ class Objective(BaseModel):
     paper: ClassVar[str]
     needs: ClassVar[Rung]  # what the teacher must reveal
 
+    needs_scale: ClassVar[bool] = False  # whether log-probabilities, which lack what all logits share, are too little
     uses_labels: ClassVar[bool] = False
     softens: ClassVar[bool] = False  # whether the temperature does anything
     is_soft_targets: ClassVar[bool] = False  # whether it is what the lesson means by soft targets
@@ -62,6 +64,15 @@ class Objective(BaseModel):
     @property
     def constant_because(self) -> str | None:
         """Why its loss is the same for every student at these settings, in a sentence; None where it is not."""
+        return None
+
+    @classmethod
+    def hidden_because(cls, shows: Shows) -> str | None:
+        """Why a teacher that shows no more than this of its answers does not let it be learned, in a sentence; None where it does."""
+        if shows == "label" and cls.needs not in ("nothing", "label"):
+            return f"{cls.title} learns from probabilities, and this teacher shows none: it names a class."
+        if shows == "probabilities" and cls.needs_scale:
+            return f"{cls.title} learns from the logits themselves, and this teacher shows probabilities alone."
         return None
 
     def loss(self, given: Given) -> Tensor:
@@ -210,6 +221,7 @@ class LogitMSE(Objective):
     formula = r"\frac{1}{K} \sum_k (z_s - z_t)^2"
     paper = "Ba and Caruana 2014, arXiv 1312.6184"
     needs = "logits"
+    needs_scale = True
 
     def loss(self, given: Given) -> Tensor:
         from kdlab.distill.objectives import logit_mse_loss

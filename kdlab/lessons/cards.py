@@ -23,7 +23,9 @@ def teacher_words(teacher: str) -> str:
     dataset = get_dataset(card["dataset"])
     most = math.log2(len(dataset.classes))
     sure = (
-        f"Its confidence and its accuracy on the test set stand {100 * card['calibration_error']:.1f} points apart: the "
+        "It shows no probabilities: how sure it is, nobody is told."
+        if "calibration_error" not in card
+        else f"Its confidence and its accuracy on the test set stand {100 * card['calibration_error']:.1f} points apart: the "
         "expected calibration error in 15 bins (Guo et al. 2017, arXiv 1706.04599). At T = 1 its soft targets for the "
         f"students' examples hold {card['soft_target_entropy']:.2g} bits of doubt on average, of {most:.2f} at most."
     )

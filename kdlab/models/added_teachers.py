@@ -5,18 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from kdlab.data.home import HomeError, home
+from kdlab.models.kept_files import write_arrays, write_whole
 
-_NAME = re.compile(r"hub-[0-9a-f]{16}")
+_NAME = re.compile(r"(hub|api)-[0-9a-f]{16}")  # a classifier of transformers; a model behind an API
+
+
+Shows = Literal["everything", "probabilities", "label"]
+"""What a teacher shows of its answers: a model behind an API keeps its logits, perhaps all its doubts, to itself."""
 
 
 @dataclass(frozen=True)
 class AddedTeacher:
-    """A classifier that has answered for a data set once."""
+    """A classifier, or a model behind an API, that has answered for a data set once."""
 
     name: str
     title: str
@@ -24,9 +32,9 @@ class AddedTeacher:
     what: str
 
 
-def name_of(weights_sha256: str, fingerprint: str) -> str:
-    """The name of this classifier as a teacher of these data."""
-    return f"hub-{hashlib.sha256(f'{weights_sha256} {fingerprint}'.encode()).hexdigest()[:16]}"
+def name_of(weights_sha256: str, fingerprint: str, kind: Literal["hub", "api"] = "hub") -> str:
+    """The name of this classifier, or of these answers, as a teacher of these data."""
+    return f"{kind}-{hashlib.sha256(f'{weights_sha256} {fingerprint}'.encode()).hexdigest()[:16]}"
 
 
 def is_added(name: str) -> bool:
@@ -53,10 +61,25 @@ def find_added(name: str) -> AddedTeacher | None:
 def added_for(dataset: str) -> list[AddedTeacher]:
     """The teachers that visitors added for a data set. None where there is no home folder."""
     try:
-        found = [find_added(path.name) for path in sorted((home() / "teachers").glob("hub-*"))]
+        found = [find_added(path.name) for path in sorted((home() / "teachers").glob("*-*"))]
     except HomeError:
         return []
     return [teacher for teacher in found if teacher and teacher.dataset == dataset]
+
+
+def keep(
+    name: str, card: Mapping[str, Any], logits: Mapping[str, np.ndarray], fingerprint: str, weights_sha256: str
+) -> None:
+    """Writes its card and its logits on each split of its data, (N, K) float32."""
+    folder = folder_of(name)
+    write_arrays(
+        folder / f"{name}.logits.npz",
+        **logits,
+        dataset_fingerprint=np.array(fingerprint),
+        weights_sha256=np.array(weights_sha256),
+    )
+    about = {**card, "name": name, "weights_sha256": weights_sha256}
+    write_whole(folder / f"{name}.json", json.dumps(about).encode())  # last: with its card it is there
 
 
 def give_to(name: str, mark: str) -> None:

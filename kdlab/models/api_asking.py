@@ -15,12 +15,13 @@ class Asking:
     """A probe, or one round of questions where there are texts; it goes on whether or not somebody looks.
 
     ``dataset`` and ``rows`` say which texts of which data set. The teacher, and with it the key, is let go when it ends.
+    ``taught``: the lab's name of the teacher that its answers became, if they did.
     """
 
     def __init__(self, teacher: ApiTeacher, dataset: str, rows: Sequence[int], texts: Sequence[str]) -> None:
         self.model, self.host = teacher.endpoint.model, teacher.endpoint.host
         self.dataset, self.rows, self.texts = dataset, tuple(rows), tuple(texts)
-        self.paused, self.fault = False, ""
+        self.paused, self.fault, self.taught = False, "", ""
         self.probed: Probed | None = teacher.probed
         self._teacher: ApiTeacher | None = teacher
         self._stopping = False

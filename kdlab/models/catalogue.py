@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from kdlab.data.registry import Kind, get_dataset
-from kdlab.models.added_teachers import added_for, find_added, folder_of, is_added
+from kdlab.models.added_teachers import Shows, added_for, find_added, folder_of, is_added
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -188,6 +188,11 @@ def teacher_card(name: str) -> dict[str, Any]:
     Raises ValueError for an unknown teacher or one whose card is missing.
     """
     return json.loads(_card(name))
+
+
+def shown_by(teacher: str) -> Shows:
+    """What of its answers a teacher shows; its logits, where those are of any use, with the rest. Errors as `teacher_card`."""
+    return teacher_card(teacher).get("shows", "everything") if is_added(teacher) else "everything"
 
 
 @cache

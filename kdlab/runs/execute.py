@@ -165,10 +165,10 @@ def profiles(spec: RunSpec, device: torch.device) -> dict[str, dict[str, float]]
     example = torch.from_numpy(get_dataset(spec.dataset).load().x_test[:1].copy())
     networks = {"student": (spec.student, lambda: build_student(spec.student, spec.dataset))}
     measured: dict[str, dict[str, float]] = {}
-    if is_added(spec.teacher):  # its network is not here; it was measured when it answered
-        measured["teacher"] = teacher_card(spec.teacher)["profile"]
-    else:
+    if not is_added(spec.teacher):
         networks["teacher"] = (weights_sha256(spec.teacher), lambda: build_teacher(spec.teacher))
+    elif cost_of_an_answer := teacher_card(spec.teacher).get("profile"):  # measured when it answered; behind an API it cannot be
+        measured["teacher"] = cost_of_an_answer
 
     def cost(name: str, build: Callable[[], nn.Module]) -> Profile:
         about = {"network": name, "dataset": spec.dataset, **speed_depends_on(device)}

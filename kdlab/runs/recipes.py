@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from kdlab.distill.arms import Arm
 from kdlab.distill.objective_catalogue import AnyObjective, ForwardKL, HardLabels
+from kdlab.models.catalogue import shown_by
 from kdlab.runs.contrasts import Contrast
 from kdlab.runs.spec import MadeBy, RunSpec, Setting, control
 
@@ -59,7 +60,8 @@ class Recipe(Setting):
 class ThreeArms(Recipe):
     """Labels only, the teacher's answers, the objective: no curve without its control.
 
-    The middle arm tells what softness adds from what more labelled data adds. Raises pydantic's ValidationError;
+    The middle arm tells what softness adds from what more labelled data adds. A teacher that names classes and nothing else
+    leaves no third arm. Raises pydantic's ValidationError;
     `kdlab.runs.spec.explain` puts it in words.
     """
 
@@ -86,8 +88,9 @@ class ThreeArms(Recipe):
 
     def _arms(self) -> tuple[Arm, ...]:
         softness = self.objective.is_soft_targets
+        answers_alone = shown_by(self.teacher) == "label"
         named = {"label": "Soft targets", "said": "soft targets", "student": "soft-targets student"}
-        return (
+        arms = (
             Arm(
                 key="labels_only",
                 label="Labels only",
@@ -115,11 +118,21 @@ class ThreeArms(Recipe):
                 control="labels_only",
             ),
         )
+        return arms[:2] if answers_alone else arms
 
     def _contrasts(self, arms: tuple[Arm, ...]) -> tuple[Contrast, ...]:
         softness = self.objective.is_soft_targets
         taught, on_top = ("Soft targets", "Softness") if softness else (self.objective.title, self.objective.title)
         where = "unlabelled data" if self.transfer else "the labelled data"
+        answers = Contrast(
+            key="answers",
+            minuend="hard_labels",
+            subtrahend="labels_only",
+            words=f"The teacher's answers on {where}",
+            label="Teacher's answers",
+        )
+        if len(arms) == 2:
+            return (answers,)
         return (
             Contrast(
                 key="total",
@@ -129,13 +142,7 @@ class ThreeArms(Recipe):
                 label=taught,
                 parts=("answers", "softness"),
             ),
-            Contrast(
-                key="answers",
-                minuend="hard_labels",
-                subtrahend="labels_only",
-                words=f"The teacher's answers on {where}",
-                label="Teacher's answers",
-            ),
+            answers,
             Contrast(
                 key="softness",
                 minuend="soft_targets",

@@ -19,7 +19,7 @@ from kdlab.distill.copy_layers import CopyLayers
 from kdlab.distill.metrics import metrics_of
 from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.distill.white_box_catalogue import WhiteBox
-from kdlab.models.catalogue import STUDENTS, find_teacher, students_for, teachers_for
+from kdlab.models.catalogue import STUDENTS, find_teacher, shown_by, students_for, teachers_for
 from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
 from kdlab.models.sizes import known_pieces
 from kdlab.runs.contrasts import Contrast
@@ -219,7 +219,10 @@ class RunSpec(Setting):
             raise ValueError(f"this run compares with {unknown[0]!r}, which is none of its arms")
         if unknown := [part for c in self.contrasts for part in c.parts if part not in named]:
             raise ValueError(f"a contrast of this run has the part {unknown[0]!r}, which is none of its contrasts")
+        shows = shown_by(self.teacher)
         for arm in self.arms:
+            if arm.objective and (hidden := arm.objective.hidden_because(shows)):
+                raise ValueError(f"{arm.in_a_sentence}: {hidden}")
             for asked in (*arm.insides, arm.copy_layers):
                 if asked is not None and (unfit := self.unfit_because(asked)):
                     raise ValueError(f"{arm.in_a_sentence}: {unfit}")

@@ -14,7 +14,8 @@ from kdlab.data.registry import get_dataset
 from kdlab.distill.objective_catalogue import OBJECTIVES, Objective
 from kdlab.lessons.cards import data_words, teacher_words
 from kdlab.lessons.presets import PRESETS
-from kdlab.models.catalogue import students_for
+from kdlab.models.added_teachers import Shows
+from kdlab.models.catalogue import shown_by, students_for
 from kdlab.runs.recipes import Recipe, ThreeArms
 from kdlab.runs.spec import Setting
 from kdlab.ui.look.folded import folded
@@ -104,10 +105,11 @@ def switch(info: FieldInfo, key: str) -> bool:
     return chosen
 
 
-def objective_controls() -> dict[str, Any]:
-    """The objective and its own settings, made from what it declares."""
+def objective_controls(shows: Shows) -> dict[str, Any]:
+    """The objective and its own settings, made from what it declares. shows: what the teacher does of its answers."""
     # The teacher's answers are an arm of every run, and what needs no teacher is no distillation.
-    offered = {name: cls for name, cls in OBJECTIVES.items() if cls.needs in ("logits", "top_k")} | {
+    learned = {name: cls for name, cls in OBJECTIVES.items() if cls.needs in ("logits", "top_k")}
+    offered = {name: cls for name, cls in learned.items() if not cls.hidden_because(shows)} | {
         "label_smoothing": OBJECTIVES["label_smoothing"]
     }
     name = spec_choice("objective", {name: cls.title for name, cls in offered.items()})
@@ -159,7 +161,14 @@ def run_controls(*, steers: bool) -> tuple[dict[str, Any], DeltaGenerator]:
         beside_steering = st.container()
     values["labels"] = spec_slider("labels", min_value=len(data.classes), max_value=data.train_size)
     values["transfer"] = spec_slider("transfer", max_value=data.train_size - values["labels"])
-    with folded("Objective", key="objective-settings", opened_by=("objective",)):
-        values["objective"] = objective_controls()
+    shows = shown_by(values["teacher"])
+    if shows == "label":
+        st.caption(
+            ":material/lock: This teacher names a class and shows no probabilities: there are no soft targets to learn from, and the "
+            "temperature does nothing. Two arms race."
+        )
+    else:
+        with folded("Objective", key="objective-settings", opened_by=("objective",)):
+            values["objective"] = objective_controls(shows)
     values |= training_controls()
     return values, beside_steering

@@ -104,6 +104,14 @@ def _price(run: Run, found: Comparison) -> None:
     result: dict[str, Any] = run.result or {}
     when = "Measured when the run was recorded," if run.owner == OWNER else "Measured here once,"
     profiles = result["profiles"]
+    if "teacher" not in profiles:
+        student = profiles["student"]
+        st.markdown(
+            f"What its teacher costs to run, its provider knows: behind an API nothing of that is seen. {when} on "
+            f"{result['device']['name']}: a student has {student['parameters']:,.0f} parameters and answers "
+            f"{student['throughput']:,.0f} examples a second in batches of 256."
+        )
+        return
     live_plot(
         result_charts.costs(profiles),
         key="costs",

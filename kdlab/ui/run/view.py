@@ -21,6 +21,7 @@ from kdlab.ui.run.source import Shown, on_show
 from kdlab.ui.run.steering import drifted
 from kdlab.ui.run.titles import run_title
 from kdlab.ui.run.words import budget_words, course, means_words, news, progress_words
+from kdlab.ui.url_state import as_it_is
 from kdlab.ui.widgets.announcer import announce
 from kdlab.ui.widgets.live_plot import live_plot
 
@@ -135,7 +136,7 @@ def _fidelity(shown: Shown) -> None:
                 plays=shown.replayed,
             )
     st.caption(
-        f"{get_teacher(run.spec.teacher).title} on the {get_dataset(run.spec.dataset).test_size:,} test examples: "
+        f"{as_it_is(get_teacher(run.spec.teacher).title)} on the {get_dataset(run.spec.dataset).test_size:,} test examples: "
         "how often the students answer as it does, and how far their probabilities are from its own (T = 1)."
     )
 

@@ -6,8 +6,12 @@ import streamlit as st
 
 from kdlab.data.registry import find_dataset
 from kdlab.data.visitor_sets import TextsGoneError
+from kdlab.data.word_pieces import ModelMissing
 from kdlab.models.api_asking import Asking
-from kdlab.models.catalogue import TEACHERS, teacher_logits
+from kdlab.models.api_taught import TooFewAnswersError, make_teacher
+from kdlab.models.catalogue import TEACHERS, teacher_card, teacher_logits
+from kdlab.server.identity import visitor_id
+from kdlab.ui.look.numbers import share
 from kdlab.ui.teachers.endpoint_charts import answer_counts, answers_figure, mass_figure
 from kdlab.ui.teachers.endpoint_words import (
     agreement_words,
@@ -17,6 +21,7 @@ from kdlab.ui.teachers.endpoint_words import (
     progress_words,
     rung_words,
 )
+from kdlab.ui.teachers.way_to_distill import way_to_distill
 from kdlab.ui.url_state import as_it_is
 from kdlab.ui.widgets.announcer import announce
 from kdlab.ui.widgets.live_plot import live_plot
@@ -135,7 +140,34 @@ def _download(asking: Asking) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
-    st.caption(
-        "Columns: text, label, probability; texts without a class are left out. Uploaded under *Your own texts and teacher* it "
-        "is a data set whose labels are this teacher's: what learns from labels only there learns from a black box."
+    st.caption("Columns: text, label, probability; texts without a class are left out.")
+    _as_a_teacher(asking)
+
+
+def _as_a_teacher(asking: Asking) -> None:
+    """The answers become a teacher, once; then the way to Distill."""
+    place = st.container()
+    if not asking.taught:
+        place.markdown(
+            "**Learn from it**: the texts that it answered become a data set of yours, with the labels that are known, and its "
+            "answers the teacher. Texts without a class are left out."
+        )
+        if not place.button("Make it a teacher", icon=":material/school:"):
+            return
+        try:
+            with place, st.spinner("Sorting texts and answers"):
+                asking.taught = make_teacher(asking, visitor_id())
+        except (TooFewAnswersError, TextsGoneError, ModelMissing) as fault:
+            place.warning(as_it_is(str(fault)), icon=":material/playlist_add:")
+            return
+        except OSError as error:
+            place.error(f"It cannot be kept: {as_it_is(str(error))}", icon=":material/folder_off:")
+            return
+        st.rerun()  # the card of the new data set stands above
+    card = teacher_card(asking.taught)
+    place.markdown(
+        f"**{as_it_is(card['title'])}** is a teacher now: right on {share(card['test_accuracy'])} of {card['test_size']:,} test "
+        f"texts. Its card stands under *Your own texts and teacher*."
     )
+    with place:
+        way_to_distill(card["dataset"], card["name"])
