@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from kdlab.data.registry import Dataset, get_dataset
 from kdlab.models.added_teachers import is_added
@@ -15,6 +17,11 @@ def data_words(dataset: Dataset) -> str:
         f"{dataset.train_size:,} examples to train on, {dataset.validation_size:,} to choose settings by, "
         f"{dataset.test_size:,} for the verdict alone."
     )
+
+
+def size_words(card: Mapping[str, Any]) -> str:
+    """How large a teacher is, of its card."""
+    return f"{card['parameters']:,} parameters" if "parameters" in card else "behind an API"
 
 
 def teacher_words(teacher: str) -> str:

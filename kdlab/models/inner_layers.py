@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kdlab.data import word_pieces
 from kdlab.data.registry import get_dataset
+from kdlab.models.added_teachers import is_added
 from kdlab.models.catalogue import get_student, get_teacher
 from kdlab.models.sizes import HEAD
 
@@ -79,6 +80,11 @@ def layers_of_student(name: str, dataset_name: str) -> tuple[Layer, ...]:
 
 def closed_because(teacher: str) -> str | None:
     """Why nobody can look into a teacher on this machine, in a sentence with the command that opens it; None where one can."""
+    if is_added(teacher):
+        return (
+            "This teacher answered once, read the texts with a tokenizer of its own, and is not kept here: its places are not the "
+            "student's, so nothing inside can be compared."
+        )
     if teacher == "glosses" and not word_pieces.model_installed():
         return word_pieces.MISSING
     return None

@@ -167,8 +167,8 @@ def profiles(spec: RunSpec, device: torch.device) -> dict[str, dict[str, float]]
     measured: dict[str, dict[str, float]] = {}
     if not is_added(spec.teacher):
         networks["teacher"] = (weights_sha256(spec.teacher), lambda: build_teacher(spec.teacher))
-    elif cost_of_an_answer := teacher_card(spec.teacher).get("profile"):  # measured when it answered; behind an API it cannot be
-        measured["teacher"] = cost_of_an_answer
+    else:  # its network is not here: it was measured when it answered, and behind an API never
+        measured["teacher"] = teacher_card(spec.teacher).get("profile", {})
 
     def cost(name: str, build: Callable[[], nn.Module]) -> Profile:
         about = {"network": name, "dataset": spec.dataset, **speed_depends_on(device)}

@@ -28,7 +28,7 @@ def rung_costs(spec: RunSpec, trainer: Trainer) -> dict[str, dict[str, float]]:
     """By an arm's key.
 
     ``bytes``: what the teacher sends for an example. ``teacher_seconds``: what that takes it, for an example, on the
-    CPU. ``student_seconds``: a step of one such student alone. ``extra_parameters``: what it learns beside itself.
+    CPU; 0 behind an API, whose time is its provider's. ``student_seconds``: a step of one such student alone. ``extra_parameters``: what it learns beside itself.
     Times are the fastest of several: other work on the machine can only slow one down.
     """
     teacher_seconds = _teacher_seconds(spec)
@@ -53,8 +53,9 @@ def _question(arm: Arm) -> str:
 
 def _teacher_seconds(spec: RunSpec) -> dict[str, float]:
     """For an example. A hidden layer is there once there is an answer: it costs no more."""
-    if is_added(spec.teacher):  # its network is not here; it was measured when it answered
-        return {"nothing": 0.0, "answer": 1 / teacher_card(spec.teacher)["profile"]["throughput"]}
+    if is_added(spec.teacher):  # its network is not here: it was measured when it answered, and behind an API never
+        measured = teacher_card(spec.teacher).get("profile")
+        return {"nothing": 0.0, "answer": 1 / measured["throughput"] if measured else 0.0}
     network = build_teacher(spec.teacher).eval()  # its time does not depend on its weights, which may not be here
     data = get_dataset(spec.dataset)
     x = torch.from_numpy(data.load().x_test[: _EXAMPLES[data.kind]].copy())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,10 +46,16 @@ def test_from_a_file_to_a_verdict_that_another_visitor_reads_without_the_texts(
     expect(page.locator(".st-key-run-head")).to_contain_text("Done")
     page.get_by_role("tab", name="Where they differ").click()
     page.get_by_text("Two students, each by the answer").wait_for()
+    done = page.url
+    (own,) = re.findall(r"dataset=(own-\w+)", done)
+    page.goto(f"/soft-targets?data={own}")
+    page.get_by_text("Teacher: tiny").wait_for()
+    expect(page.get_by_role("img", name="Dark knowledge")).to_be_attached()
+    expect(page.get_by_test_id("stException")).to_have_count(0)
 
     context = browser.new_context(base_url=app_server.url)
     other = context.new_page()
-    other.goto(page.url)
+    other.goto(done)
     expect(other.locator(".st-key-run-head")).to_contain_text("Done")
     other.get_by_role("tab", name="Where they differ").click()
     other.get_by_text("to who brought them, and to nobody else").wait_for()

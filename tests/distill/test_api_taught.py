@@ -101,7 +101,7 @@ def trained(name: str, **settings: object) -> Run:
 def test_a_run_learns_from_its_probabilities(tmp_path: Path):
     run = trained(make_teacher(asked(tmp_path, WITH_PROBABILITIES), "ann"))
     assert [arm["key"] for arm in run.result["arms"]] == ["labels_only", "hard_labels", "soft_targets"]  # type: ignore[index]
-    assert set(run.result["profiles"]) == {"student"}  # type: ignore[index]
+    assert run.result["profiles"]["teacher"] == {}  # type: ignore[index]
     assert all(np.isfinite(arm["kl"]).all() for arm in run.result["arms"])  # type: ignore[index]
 
 
@@ -142,7 +142,7 @@ def test_texts_without_a_class_are_left_out_and_too_few_answers_are_told(tmp_pat
 
 
 def test_the_teacher_is_offered_to_who_asked_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from kdlab.ui.run import own
+    from kdlab.ui import own
 
     name = make_teacher(asked(tmp_path, LABELS_ALONE), "ann")
     dataset = teacher_card(name)["dataset"]

@@ -24,11 +24,12 @@ from kdlab.models.added_teachers import folder_of, give_to, name_of, visitor_mar
 from kdlab.models.kept_files import write_arrays, write_whole
 from kdlab.models.profile import Profile
 from kdlab.runs import artifacts
+from kdlab.runs.execute import execute
 from kdlab.runs.pretrained_folder import pretrained_zip
 from kdlab.runs.recipes import three_arms
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.store import Run, Store
-from kdlab.ui.run.own import texts_hidden_because
+from kdlab.ui.own import texts_hidden_because
 from kdlab.ui.url_state import as_it_is
 
 MAIN = Path(__file__).parents[2] / "kdlab" / "main.py"
@@ -153,12 +154,47 @@ def test_another_visitor_sees_none_of_it() -> None:
     assert "mine.csv" not in words(open_section("bob"))
 
 
-def open_distill(visitor: str, **query: str) -> AppTest:
+def open_page(page: str, visitor: str, **query: str) -> AppTest:
     app = AppTest.from_file(MAIN, default_timeout=60)
     app.session_state["visitor_id"] = visitor
     for key, value in query.items():
         app.query_params[key] = value
-    return app.switch_page("../pages/distill.py").run()
+    return app.switch_page(f"../pages/{page}.py").run()
+
+
+def open_distill(visitor: str, **query: str) -> AppTest:
+    return open_page("distill", visitor, **query)
+
+
+@pytest.mark.parametrize("page", ["loss", "access"])
+def test_own_texts_with_a_teacher_are_asked_about_by_who_brought_them(page: str) -> None:
+    data = own_set()
+    teacher_of(data)
+    app = open_page(page, "ann", data=data)
+    assert not app.exception
+    assert (app.segmented_control(key="data").value, app.session_state["teacher"]) == (data, teacher_of(data))
+    assert "Teacher: **tiny**, 10 parameters" in words(app)
+    assert "not here to be asked about another" in words(app)
+    other = open_page(page, "bob", data=data)
+    assert not other.exception
+    assert other.segmented_control(key="data").value == "fashion"
+
+
+def test_a_ladder_on_own_texts_has_the_rungs_of_the_black_box_and_says_why_no_more() -> None:
+    data = own_set()
+    teacher = teacher_of(data)
+    app = open_page("access", "ann", data=data, labels="6", transfer="20", epochs="2", seeds="2")
+    assert not app.exception
+    assert "is closed. This teacher answered once, read the texts with a tokenizer of its own" in words(app)
+    app.button(key="launch").click().run()
+    (run,) = Store().list_runs()
+    assert (run.spec.dataset, run.spec.teacher) == (data, teacher)
+    assert {arm.access.rung for arm in run.spec.arms} == {"nothing", "label", "top_k", "logits"}
+    claim = Store().begin(run.spec, "ann")
+    assert execute(claim, Store())
+    ended = open_page("access", "ann", data=data, run=claim.run_id)
+    assert not ended.exception
+    assert "What this run shows" in [header.value for header in ended.header]
 
 
 def test_distill_offers_own_texts_with_a_teacher_to_who_brought_them() -> None:
@@ -221,10 +257,10 @@ def test_a_bert_student_leaves_with_a_tokenizer_that_numbers_as_it_learned() -> 
 
 def test_texts_are_shown_to_who_brought_them_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     data = own_set()
-    monkeypatch.setattr("kdlab.ui.run.own.visitor_id", lambda: "bob")
+    monkeypatch.setattr("kdlab.ui.own.visitor_id", lambda: "bob")
     assert "to nobody else" in (texts_hidden_because(data) or "")
     assert texts_hidden_because("glosses") is None
-    monkeypatch.setattr("kdlab.ui.run.own.visitor_id", lambda: "ann")
+    monkeypatch.setattr("kdlab.ui.own.visitor_id", lambda: "ann")
     assert texts_hidden_because(data) is None
     visitor_sets.take_away(data, "ann")
     assert "taken away" in (texts_hidden_because(data) or "")

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
-from kdlab.data.registry import DATASETS
+from kdlab.data.registry import get_dataset
 from kdlab.distill.access import SHARE_OF_MEMORY
 from kdlab.models.catalogue import students_for, teachers_for
 from kdlab.runs.ladder import Ladder
@@ -19,7 +19,7 @@ from kdlab.ui.run.controls import spec_choice, spec_slider, switch, training_con
 
 def ladder_settings(dataset: str, teacher: str | None) -> RunSpec | None:
     """Draws the settings; None where they do not fit together, or this machine."""
-    data = DATASETS[dataset]
+    data = get_dataset(dataset)
     values: dict[str, Any] = {"dataset": dataset, "teacher": teacher or teachers_for(dataset)[0].name}
     values["student"] = spec_choice("student", {s.name: s.title for s in students_for(dataset)}, Ladder)
     values["labels"] = spec_slider("labels", Ladder, min_value=len(data.classes), max_value=data.train_size)

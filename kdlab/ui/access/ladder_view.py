@@ -86,6 +86,8 @@ def ladder_picture(shown: Shown, store: Store | None) -> None:
         )
     if against == BYTES:
         st.caption("Payload of one answer: what is sent, not what is learned from it.")
+    if costs and not run.result["profiles"]["teacher"]:  # type: ignore[index]
+        st.caption("The teacher's own time is its provider's: behind an API only the students' seconds are counted.")
     if costs:
         with folded("What each arm took", key="taken", opened_by=()):
             student = run.result["profiles"]["student"]["parameters"]  # type: ignore[index]

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from kdlab.distill.access import Access
-from kdlab.models.catalogue import teacher_card
+from kdlab.models.catalogue import shown_by, teacher_card
 from kdlab.models.inside_examples import InsideExample, inside_examples
 from kdlab.ui.access.drawings import coloured_text, heat, image
 from kdlab.ui.examples.subjects import Subject
@@ -83,13 +83,16 @@ def rungs(teacher: str | None, inside: InsideExample | None, subject: Subject) -
             size(Access("probabilities").bits_per_query(classes)),
             "Adds the faint ones. Heated, they are the soft targets.",
         ),
-        Rung(
-            "Logits",
-            _bars(names, logits, signed=True),
-            size(Access("logits").bits_per_query(classes)),
-            "Adds one number to the probabilities: their common height, which no softmax shows.",
-        ),
     ]
+    if teacher is None or shown_by(teacher) == "everything":
+        found.append(
+            Rung(
+                "Logits",
+                _bars(names, logits, signed=True),
+                size(Access("logits").bits_per_query(classes)),
+                "Adds one number to the probabilities: their common height, which no softmax shows.",
+            )
+        )
     if teacher is None or inside is None:
         return found
     drawn = _inside_of_text(inside, names, first) if inside.pieces else _inside_of_picture(inside, names, first)

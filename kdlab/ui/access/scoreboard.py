@@ -18,6 +18,7 @@ from kdlab.ui.access.scoreboard_charts import accuracy_kept
 from kdlab.ui.look.numbers import share, size
 from kdlab.ui.run.downloads import student_download
 from kdlab.ui.run.result_charts import multiple
+from kdlab.ui.url_state import as_it_is
 from kdlab.ui.widgets.live_plot import live_plot
 
 
@@ -77,7 +78,7 @@ def sentence(run: Run, found: Comparison) -> str:
     fewer = _multiple(COSTS[0], run.result["profiles"])
     price = f" with {fewer} parameters" if fewer and fewer != "the same" else ""
     return (
-        f"The {best.its_student} keeps most: **{share(kept.mean)}** of {get_teacher(run.spec.teacher).title}'s accuracy"
+        f"The {best.its_student} keeps most: **{share(kept.mean)}** of {as_it_is(get_teacher(run.spec.teacher).title)}'s accuracy"
         f"{ends}{price}. All arms' students have one shape, {STUDENTS[run.spec.student].title}, and cost the same."
     )
 

@@ -11,10 +11,10 @@ import streamlit as st
 
 from kdlab.data import text as characters
 from kdlab.data import word_pieces
-from kdlab.data.registry import DATASETS, get_dataset
-from kdlab.lessons.cards import data_words, teacher_words
+from kdlab.data.registry import get_dataset
+from kdlab.lessons.cards import data_words, size_words, teacher_words
 from kdlab.models.added_teachers import is_added
-from kdlab.models.catalogue import get_teacher, teacher_card, teacher_logits, teachers_for
+from kdlab.models.catalogue import get_teacher, teacher_card, teacher_logits
 from kdlab.server.picture_source import picture
 from kdlab.ui.examples.own_numbers import OwnNumbers, read_numbers
 from kdlab.ui.examples.subjects import (
@@ -28,10 +28,12 @@ from kdlab.ui.examples.subjects import (
     vector_subject,
 )
 from kdlab.ui.examples.words import read_as
+from kdlab.ui.own import examples_on_offer, teachers_with_doubts
 from kdlab.ui.page_frame import freeze_imports
 from kdlab.ui.url_state import (
     adopt,
     arriving,
+    as_it_is,
     forget,
     literal,
     place_of,
@@ -97,7 +99,8 @@ TEXT_FIELDS = {
 
 def choose_teacher() -> str | None:
     """Data, then teacher. None where the visitor wants numbers of their own."""
-    titles = {name: dataset.title for name, dataset in DATASETS.items()} | {OWN: "Own numbers"}
+    offered = examples_on_offer()
+    titles = {name: shortened(title) for name, title in offered.items()} | {OWN: "Own numbers"}
     if arriving("data") and st.query_params.get("data") not in (None, remembered("data") or DEFAULT_DATA):
         for key in _OF_THE_DATA:
             forget(key)
@@ -124,7 +127,7 @@ def choose_teacher() -> str | None:
 
 
 def _teacher_of(data: str, notices: list[str | None]) -> str:
-    fitting = {entry.name: entry for entry in teachers_for(data) if not is_added(entry.name)}
+    fitting = {entry.name: entry for entry in teachers_with_doubts(data)}
     default = next(iter(fitting))
     notices.append(url_choice("teacher", fitting, default))
     if len(fitting) > 1:
@@ -139,7 +142,7 @@ def _teacher_of(data: str, notices: list[str | None]) -> str:
         st.error(str(fault), icon=":material/error:")
         st.stop()
     st.caption(
-        f"Teacher: **{get_teacher(teacher).title}**, {card['parameters']:,} parameters, "
+        f"Teacher: **{as_it_is(get_teacher(teacher).title)}**, {size_words(card)}, "
         f"{card['test_accuracy']:.1%} of {card['test_size']:,} tests right",
         help="\n\n".join(
             filter(
@@ -206,6 +209,10 @@ def choose_subject(teacher: str | None) -> Subject:
 
 
 def _typed_text(teacher: str) -> Subject | None:
+    if is_added(teacher):
+        publish("text", None)
+        st.caption("This teacher answered the texts of your file once and is not here to be asked about another.")
+        return None
     kind = dataset_of(teacher).kind
     if kind == "token" and not word_pieces.model_installed():
         publish("text", None)

@@ -135,7 +135,8 @@ def hesitant(teacher: str) -> int:
     """A right answer that is an honest toss-up: the second class nearly as likely as the first, a third one in sight."""
     ranked = -np.sort(-softmax(teacher_logits(teacher).test), axis=1)
     right = _right(teacher)
-    toss_up = np.where(right, ranked[:, 1] + (ranked[:, 2] >= THIRD_IN_SIGHT), -1)
+    third = ranked[:, 2:3].sum(axis=1)  # of two classes there is none
+    toss_up = np.where(right, ranked[:, 1] + (third >= THIRD_IN_SIGHT), -1)
     # Where no third class is ever in sight, simply the least sure.
     doubt = np.where(right, entropy(ranked), -1)
     return int((toss_up if toss_up.max() > 1 else doubt).argmax())
@@ -147,7 +148,8 @@ def _right(teacher: str) -> np.ndarray:
     arrays = dataset.load()
     right = teacher_logits(teacher).test.argmax(axis=1) == arrays.y_test
     if arrays.text_test:
-        right &= np.array([len(text.split()) in READABLE[dataset.kind] for text in arrays.text_test])
+        readable = right & [len(text.split()) in READABLE[dataset.kind] for text in arrays.text_test]
+        return readable if readable.any() else right
     return right
 
 

@@ -19,7 +19,7 @@ from kdlab.models.catalogue import shown_by, students_for
 from kdlab.runs.recipes import Recipe, ThreeArms
 from kdlab.runs.spec import Setting
 from kdlab.ui.look.folded import folded
-from kdlab.ui.run.own import datasets_on_offer, teachers_on_offer
+from kdlab.ui.own import datasets_on_offer, teachers_on_offer
 from kdlab.ui.run.steering import forget_slider_positions
 from kdlab.ui.url_state import adopt, place_of, publish, url_choice
 from kdlab.ui.widgets.field_slider import field_slider, said_of

@@ -10,7 +10,7 @@ from kdlab.distill.arms import Arm
 from kdlab.runs import artifacts
 from kdlab.runs.pretrained_folder import is_transformers_student, pretrained_zip
 from kdlab.runs.store import Run
-from kdlab.ui.run.own import texts_hidden_because
+from kdlab.ui.own import texts_hidden_because
 
 
 def student_download(run: Run, arm: Arm) -> None:

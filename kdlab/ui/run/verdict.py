@@ -14,9 +14,9 @@ from kdlab.runs.recorded import OWNER
 from kdlab.runs.store import Run
 from kdlab.ui.look.numbers import share
 from kdlab.ui.look.style import arm_role
+from kdlab.ui.own import texts_hidden_because
 from kdlab.ui.run import result_charts
 from kdlab.ui.run.differences import paired_differences
-from kdlab.ui.run.own import texts_hidden_because
 from kdlab.ui.run.verdict_words import accuracies, by_class, contrast_sentence, sampled, sentences
 from kdlab.ui.url_state import literal, shortened
 from kdlab.ui.widgets.live_plot import live_plot
@@ -104,7 +104,7 @@ def _price(run: Run, found: Comparison) -> None:
     result: dict[str, Any] = run.result or {}
     when = "Measured when the run was recorded," if run.owner == OWNER else "Measured here once,"
     profiles = result["profiles"]
-    if "teacher" not in profiles:
+    if not profiles["teacher"]:
         student = profiles["student"]
         st.markdown(
             f"What its teacher costs to run, its provider knows: behind an API nothing of that is seen. {when} on "

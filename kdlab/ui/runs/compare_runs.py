@@ -19,7 +19,7 @@ from kdlab.ui.run.differences import clipped, paired_differences
 from kdlab.ui.run.on_show import page_of
 from kdlab.ui.run.titles import differing_settings, run_title
 from kdlab.ui.runs import charts_compare
-from kdlab.ui.url_state import literal, shortened
+from kdlab.ui.url_state import as_it_is, literal, shortened
 from kdlab.ui.widgets.live_plot import live_plot
 
 PARAMETER = "compare"
@@ -224,5 +224,5 @@ def _curves(store: Store, first: Run, second: Run) -> None:
     )
     st.caption(
         f"A: {charts_compare.RUN_STYLES['A'][2]}; B: {charts_compare.RUN_STYLES['B'][2]}. Bands are the means' 95 % "
-        f"intervals over seeds.{outside} The long dashes are {get_teacher(first.spec.teacher).title}, the teacher."
+        f"intervals over seeds.{outside} The long dashes are {as_it_is(get_teacher(first.spec.teacher).title)}, the teacher."
     )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
@@ -14,14 +12,14 @@ from kdlab.data.labelled_csv import MOST_BYTES, MOST_ROWS, CsvError, read_labell
 from kdlab.data.registry import DATASETS, get_dataset
 from kdlab.data.word_pieces import WINDOW, ModelMissing
 from kdlab.distill.asking import Asking, asking_of, start
-from kdlab.lessons.cards import data_words, teacher_words
+from kdlab.lessons.cards import data_words, size_words, teacher_words
 from kdlab.models.added_teachers import is_added
 from kdlab.models.catalogue import teacher_card
 from kdlab.models.classifier_folder import ClassifierError
 from kdlab.models.classifier_sources import PLACE, folders_on_offer, hub_allowed, models_folder
 from kdlab.server.identity import visitor_id
 from kdlab.ui.look.numbers import share
-from kdlab.ui.run.own import own_sets, teachers_on_offer
+from kdlab.ui.own import own_sets, teachers_on_offer
 from kdlab.ui.teachers.way_to_distill import way_to_distill
 from kdlab.ui.url_state import as_it_is, literal, shortened
 
@@ -124,15 +122,11 @@ def _teachers_of(name: str) -> None:
             continue
         card = teacher_card(entry.name)
         st.markdown(
-            f"Teacher: **{as_it_is(entry.title)}**, {_size(card)}, right on "
+            f"Teacher: **{as_it_is(entry.title)}**, {size_words(card)}, right on "
             f"{share(card['test_accuracy'])} of {card['test_size']:,} test texts.",
             help=teacher_words(entry.name),
         )
         way_to_distill(name, entry.name)
-
-
-def _size(card: Mapping[str, Any]) -> str:
-    return f"{card['parameters']:,} parameters" if "parameters" in card else "behind an API"
 
 
 def _teacher_for(name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kdlab.data import visitor_sets
 from kdlab.data.registry import DATASETS, get_dataset
 from kdlab.models.added_teachers import is_added, is_of
-from kdlab.models.catalogue import TeacherEntry, teachers_for
+from kdlab.models.catalogue import TeacherEntry, shown_by, teachers_for
 from kdlab.server.identity import visitor_id
 
 
@@ -24,6 +24,17 @@ def teachers_on_offer(dataset: str) -> list[TeacherEntry]:
     """The bundled teachers of a data set, and those that this visitor added."""
     visitor = visitor_id()
     return [entry for entry in teachers_for(dataset) if not is_added(entry.name) or is_of(entry.name, visitor)]
+
+
+def examples_on_offer() -> dict[str, str]:
+    """Name → title of the data sets whose examples this visitor can ask a teacher about that shows its doubts."""
+    doubted = {name: file for name, file in own_sets().items() if teachers_with_doubts(name)}
+    return {name: data.title for name, data in DATASETS.items()} | doubted
+
+
+def teachers_with_doubts(dataset: str) -> list[TeacherEntry]:
+    """Those on offer that show more than a class."""
+    return [entry for entry in teachers_on_offer(dataset) if shown_by(entry.name) != "label"]
 
 
 def texts_hidden_because(dataset: str) -> str | None:
