@@ -50,7 +50,7 @@ def test_from_a_file_to_a_verdict_that_another_visitor_reads_without_the_texts(
     (own,) = re.findall(r"dataset=(own-\w+)", done)
     page.goto(f"/soft-targets?data={own}")
     page.get_by_text("Teacher: tiny").wait_for()
-    expect(page.get_by_role("img", name="Dark knowledge")).to_be_attached()
+    expect(page.get_by_role("img", name="Mean soft targets by true class")).to_be_attached()
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
     context = browser.new_context(base_url=app_server.url)
