@@ -19,9 +19,9 @@ from filelock import FileLock, Timeout
 from kdlab.data.home import HomeError, home
 from kdlab.data.visitor_sets import TextsGoneError
 from kdlab.models.added_teachers import visitor_mark
-from kdlab.models.classifier_folder import ClassifierError
 from kdlab.models.classifier_sources import check_source
 from kdlab.models.kept_files import write_whole
+from kdlab.models.model_folder import ModelFolderError
 
 ENDED_WITHOUT_A_WORD = (
     "It ended without a word, perhaps because memory ran out. Try again, with a smaller model or fewer programs open."
@@ -47,7 +47,7 @@ class Asking:
 
 
 def start(source: str, dataset: str, visitor: str) -> None:
-    """Has the classifier answer for the data set, unless one answers for this visitor already. Raises ClassifierError."""
+    """Has the classifier answer for the data set, unless one answers for this visitor already. Raises ModelFolderError."""
     check_source(source)
     mark = visitor_mark(visitor)
     if _at_work(mark):
@@ -90,7 +90,7 @@ def main(mark: str) -> None:
 
                 name = make_teacher(asked, mark, lambda now: _write(mark, now))
             _write(mark, replace(asked, state="done", teacher=name))
-        except (ClassifierError, TextsGoneError, HomeError) as error:
+        except (ModelFolderError, TextsGoneError, HomeError) as error:
             _write(mark, replace(asked, state="refused", words=str(error)))
         except Exception as error:  # noqa: BLE001 - whatever ends it, the visitor must be told
             traceback.print_exception(error)

@@ -21,9 +21,10 @@ from kdlab.distill.access import Access
 from kdlab.distill.asking import Asking
 from kdlab.distill.teacher_signal import TeacherSignal
 from kdlab.models.added_teachers import folder_of, give_to, keep, name_of
-from kdlab.models.classifier_folder import SAVE_AGAIN, Classifier, ClassifierError, inspect_folder
+from kdlab.models.classifier_folder import Classifier, inspect_folder
 from kdlab.models.classifier_sources import fetch
 from kdlab.models.machine import memory
+from kdlab.models.model_folder import SAVE_AGAIN, ModelFolderError
 from kdlab.models.profile import profile
 
 LONGEST = 256  # tokens that a teacher reads of a text
@@ -33,13 +34,13 @@ _EVERY = 0.3  # seconds between two words on how far it is
 
 
 def make_teacher(asked: Asking, mark: str, say: Callable[[Asking], None]) -> str:
-    """The name of the teacher that it becomes, for the visitor of this mark. Raises ClassifierError, TextsGoneError."""
+    """The name of the teacher that it becomes, for the visitor of this mark. Raises ModelFolderError, TextsGoneError."""
     logging.disable_progress_bar()
     dataset = get_dataset(asked.dataset)
     arrays, fingerprint = dataset.load(), dataset.fingerprint()
     texts = {"train": arrays.text_train, "validation": arrays.text_validation, "test": arrays.text_test}
     if None in texts.values():
-        raise ClassifierError(f"{dataset.title} are pictures, which no text classifier reads. Choose texts.")
+        raise ModelFolderError(f"{dataset.title} are pictures, which no text classifier reads. Choose texts.")
     now = replace(asked, state="working", total=sum(len(part or ()) for part in texts.values()))
     say(replace(now, words="Looking at the model"))
     free = memory().free
@@ -67,7 +68,7 @@ def make_teacher(asked: Asking, mark: str, say: Callable[[Asking], None]) -> str
             for split, part in texts.items()
         }
         if not (logits["test"].argmax(1) == arrays.y_test).any():
-            raise ClassifierError(
+            raise ModelFolderError(
                 f"It is right on none of the {dataset.test_size:,} test texts. Are its labels in the order in which it was "
                 "trained on them, and the file's texts of its kind?"
             )
@@ -77,7 +78,7 @@ def make_teacher(asked: Asking, mark: str, say: Callable[[Asking], None]) -> str
 
 
 class TextClassifier(nn.Module):
-    """The classifier with its own tokenizer, in float32 on the CPU. Raises ClassifierError where it cannot be loaded."""
+    """The classifier with its own tokenizer, in float32 on the CPU. Raises ModelFolderError where it cannot be loaded."""
 
     def __init__(self, found: Classifier) -> None:
         super().__init__()
@@ -89,15 +90,15 @@ class TextClassifier(nn.Module):
                 found.folder, **safe, use_safetensors=True, dtype=torch.float32, output_loading_info=True
             )
         except Exception as error:
-            raise ClassifierError(
+            raise ModelFolderError(
                 f"transformers cannot load it ({type(error).__name__}: {str(error)[:200]}). Save it again with {SAVE_AGAIN}."
             ) from error
         if missing := sorted(told["missing_keys"]):
-            raise ClassifierError(
+            raise ModelFolderError(
                 f"Its weights lack {missing[0]}, so that part was never trained. Save the fine-tuned model again with {SAVE_AGAIN}."
             )
         if told["mismatched_keys"]:
-            raise ClassifierError(f"Its weights are of another size than its config.json says. Save it again with {SAVE_AGAIN}.")
+            raise ModelFolderError(f"Its weights are of another size than its config.json says. Save it again with {SAVE_AGAIN}.")
         self.eval().requires_grad_(False)
         positions = getattr(self.model.config, "max_position_embeddings", None) or LONGEST + 2
         # Two of a RoBERTa's positions are no text's; a tokenizer that knows no limit names a huge one.
@@ -126,7 +127,7 @@ class TextClassifier(nn.Module):
             found[rows] = self.model(**self.encode([texts[row] for row in rows])).logits[:, self.places]
             more(len(rows))
         if not torch.isfinite(found).all():
-            raise ClassifierError("Some of its answers are not numbers: its weights are damaged, or overflow. Take another model.")
+            raise ModelFolderError("Some of its answers are not numbers: its weights are damaged, or overflow. Take another model.")
         return found.numpy()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kdlab.data.home import home
-from kdlab.models.classifier_folder import TOKENIZER_FILES, ClassifierError, check_memory
+from kdlab.models.model_folder import TOKENIZER_FILES, ModelFolderError, check_memory
 
 PLACE = "the lab's folder of models (KDLAB_MODELS; else models in its home folder)"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
@@ -55,18 +55,18 @@ def local_folder(asked: str) -> Path | None:
 
 
 def check_source(asked: str) -> None:
-    """Raises ClassifierError where this is neither a folder that may be read nor an id on the hub that may be asked."""
+    """Raises ModelFolderError where this is neither a folder that may be read nor an id on the hub that may be asked."""
     if local_folder(asked):
         return
     where = (
         "The lab's owner lets no folders be read" if models_folder() is None else f"Put its folder into {PLACE}"
     )
     if not hub_allowed():
-        raise ClassifierError(
+        raise ModelFolderError(
             f"There is no such folder, and the lab's owner lets nothing be fetched from the hub. {where}."
         )
     if not _HUB_ID.fullmatch(asked):
-        raise ClassifierError(
+        raise ModelFolderError(
             "This is neither a folder that the lab may read nor an id on the hub, such as "
             f"distilbert/distilbert-base-uncased-finetuned-sst-2-english. {where}, or give its id."
         )
@@ -75,7 +75,7 @@ def check_source(asked: str) -> None:
 def fetch(asked: str, free: int | None, say: Callable[[str], None], endpoint: str | None = None) -> tuple[Path, str]:
     """The model's folder on this disk and what to call where it comes from; from the hub it is fetched first.
 
-    free: bytes of memory that may be taken. endpoint: another hub than the public one. Raises ClassifierError.
+    free: bytes of memory that may be taken. endpoint: another hub than the public one. Raises ModelFolderError.
     """
     check_source(asked)
     if folder := local_folder(asked):
@@ -89,7 +89,7 @@ def fetch(asked: str, free: int | None, say: Callable[[str], None], endpoint: st
         cache = home() / "cache" / "hub"
         cache.mkdir(parents=True, exist_ok=True)
         if 2 * size > shutil.disk_usage(cache).free:
-            raise ClassifierError(f"It has {size / 1e9:.1f} GB, for which the disk has no room. Take a smaller model.")
+            raise ModelFolderError(f"It has {size / 1e9:.1f} GB, for which the disk has no room. Take a smaller model.")
         say(f"Fetching {size / 1e6:,.0f} MB from the hub")
         path = snapshot_download(
             asked,
@@ -101,16 +101,16 @@ def fetch(asked: str, free: int | None, say: Callable[[str], None], endpoint: st
             token=False,
             etag_timeout=_SECONDS,
         )
-    except ClassifierError:
+    except ModelFolderError:
         raise
     except errors.GatedRepoError as error:
-        raise ClassifierError(
+        raise ModelFolderError(
             f"{asked} is given only to those who accepted its terms. Fetch it yourself and put it where the lab reads folders."
         ) from error
     except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
-        raise ClassifierError(f"The hub has no public model {asked}. Look its id up on the model's page.") from error
+        raise ModelFolderError(f"The hub has no public model {asked}. Look its id up on the model's page.") from error
     except Exception as error:
-        raise ClassifierError(
+        raise ModelFolderError(
             f"The hub cannot be reached from the lab's machine ({type(error).__name__}). Try again later, or put the model's "
             f"folder into {PLACE} and give its name."
         ) from error
@@ -120,7 +120,7 @@ def fetch(asked: str, free: int | None, say: Callable[[str], None], endpoint: st
 def _weights_bytes(files: list[Any]) -> int:
     sizes = [file.size or 0 for file in files if file.rfilename.endswith(".safetensors") and "/" not in file.rfilename]
     if not sizes:
-        raise ClassifierError(
+        raise ModelFolderError(
             "On the hub it has no weights in safetensors form, and pickles, which can run any program, the lab does not open. "
             "Take another model, or convert it where you trust it and give its folder."
         )

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from kdlab.models.classifier_folder import ClassifierError, inspect_folder, match_labels
+from kdlab.models.classifier_folder import inspect_folder, match_labels
 from kdlab.models.classifier_sources import check_source, fetch, folders_on_offer, local_folder
+from kdlab.models.model_folder import ModelFolderError
 from tests.tiny_classifier import tiny_classifier
 
 CLASSES = ("bad", "good")
@@ -90,13 +91,13 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_what_cannot_teach_is_refused_with_what_to_do(folder: Path, fault: str):
     spoil, said = FAULTS[fault]
     spoil(folder)
-    with pytest.raises(ClassifierError) as caught:
+    with pytest.raises(ModelFolderError) as caught:
         inspect_folder(folder, CLASSES)
     assert said in str(caught.value)
 
 
 def test_too_little_memory_is_told_in_numbers_before_anything_is_loaded(folder: Path):
-    with pytest.raises(ClassifierError, match=r"memory, and 0\.0 GB are free"):
+    with pytest.raises(ModelFolderError, match=r"memory, and 0\.0 GB are free"):
         inspect_folder(folder, CLASSES, free=1000)
 
 
@@ -130,18 +131,18 @@ def test_only_folders_below_the_owners_are_read(folder: Path, tmp_path: Path, mo
 @pytest.mark.parametrize("asked", ["", "../x", "/etc/passwd", "a/b/c", "https://example.org/model", "name with spaces", "x" * 99])
 def test_what_is_no_id_is_not_sent_anywhere(asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
-    with pytest.raises(ClassifierError, match="neither a folder"):
+    with pytest.raises(ModelFolderError, match="neither a folder"):
         check_source(asked)
 
 
 def test_the_owner_may_close_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
     monkeypatch.setenv("KDLAB_HUB", "off")
-    with pytest.raises(ClassifierError, match="lets nothing be fetched"):
+    with pytest.raises(ModelFolderError, match="lets nothing be fetched"):
         fetch("org/model", None, print)
 
 
 def test_without_a_network_it_says_so_and_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
-    with pytest.raises(ClassifierError, match=r"cannot be reached .*models"):
+    with pytest.raises(ModelFolderError, match=r"cannot be reached .*models"):
         fetch("org/model", None, print, endpoint="http://127.0.0.1:9")

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from kdlab.models.classifier_folder import ClassifierError, inspect_folder
+from kdlab.models.classifier_folder import inspect_folder
 from kdlab.models.classifier_sources import fetch
+from kdlab.models.model_folder import ModelFolderError
 from tests.tiny_classifier import tiny_classifier
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -97,12 +98,12 @@ def test_its_revision_is_fetched_without_pickles_without_code_and_without_the_ow
 )
 def test_what_cannot_be_had_is_told_and_nothing_is_fetched(hub: Hub, asked: str, said: str):
     (hub.folder / "model.safetensors").rename(hub.folder / "pytorch_model.bin")
-    with pytest.raises(ClassifierError, match=said):
+    with pytest.raises(ModelFolderError, match=said):
         fetch(asked, None, print, hub.url)
     assert not any("resolve" in path for path, _ in hub.asked)
 
 
 def test_what_does_not_fit_the_memory_is_not_fetched(hub: Hub):
-    with pytest.raises(ClassifierError, match="memory"):
+    with pytest.raises(ModelFolderError, match="memory"):
         fetch("org/model", 1000, print, hub.url)
     assert not any("resolve" in path for path, _ in hub.asked)

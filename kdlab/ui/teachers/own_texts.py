@@ -15,8 +15,8 @@ from kdlab.distill.asking import Asking, asking_of, start
 from kdlab.lessons.cards import data_words, size_words, teacher_words
 from kdlab.models.added_teachers import is_added
 from kdlab.models.catalogue import teacher_card
-from kdlab.models.classifier_folder import ClassifierError
 from kdlab.models.classifier_sources import PLACE, folders_on_offer, hub_allowed, models_folder
+from kdlab.models.model_folder import ModelFolderError
 from kdlab.server.identity import visitor_id
 from kdlab.ui.look.numbers import share
 from kdlab.ui.own import own_sets, teachers_on_offer
@@ -158,7 +158,7 @@ def _teacher_for(name: str) -> None:
         ):
             try:
                 start(source.strip(), name, visitor_id())
-            except ClassifierError as error:
+            except ModelFolderError as error:
                 st.session_state[_FAULT] = str(error)
             st.rerun()
     found = folders_on_offer()
