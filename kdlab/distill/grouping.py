@@ -15,6 +15,7 @@ from kdlab.distill.cohort import Group, fresh_student
 from kdlab.distill.device import AVAILABLE_THREADS, free_memory, speed_depends_on, threads
 from kdlab.models.catalogue import get_student
 from kdlab.models.kept_files import measured_once
+from kdlab.models.student_inputs import identity_of, inputs_for
 
 _REPEATS = 6
 _SLOW = 0.25  # seconds for one step of a lone student: a long measurement would cost more than it saves
@@ -37,7 +38,7 @@ def grouping(student: str, dataset: str, count: int, rows: int, device: torch.de
     Where memory is too short for such a group, the cohort is cut into even ones that fit.
     """
     about = {
-        "student": student,
+        "student": identity_of(student),
         "data": get_dataset(dataset).fingerprint(),
         "count": count,
         "rows": rows,
@@ -82,7 +83,7 @@ def _thread_counts(device: torch.device) -> list[int]:
 
 def _group(student: str, dataset: str, size: int, rows: int, device: torch.device) -> tuple[Group, Tensor, Tensor]:
     """Students with a batch each: x (size, rows, …), y (size, rows)."""
-    arrays = get_dataset(dataset).load()
+    arrays = inputs_for(student, dataset)
     picked = torch.arange(size * rows).remainder(len(arrays.x_train)).reshape(size, rows)
     x = torch.from_numpy(arrays.x_train[picked.numpy()]).to(device)
     y = torch.from_numpy(arrays.y_train[picked.numpy()]).to(device)

@@ -8,20 +8,21 @@ import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zipfile import BadZipFile
 
 import numpy as np
 
 from kdlab.data.registry import Kind, get_dataset
 from kdlab.models.added_teachers import Shows, added_for, find_added, folder_of, is_added
+from kdlab.models.student_folder import FolderStudent, find_folder_student, folder_students, folder_title
 
 WEIGHTS = Path(__file__).parent / "weights"
 
 
 @dataclass(frozen=True)
 class StudentShape:
-    """A shape of student, and the kind of data that it reads.
+    """A shape of student, and the kind of data that it reads: "text" is any that has its texts.
 
     ``stacks``: whether many can train as one (`torch.func`), which dropout, running statistics and a path that
     depends on the input forbid.
@@ -30,8 +31,12 @@ class StudentShape:
     name: str
     title: str
     what: str
-    kind: Kind
+    kind: Kind | Literal["text"]
     stacks: bool = True
+
+    def reads(self, kind: Kind) -> bool:
+        """Whether data of this kind can be shown to it."""
+        return self.kind == kind or (self.kind == "text" and kind != "image")
 
 
 @dataclass(frozen=True)
@@ -129,9 +134,28 @@ TEACHERS: dict[str, TeacherEntry] = {
 
 
 def students_for(dataset_name: str) -> list[StudentShape]:
-    """The student shapes that fit a data set, smallest first. Raises ValueError for an unknown data set."""
+    """The lab's student shapes that fit a data set, smallest first. Raises ValueError for an unknown data set."""
     kind = get_dataset(dataset_name).kind
-    return [shape for shape in STUDENTS.values() if shape.kind == kind]
+    return [shape for shape in STUDENTS.values() if shape.reads(kind)]
+
+
+def find_student(name: str) -> StudentShape | None:
+    """The student of that name, a shape of the lab's or a model folder; None where there is none."""
+    return STUDENTS.get(name) or _shape(find_folder_student(name))
+
+
+def student_title(name: str) -> str:
+    """What a student is called, also where its folder is not here any more."""
+    return STUDENTS[name].title if name in STUDENTS else folder_title(name)
+
+
+def own_students() -> list[StudentShape]:
+    """Those from the lab's folder of models, which read any text."""
+    return [shape for found in folder_students()[0] if (shape := _shape(found))]
+
+
+def _shape(found: FolderStudent | None) -> StudentShape | None:
+    return found and StudentShape(**vars(found), kind="text", stacks=False)
 
 
 def teachers_for(dataset_name: str) -> list[TeacherEntry]:
@@ -157,11 +181,12 @@ def get_teacher(name: str) -> TeacherEntry:
 
 def get_student(name: str, dataset_name: str) -> StudentShape:
     """The student shape of that name. Raises ValueError where it is unknown or does not fit the data set."""
-    fitting = [shape.name for shape in students_for(dataset_name)]
-    if name not in fitting:
-        reason = f"does not fit {dataset_name}" if name in STUDENTS else "is unknown"
-        raise ValueError(f"The student {name!r} {reason}. Students for {dataset_name}: {', '.join(fitting)}.")
-    return STUDENTS[name]
+    found = find_student(name)
+    if found is None or not found.reads(get_dataset(dataset_name).kind):
+        reason = f"does not fit {dataset_name}" if found else "is unknown"
+        fitting = ", ".join(shape.name for shape in students_for(dataset_name))
+        raise ValueError(f"The student {name!r} {reason}. Students for {dataset_name}: {fitting}.")
+    return found
 
 
 def weights_path(name: str) -> Path:

@@ -20,6 +20,7 @@ from kdlab.models.catalogue import get_student, get_teacher
 from kdlab.models.embedding_bag import EmbeddingBag
 from kdlab.models.inner_layers import Inner
 from kdlab.models.sizes import known_pieces
+from kdlab.models.student_folder import is_folder_student
 
 HASH = 2654435761  # Knuth's multiplicative hash: an odd number near 2³² divided by the golden ratio
 
@@ -175,10 +176,14 @@ class LanguageTeacher(Network):
 
 
 def build_student(name: str, dataset_name: str) -> nn.Module:
-    """A fresh student for a data set. Raises ValueError where the name is unknown or does not fit the data."""
+    """A fresh student for a data set. Raises ValueError where the name is unknown or does not fit the data, ModelFolderError."""
     get_student(name, dataset_name)
     dataset = get_dataset(dataset_name)
     classes, pixels = len(dataset.classes), math.prod(dataset.input_shape)
+    if is_folder_student(name):
+        from kdlab.models.folder_student import FolderNetwork
+
+        return FolderNetwork(name, classes)
     match name:
         case "linear":
             return Linear(pixels, classes)

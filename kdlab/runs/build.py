@@ -8,7 +8,7 @@ from kdlab.data.home import home
 from kdlab.data.registry import get_dataset
 from kdlab.distill.budget import Budget
 from kdlab.distill.cohort import Cohort
-from kdlab.distill.device import resolve_device
+from kdlab.distill.device import free_memory, resolve_device
 from kdlab.distill.grouping import grouping
 from kdlab.distill.inside import load_inside
 from kdlab.distill.signals import load_logits, reveal
@@ -16,15 +16,23 @@ from kdlab.distill.tasks.classification import Classification
 from kdlab.distill.trainer import Trainer
 from kdlab.models.copied_layers import copied_layers
 from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
+from kdlab.models.model_folder import check_memory
+from kdlab.models.student_folder import is_folder_student, model_folder
+from kdlab.models.student_inputs import inputs_for
 from kdlab.runs.spec import RunSpec
+
+_BYTES_A_PARAMETER = 16  # its weight, its gradient and the optimiser's two moments, in float32
 
 
 def make_trainer(spec: RunSpec) -> Trainer:
-    """The trainer of a spec, and the process has the threads that suit it. Raises DeviceError, CheckpointError or ModelMissing."""
+    """The trainer of a spec, and the process has the threads that suit it.
+
+    Raises DeviceError, CheckpointError, ModelMissing or ModelFolderError.
+    """
     cache, device = home() / "cache", resolve_device(spec.device)
     data = get_dataset(spec.dataset)
     task = Classification(
-        data.load(),
+        inputs_for(spec.student, spec.dataset),
         len(data.classes),
         load_logits(spec.teacher, cache / "signals"),
         labels=spec.labels,
@@ -41,6 +49,8 @@ def make_trainer(spec: RunSpec) -> Trainer:
         if arm.copy_layers is not None
     }
     count = len(spec.arms) * spec.seeds
+    if is_folder_student(spec.student):
+        check_memory(count * _BYTES_A_PARAMETER * model_folder(spec.student).parameters, free_memory(device))
     grouped = grouping(spec.student, spec.dataset, count, task.examples_a_step, device, cache)
     torch.set_num_threads(grouped.threads)
     cohort = Cohort(

@@ -31,8 +31,10 @@ from kdlab.models.added_teachers import is_added
 from kdlab.models.catalogue import teacher_card, weights_sha256
 from kdlab.models.checkpoints import CheckpointError
 from kdlab.models.kept_files import measured_once
+from kdlab.models.model_folder import ModelFolderError
 from kdlab.models.networks import build_student, build_teacher
 from kdlab.models.profile import Profile, profile
+from kdlab.models.student_inputs import identity_of, inputs_for
 from kdlab.runs import artifacts, endings
 from kdlab.runs.build import make_trainer
 from kdlab.runs.claims import Claim, ClaimLostError
@@ -101,7 +103,7 @@ def _ending(error: Exception, trainer: Trainer | None) -> tuple[str, str]:
                 f"Training diverged: after {step} steps no student's loss is a number any more. "
                 "Lower the learning rate or the temperature and launch it again."
             )
-        case DeviceError() | CheckpointError() | ModelMissing() | StoreError() | TextsGoneError():
+        case DeviceError() | CheckpointError() | ModelMissing() | ModelFolderError() | StoreError() | TextsGoneError():
             return "failed", str(error)
         case torch.OutOfMemoryError():
             return (
@@ -162,21 +164,21 @@ def profiles(spec: RunSpec, device: torch.device) -> dict[str, dict[str, float]]
     Neither cost depends on what was learned, so a teacher's weights need not be there. It takes seconds, so each network
     is measured once on a machine and the measurement kept.
     """
-    example = torch.from_numpy(get_dataset(spec.dataset).load().x_test[:1].copy())
-    networks = {"student": (spec.student, lambda: build_student(spec.student, spec.dataset))}
+    shown = {"student": inputs_for(spec.student, spec.dataset), "teacher": get_dataset(spec.dataset).load()}
+    networks = {"student": (identity_of(spec.student), lambda: build_student(spec.student, spec.dataset))}
     measured: dict[str, dict[str, float]] = {}
     if not is_added(spec.teacher):
         networks["teacher"] = (weights_sha256(spec.teacher), lambda: build_teacher(spec.teacher))
     else:  # its network is not here: it was measured when it answered, and behind an API never
         measured["teacher"] = teacher_card(spec.teacher).get("profile", {})
 
-    def cost(name: str, build: Callable[[], nn.Module]) -> Profile:
+    def cost(who: str, name: str, build: Callable[[], nn.Module]) -> Profile:
         about = {"network": name, "dataset": spec.dataset, **speed_depends_on(device)}
-        folder = home() / "cache" / "profiles"
+        folder, example = home() / "cache" / "profiles", torch.from_numpy(shown[who].x_test[:1].copy())
         return measured_once(folder, about, Profile, lambda: profile(build(), example, device))
 
     with threads(AVAILABLE_THREADS):  # the same for every run, whatever suits its own students
-        return measured | {who: vars(cost(*network)) for who, network in networks.items()}
+        return measured | {who: vars(cost(who, *network)) for who, network in networks.items()}
 
 
 _PER_ARM = ("accuracy", "agreement", "kl", "per_class")

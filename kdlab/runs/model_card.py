@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from kdlab.data.registry import get_dataset
-from kdlab.models.catalogue import STUDENTS, get_teacher, teacher_card
+from kdlab.data.word_pieces import WINDOW
+from kdlab.models.catalogue import get_teacher, student_title, teacher_card
+from kdlab.models.student_folder import is_folder_student
 from kdlab.runs.comparison import over_seeds
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.stored import Run
 
-_USE = '''import torch
+_LINES_OF_A_BERT = '''import torch
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer
 
@@ -22,6 +24,31 @@ with torch.no_grad():
     hidden, real = encoder(**given).last_hidden_state, given["attention_mask"].unsqueeze(-1)
     logits = (hidden * real).sum(1) / real.sum(1) @ head["weight"].T + head["bias"]
 print([encoder.config.id2label[k] for k in logits.argmax(-1).tolist()])'''
+_USE_OF_A_BERT = f"""The head is a linear layer on the mean of the last hidden states, which no BERT class of transformers does to classify;
+so it lies beside the encoder:
+
+```python
+{_LINES_OF_A_BERT}
+```
+
+The tokenizer is BERT's (uncased) with its pieces numbered anew; pieces that the student never met have the embedding of `[UNK]`.
+"""
+_LINES_OF_A_FOLDER = f'''import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+folder = "."  # where this file lies
+model, tokenizer = AutoModelForSequenceClassification.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+texts = ["a large wild cat of the plains"]
+given = tokenizer(texts, padding=True, truncation=True, max_length={WINDOW}, return_tensors="pt")
+with torch.no_grad():
+    logits = model(input_ids=given["input_ids"], attention_mask=given["attention_mask"]).logits
+print([model.config.id2label[k] for k in logits.argmax(-1).tolist()])'''
+_USE_OF_A_FOLDER = f"""```python
+{_LINES_OF_A_FOLDER}
+```
+
+It began with the weights of that folder and reads with its tokenizer.
+"""
 
 
 def model_card(run: Run, arm: str, seed: int, parameters: int) -> str:
@@ -33,6 +60,7 @@ def model_card(run: Run, arm: str, seed: int, parameters: int) -> str:
     own = next(one for one in result["arms"] if one["key"] == arm)
     agreement = own.get("agreement") or [None] * len(own["accuracy"])
     mine = own["accuracy"][seed]
+    kind, use = ("A model", _USE_OF_A_FOLDER) if is_folder_student(spec.student) else ("A BERT", _USE_OF_A_BERT)
     when = datetime.fromtimestamp(run.ended or run.created, UTC)
     return f"""---
 library_name: transformers
@@ -42,10 +70,10 @@ tags:
 - knowledge-distillation
 ---
 
-# {STUDENTS[spec.student].title}, distilled on {data.title}
+# {student_title(spec.student)}, distilled on {data.title}
 
-A BERT of {parameters:,} trained parameters that says which of {len(data.classes)} classes a text is of:
-{", ".join(data.classes)}. It reads the first {data.input_shape[0]} word pieces. Made with KD Lab, to learn from and not to serve.
+{kind} of {parameters:,} trained parameters that says which of {len(data.classes)} classes a text is of:
+{", ".join(data.classes)}. It reads the first {WINDOW} word pieces. Made with KD Lab, to learn from and not to serve.
 
 ## What it learned from
 
@@ -71,15 +99,7 @@ Intervals are over seeds (Student's t); other test examples would add their own.
 
 ## How to use it
 
-The head is a linear layer on the mean of the last hidden states, which no BERT class of transformers does to classify;
-so it lies beside the encoder:
-
-```python
-{_USE}
-```
-
-The tokenizer is BERT's (uncased) with its pieces numbered anew; pieces that the student never met have the embedding of `[UNK]`.
-"""
+{use}"""
 
 
 def _taught(spec: RunSpec, arm: str) -> str:

@@ -1,6 +1,7 @@
-"""A distilled BERT student as a folder that transformers' `from_pretrained` loads, zipped: encoder, head, tokenizer, card.
+"""A distilled student as a folder that transformers' `from_pretrained` loads, zipped: of a BERT of the lab's encoder, head,
+tokenizer and card, of a model that came as a folder the same folder with the weights that it has now.
 
-The lab's student takes the mean of its last hidden states, which no BERT class of transformers does to classify: so the
+The lab's BERT takes the mean of its last hidden states, which no BERT class of transformers does to classify: so the
 folder holds a plain `BertModel` and, beside it, the linear layer on that mean; the card has the lines that use both. Pooling as
 `BertForSequenceClassification` does (tanh of a layer on the first mark) was tried: validation accuracy .683 against .713 for
 the mean at `bert-2x64`, 300 labels, 1,500 transfer texts, 8 epochs; over 3 paired seeds (−4.6, +1.0, −5.4 points) no
@@ -20,19 +21,28 @@ from safetensors.numpy import load, save
 from kdlab.data.registry import get_dataset
 from kdlab.data.visitor_sets import pieces_of
 from kdlab.data.word_pieces import MARKS, UNKNOWN
+from kdlab.models.model_folder import TOKENIZER_FILES
 from kdlab.models.sizes import HEAD
+from kdlab.models.student_folder import find_folder_student, is_folder_student, model_folder
 from kdlab.runs import artifacts
 from kdlab.runs.model_card import model_card
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.stored import Run
 
+_OF_A_TOKENIZER = {
+    *TOKENIZER_FILES,
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "merges.txt",
+}
 _WORDS = "embeddings.word_embeddings.weight"
 _POSITIONS = "embeddings.position_embeddings.weight"
 
 
 def is_transformers_student(spec: RunSpec) -> bool:
-    """Whether a run's students are BERTs, so that `pretrained_zip` can export them."""
-    return spec.student.startswith("bert-")
+    """Whether a run's students are models of transformers, so that `pretrained_zip` can export them."""
+    return spec.student.startswith("bert-") or find_folder_student(spec.student) is not None
 
 
 def pretrained_zip(run: Run, arm: str, seed: int) -> bytes:
@@ -41,6 +51,9 @@ def pretrained_zip(run: Run, arm: str, seed: int) -> bytes:
     Its tokenizer knows all pieces, as the lab's does; those that the student has no embedding for get that of [UNK].
     """
     tensors = load(artifacts.student_path(run.id, arm, seed).read_bytes())
+    card = model_card(run, arm, seed, parameters=sum(t.size for t in tensors.values())).encode()
+    if is_folder_student(run.spec.student):
+        return _zipped(_own_folder(run.spec, tensors) | {"README.md": card})
     encoder = {name.removeprefix("bert."): tensor for name, tensor in tensors.items() if name.startswith("bert.")}
     head = {name: tensors[f"output.{name}"] for name in ("weight", "bias")}
     known, pieces = encoder[_WORDS], pieces_of(run.spec.dataset)
@@ -53,8 +66,25 @@ def pretrained_zip(run: Run, arm: str, seed: int) -> bytes:
         "vocab.txt": "\n".join(pieces).encode() + b"\n",
         "tokenizer.json": _json(_tokenizer(pieces)),
         "tokenizer_config.json": _json(_tokenizer_config(window)),
-        "README.md": model_card(run, arm, seed, parameters=sum(t.size for t in tensors.values())).encode(),
+        "README.md": card,
     }
+    return _zipped(files)
+
+
+def _own_folder(spec: RunSpec, tensors: dict[str, np.ndarray]) -> dict[str, bytes]:
+    """The folder that the student came from, with the weights that it has now and an output for each class."""
+    found, classes = model_folder(spec.student), get_dataset(spec.dataset).classes
+    named = {"id2label": dict(enumerate(classes)), "label2id": {name: k for k, name in enumerate(classes)}}
+    config = {key: value for key, value in found.config.items() if key not in ("architectures", "num_labels")}
+    tokenizer = [path for path in found.folder.iterdir() if path.name in _OF_A_TOKENIZER]
+    return {
+        **{path.name: path.read_bytes() for path in tokenizer},
+        "config.json": _json(config | named),
+        "model.safetensors": save({name.removeprefix("model."): t for name, t in tensors.items()}, metadata={"format": "pt"}),
+    }
+
+
+def _zipped(files: dict[str, bytes]) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as folder:
         for name, content in files.items():

@@ -19,9 +19,10 @@ from kdlab.distill.copy_layers import CopyLayers
 from kdlab.distill.metrics import metrics_of
 from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.distill.white_box_catalogue import WhiteBox
-from kdlab.models.catalogue import STUDENTS, find_teacher, shown_by, students_for, teachers_for
+from kdlab.models.catalogue import STUDENTS, find_student, find_teacher, shown_by, students_for, teachers_for
 from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
 from kdlab.models.sizes import known_pieces
+from kdlab.models.student_folder import is_folder_student
 from kdlab.runs.contrasts import Contrast
 
 T = TypeVar("T")
@@ -147,14 +148,16 @@ class Setting(BaseModel):
         if not taught_by:
             raise ValueError(f"{data.title} has no teacher yet; the page Teachers says how to give it one")
         teacher = _known("teacher", self.teacher, find_teacher, taught_by)
-        _known("student", self.student, STUDENTS.get, [shape.name for shape in students_for(self.dataset)])
+        fitting = [shape.name for shape in students_for(self.dataset)]
+        # The folder of a run of the past may be gone.
+        gone = (info.context or {}).get("stored") and is_folder_student(self.student)
+        student = None if gone else _known("student", self.student, find_student, fitting)
         if teacher.dataset != self.dataset:
             raise ValueError(
                 f"the teacher {self.teacher!r} knows {teacher.dataset!r}, not {self.dataset!r}; "
                 "choose a teacher of the same dataset"
             )
-        fitting = {shape.name for shape in students_for(self.dataset)}
-        if self.student not in fitting:
+        if student is not None and not student.reads(data.kind):
             raise ValueError(
                 f"the student {self.student!r} does not read {data.kind}s; choose one of {', '.join(sorted(fitting))}"
             )

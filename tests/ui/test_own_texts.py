@@ -31,6 +31,7 @@ from kdlab.runs.recorded import recorded_run
 from kdlab.runs.store import Run, Store
 from kdlab.ui.own import texts_hidden_because
 from kdlab.ui.url_state import as_it_is
+from tests.tiny_classifier import tiny_classifier
 
 MAIN = Path(__file__).parents[2] / "kdlab" / "main.py"
 TEXTS = [(f"a fine word {i}", "good") for i in range(30)] + [(f"an awful thing {i}", "bad") for i in range(30)]
@@ -218,6 +219,17 @@ def test_distill_offers_own_texts_with_a_teacher_to_who_brought_them() -> None:
         assert f"Own texts {data[4:8]}" in words(seen)
         assert "mine.csv" not in words(seen)
         visitor_sets.take_away(data, "ann")
+
+
+def test_a_model_folder_is_offered_as_a_student_of_texts_and_a_bad_one_says_why(home: Path) -> None:
+    tiny_classifier(home / "models" / "tiny")
+    (home / "models" / "bad").mkdir()
+    (home / "models" / "bad" / "config.json").write_text("{}", encoding="utf-8")
+    app = open_distill("ann", dataset="languages", student="folder:tiny")
+    assert not app.exception
+    assert app.selectbox(key="student").value == "folder:tiny"
+    assert "`bad` cannot be a student. It has no weights" in words(app).replace("\\", "")
+    assert "folder:tiny" not in open_distill("ann", dataset="fashion").selectbox(key="student").options
 
 
 def offered_to(visitor: str, run: Run) -> list[str]:

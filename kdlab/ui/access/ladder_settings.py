@@ -9,19 +9,19 @@ from pydantic import ValidationError
 
 from kdlab.data.registry import get_dataset
 from kdlab.distill.access import SHARE_OF_MEMORY
-from kdlab.models.catalogue import students_for, teachers_for
+from kdlab.models.catalogue import teachers_for
 from kdlab.runs.ladder import Ladder
 from kdlab.runs.signal_memory import allowed_bytes, signal_bytes
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.ui.look.numbers import size
-from kdlab.ui.run.controls import spec_choice, spec_slider, switch, training_controls
+from kdlab.ui.run.controls import choose_student, spec_slider, switch, training_controls
 
 
 def ladder_settings(dataset: str, teacher: str | None) -> RunSpec | None:
     """Draws the settings; None where they do not fit together, or this machine."""
     data = get_dataset(dataset)
     values: dict[str, Any] = {"dataset": dataset, "teacher": teacher or teachers_for(dataset)[0].name}
-    values["student"] = spec_choice("student", {s.name: s.title for s in students_for(dataset)}, Ladder)
+    values["student"] = choose_student(data, Ladder)
     values["labels"] = spec_slider("labels", Ladder, min_value=len(data.classes), max_value=data.train_size)
     values["transfer"] = spec_slider("transfer", Ladder, max_value=data.train_size - values["labels"])
     for field in ("temperature", "kd_weight", "k"):

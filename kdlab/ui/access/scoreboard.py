@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from kdlab.models.catalogue import STUDENTS, get_teacher
+from kdlab.models.catalogue import get_teacher, student_title
 from kdlab.runs import artifacts
 from kdlab.runs.comparison import Comparison, compare
 from kdlab.runs.recorded import OWNER
@@ -79,7 +79,7 @@ def sentence(run: Run, found: Comparison) -> str:
     price = f" with {fewer} parameters" if fewer and fewer != "the same" else ""
     return (
         f"The {best.its_student} keeps most: **{share(kept.mean)}** of {as_it_is(get_teacher(run.spec.teacher).title)}'s accuracy"
-        f"{ends}{price}. All arms' students have one shape, {STUDENTS[run.spec.student].title}, and cost the same."
+        f"{ends}{price}. All arms' students have one shape, {as_it_is(student_title(run.spec.student))}, and cost the same."
     )
 
 

@@ -10,18 +10,19 @@ import streamlit as st
 from pydantic.fields import FieldInfo
 from streamlit.delta_generator import DeltaGenerator
 
-from kdlab.data.registry import get_dataset
+from kdlab.data.registry import Dataset, get_dataset
 from kdlab.distill.objective_catalogue import OBJECTIVES, Objective
 from kdlab.lessons.cards import data_words, teacher_words
 from kdlab.lessons.presets import PRESETS
 from kdlab.models.added_teachers import Shows
-from kdlab.models.catalogue import shown_by, students_for
+from kdlab.models.catalogue import own_students, shown_by, students_for
+from kdlab.models.student_folder import folder_students
 from kdlab.runs.recipes import Recipe, ThreeArms
 from kdlab.runs.spec import Setting
 from kdlab.ui.look.folded import folded
 from kdlab.ui.own import datasets_on_offer, teachers_on_offer
 from kdlab.ui.run.steering import forget_slider_positions
-from kdlab.ui.url_state import adopt, place_of, publish, url_choice
+from kdlab.ui.url_state import adopt, as_it_is, literal, place_of, publish, url_choice
 from kdlab.ui.widgets.field_slider import field_slider, said_of
 
 
@@ -105,6 +106,17 @@ def switch(info: FieldInfo, key: str) -> bool:
     return chosen
 
 
+def choose_student(data: Dataset, of: type[Setting] = ThreeArms) -> str:
+    """The lab's students that read these data, and of texts the folders that the lab's owner put there."""
+    titles = {shape.name: shape.title for shape in students_for(data.name)}
+    if data.kind == "image":
+        return spec_choice("student", titles, of)
+    chosen = spec_choice("student", titles | {own.name: own.title for own in own_students()}, of)
+    for folder, why in folder_students()[1].items():
+        st.caption(f":material/folder_off: {literal(folder)} cannot be a student. {as_it_is(why)}")
+    return chosen
+
+
 def objective_controls(shows: Shows) -> dict[str, Any]:
     """The objective and its own settings, made from what it declares. shows: what the teacher does of its answers."""
     # The teacher's answers are an arm of every run, and what needs no teacher is no distillation.
@@ -152,9 +164,7 @@ def run_controls(*, steers: bool) -> tuple[dict[str, Any], DeltaGenerator]:
         "teacher", {t.name: t.title for t in teachers_on_offer(data.name)}
     )
     st.caption(data_words(data), help=teacher_words(values["teacher"]))
-    values["student"] = spec_choice(
-        "student", {s.name: s.title for s in students_for(data.name)}
-    )
+    values["student"] = choose_student(data)
     with st.container(key="steering-at-work" if steers else "steering"), st.container(key="steering-hand"):
         values["temperature"] = spec_slider("temperature")
         values["kd_weight"] = spec_slider("kd_weight")

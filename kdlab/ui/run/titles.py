@@ -8,7 +8,7 @@ from typing import Any
 
 from kdlab.data.registry import get_dataset
 from kdlab.distill.objective_catalogue import Objective
-from kdlab.models.catalogue import STUDENTS, get_teacher
+from kdlab.models.catalogue import get_teacher, student_title
 from kdlab.runs.ladder import Ladder
 from kdlab.runs.recipes import Recipe, ThreeArms, settings_of
 from kdlab.runs.spec import RunSpec
@@ -122,7 +122,7 @@ _CALLED = {Ladder.recipe: "Ladder on "}
 _SETTINGS: dict[str, Callable[[Any], str]] = {
     "dataset": lambda name: get_dataset(name).title,
     "teacher": lambda name: f"taught by {get_teacher(name).title}",
-    "student": lambda name: STUDENTS[name].title,
+    "student": student_title,
     "labels": lambda count: f"{count:,} labels",
     "transfer": lambda count: f"{count:,} unlabelled" if count else "nothing unlabelled",
     "objective": _objective,

@@ -1,0 +1,104 @@
+"""A student from a folder as a network: any sequence classifier that transformers has, over ids that its own tokenizer made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import logging
+
+from kdlab.data.registry import Arrays, get_dataset
+from kdlab.data.word_pieces import PADDING, WINDOW
+from kdlab.models.model_folder import SAVE_AGAIN, ModelFolderError
+from kdlab.models.student_folder import model_folder
+
+_SAFE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+_KEPT = 2  # data sets in a student's own ids
+
+
+class FolderNetwork(nn.Module):
+    """The folder's model with an output for each class, without dropout, so that students that start alike stay comparable.
+
+    Where the folder's own head has another number of outputs, a fresh one takes its place. x (B, L): the tokenizer's ids plus
+    one, 0 for padding. Raises ModelFolderError.
+    """
+
+    def __init__(self, student: str, classes: int) -> None:
+        super().__init__()
+        logging.disable_progress_bar()
+        found = model_folder(student)
+        quiet = logging.get_verbosity()
+        logging.set_verbosity_error()  # that a head is fresh is what is wanted
+        try:
+            self.model = AutoModelForSequenceClassification.from_pretrained(
+                found.folder, **_SAFE, num_labels=classes, ignore_mismatched_sizes=True, use_safetensors=True, dtype=torch.float32
+            )
+        except Exception as error:
+            raise ModelFolderError(
+                f"transformers cannot make a student of {student} ({type(error).__name__}: {str(error)[:200]}). Save it again with "
+                f"{SAVE_AGAIN}, or take another."
+            ) from error
+        finally:
+            logging.set_verbosity(quiet)
+        self.padding = own_tokenizer(student).pad_token_id
+        self.model.config.pad_token_id = self.padding
+        for module in self.model.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+            for name, value in vars(module).items():
+                if "dropout" in name and isinstance(value, float):
+                    setattr(module, name, 0.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (B, K)."""
+        real = x != PADDING
+        return self.model(input_ids=torch.where(real, x - 1, self.padding), attention_mask=real.long()).logits
+
+
+def own_tokenizer(student: str) -> Any:
+    """The folder's tokenizer, padding on the right. Raises ModelFolderError."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model_folder(student).folder, **_SAFE)
+    except ModelFolderError:
+        raise
+    except Exception as error:
+        raise ModelFolderError(
+            f"The tokenizer of {student} cannot be loaded ({type(error).__name__}). Save it again with tokenizer.save_pretrained(folder)."
+        ) from error
+    tokenizer.padding_side = "right"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None:
+        raise ModelFolderError(f"The tokenizer of {student} has no token to pad with. Set tokenizer.pad_token and save it again.")
+    return tokenizer
+
+
+@lru_cache(_KEPT)
+def own_inputs(student: str, dataset: str, _: str) -> Arrays:
+    """A data set of texts as the student reads it: its first tokens, as many as the lab's own students see.
+
+    The third argument is what the folder holds (`identity_of`): another is read anew. Raises ModelFolderError.
+    """
+    arrays, tokenizer, config = get_dataset(dataset).load(), own_tokenizer(student), model_folder(student).config
+    # Two of a RoBERTa's positions are no text's.
+    positions = config.get("max_position_embeddings") or config.get("n_positions") or WINDOW + 2
+    most = max(1, min(WINDOW, tokenizer.model_max_length, positions - 2))
+
+    def encode(texts: Sequence[str] | None) -> np.ndarray:
+        given = tokenizer(
+            list(texts or ()), padding="max_length", truncation=True, max_length=most, return_tensors="np"
+        )
+        return np.where(given["attention_mask"] > 0, given["input_ids"] + 1, PADDING).astype(np.int64)
+
+    return replace(
+        arrays,
+        x_train=encode(arrays.text_train),
+        x_validation=encode(arrays.text_validation),
+        x_test=encode(arrays.text_test),
+    )
