@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +29,7 @@ from kdlab.models.model_folder import ModelFolderError
 ENDED_WITHOUT_A_WORD = (
     "It ended without a word, perhaps because memory ran out. Try again, with a smaller model or fewer programs open."
 )
+_A_LOOK = 0.5  # seconds between two looks at whether it was stopped while it waits
 _PROCESSES: dict[str, subprocess.Popen[bytes]] = {}
 
 
@@ -52,6 +56,7 @@ def start(source: str, dataset: str, visitor: str) -> None:
     mark = visitor_mark(visitor)
     if _at_work(mark):
         return
+    _stopping(mark).unlink(missing_ok=True)
     _write(mark, Asking(source, dataset))
     apart: dict[str, Any] = (
         {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
@@ -66,6 +71,13 @@ def start(source: str, dataset: str, visitor: str) -> None:
         env={**os.environ, "PYTHONPATH": path},
         **apart,
     )
+
+
+def stop(visitor: str) -> None:
+    """Has the visitor's classifier end, soon. What it answered in whole parts is kept, and another asking goes on from there."""
+    mark = visitor_mark(visitor)
+    if _at_work(mark):
+        _stopping(mark).touch()
 
 
 def asking_of(visitor: str) -> Asking | None:
@@ -85,10 +97,10 @@ def main(mark: str) -> None:
         return
     with FileLock(_path(mark).with_suffix(".lock")):
         try:
-            with FileLock(home() / "teachers" / "asking.lock"):
+            with _turn(mark):
                 from kdlab.distill.classifier_teacher import make_teacher
 
-                name = make_teacher(asked, mark, lambda now: _write(mark, now))
+                name = make_teacher(asked, mark, lambda now: _say(mark, now))
             _write(mark, replace(asked, state="done", teacher=name))
         except (ModelFolderError, TextsGoneError, HomeError) as error:
             _write(mark, replace(asked, state="refused", words=str(error)))
@@ -96,6 +108,30 @@ def main(mark: str) -> None:
             traceback.print_exception(error)
             words = f"Something went wrong while it was loaded or asked ({type(error).__name__}: {error})."
             _write(mark, replace(asked, state="refused", words=words[:600]))
+
+
+@contextmanager
+def _turn(mark: str) -> Iterator[None]:
+    """Once no other classifier answers; until then it may be stopped too."""
+    lock = FileLock(home() / "teachers" / "asking.lock")
+    while not lock.is_locked:
+        _unless_stopped(mark)
+        with contextlib.suppress(Timeout):
+            lock.acquire(timeout=_A_LOOK)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _say(mark: str, now: Asking) -> None:
+    _unless_stopped(mark)
+    _write(mark, now)
+
+
+def _unless_stopped(mark: str) -> None:
+    if _stopping(mark).exists():
+        raise ModelFolderError("Stopped. Asked again, it goes on with the texts that it has not answered yet.")
 
 
 def _at_work(mark: str) -> bool:
@@ -125,6 +161,10 @@ def _write(mark: str, now: Asking) -> None:
 
 def _path(mark: str) -> Path:
     return home() / "teachers" / "asking" / f"{mark}.json"
+
+
+def _stopping(mark: str) -> Path:
+    return _path(mark).with_suffix(".stop")
 
 
 if __name__ == "__main__":

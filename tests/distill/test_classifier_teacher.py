@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 from kdlab.data import visitor_sets
 from kdlab.data.labelled_csv import LabelledTexts
@@ -165,6 +168,34 @@ def test_answers_that_were_lost_end_a_run_with_what_to_do(home: Path):
 
     with pytest.raises(CheckpointError, match="Add it again on the page Teachers"):
         load_logits(found.teacher, home / "cache")
+
+
+def test_it_can_be_stopped_while_it_waits_and_while_it_answers(home: Path, monkeypatch: pytest.MonkeyPatch):
+    tiny_classifier(home / "models" / "tiny")
+    data = visitor_sets.keep(LabelledTexts(*zip(*TEXTS, strict=True)), "mine.csv", "ann")
+    mark = visitor_mark("ann")
+    asking._write(mark, Asking("tiny", data))
+    waiting = threading.Thread(target=asking.main, args=(mark,))
+    with FileLock(home / "teachers" / "asking.lock"):
+        waiting.start()
+        while not asking._at_work(mark):
+            time.sleep(0.01)
+        asking.stop("ann")
+        waiting.join()
+    assert (asking._read(mark).state, asking._read(mark).words[:8]) == ("refused", "Stopped.")  # type: ignore[union-attr]
+
+    def answers_until_stopped(network: object, texts: list[str], more: Callable[[int], None]) -> None:
+        asking.stop("ann")
+        monkeypatch.setattr(classifier_teacher, "_EVERY", 0.0)
+        more(1)
+        raise AssertionError("it went on")
+
+    monkeypatch.setattr(classifier_teacher.TextClassifier, "logits", answers_until_stopped)
+    asking._stopping(mark).unlink()
+    asking._write(mark, Asking("tiny", data))
+    asking.main(mark)
+    assert asking._read(mark).words[:8] == "Stopped."  # type: ignore[union-attr]
+    assert teachers_for(data) == []
 
 
 def test_a_process_that_died_is_not_waited_for(home: Path):

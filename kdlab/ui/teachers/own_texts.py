@@ -11,7 +11,7 @@ from kdlab.data.home import HomeError
 from kdlab.data.labelled_csv import MOST_BYTES, MOST_ROWS, CsvError, read_labelled_csv
 from kdlab.data.registry import DATASETS, get_dataset
 from kdlab.data.word_pieces import WINDOW, ModelMissing
-from kdlab.distill.asking import Asking, asking_of, start
+from kdlab.distill.asking import Asking, asking_of, start, stop
 from kdlab.lessons.cards import data_words, size_words, teacher_words
 from kdlab.models.added_teachers import is_added
 from kdlab.models.catalogue import teacher_card
@@ -134,6 +134,14 @@ def _teacher_for(name: str) -> None:
     asked = asking_of(visitor_id())
     if asked and asked.goes_on and asked.dataset == name:
         st.fragment(_progress, run_every=_POLL)(name)
+        st.button(
+            "Stop",
+            key=f"stop-{name}",
+            icon=":material/stop:",
+            help="What it has answered is kept: asked again, it goes on there.",
+            on_click=stop,
+            args=(visitor_id(),),
+        )
         return
     taught = bool(teachers_on_offer(name))
     if not taught:
