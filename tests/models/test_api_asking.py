@@ -83,6 +83,8 @@ def test_a_visitor_has_one_asking_at_a_time_and_does_not_hold_up_others(
     begin("ann", first)
     with pytest.raises(EndpointError, match="Stop that first"):
         begin("ann", asked(teacher()))
+    while not server.received:  # until then the silence might be ben's
+        time.sleep(0.01)
     begin("ben", asked(teacher(model="model-1b")))
     asking_of("ben").wait()  # type: ignore[union-attr]
     assert len(asking_of("ben").answers) == len(TEXTS)  # type: ignore[union-attr]
