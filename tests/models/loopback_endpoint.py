@@ -206,6 +206,7 @@ def refuses(*names: str, status: int = 400, message: str = "Unsupported paramete
 def silence(handler: Handler, _: dict[str, Any]) -> None:
     """No answer until the test is over."""
     handler.server.released.wait()
+    handler.close_connection = True  # else who asked would wait for the time-out
 
 
 def cut(handler: Handler, _: dict[str, Any]) -> None:
