@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from kdlab.distill.derivative import derivative
-from kdlab.models.inner_layers import Inner
+from kdlab.models.inner_layers import Inner, Parts
 from kdlab.models.networks import build_student
 
 
@@ -60,18 +60,20 @@ class Group:
         self._optimizer.add_param_group({"params": [self.own[name]]})
         return self.own[name]
 
-    def logits(self, x: Tensor) -> Tensor:
-        """x (n, B, …), each student its own batch → (n, B, K)."""
+    def logits(self, x: Tensor, parts: Parts = ()) -> Tensor:
+        """x (n, B, …), each student its own batch → (n, B, K). parts: as a transformer's `forward` takes them."""
+        how = {"parts": parts} if parts else {}
         if self.size == 1:
-            return self._module(x[0]).unsqueeze(0)
-        return vmap(self._call)(self.parameters, self.buffers, x)
+            return self._module(x[0], **how).unsqueeze(0)
+        return vmap(partial(self._call, **how))(self.parameters, self.buffers, x)
 
-    def logits_and_inside(self, x: Tensor) -> tuple[Tensor, Inner]:
+    def logits_and_inside(self, x: Tensor, parts: Parts = ()) -> tuple[Tensor, Inner]:
         """`logits`, and what the students show of their inside, each part (n, B, …)."""
+        how = {"inside": True} | ({"parts": parts} if parts else {})
         if self.size == 1:
-            logits, inner = self._module(x[0], inside=True)
+            logits, inner = self._module(x[0], **how)
             return logits.unsqueeze(0), Inner(*(tuple(part.unsqueeze(0) for part in parts) for parts in inner))
-        return vmap(partial(self._call, inside=True))(self.parameters, self.buffers, x)
+        return vmap(partial(self._call, **how))(self.parameters, self.buffers, x)
 
     def derivative(self, its: slice | Tensor, x: Tensor, direction: Tensor) -> Tensor:
         """The derivative of some students' logits (n, B, K) along a direction an example (`kdlab.distill.derivative`);

@@ -11,12 +11,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from transformers import BertConfig, BertModel
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAttentions as BertOutput
 
 from kdlab.data.word_pieces import PADDING, WINDOW, vocabulary
 from kdlab.models.embedding_bag import along_swap, known_to, masked_mean, real_pieces
-from kdlab.models.inner_layers import Inner
+from kdlab.models.inner_layers import Inner, Parts
 from kdlab.models.sizes import HEAD
 
 
@@ -33,19 +34,33 @@ class BertClassifier(nn.Module):
             delattr(self.bert.embeddings, name)
         self.output = nn.Linear(config.hidden_size, classes)
 
-    def forward(self, x: Tensor, inside: bool = False, swap: Tensor | None = None) -> Any:  # (B, L)
-        """Logits (B, K); with ``inside`` a pair of them and of `Inner`; with a swap (B, 2) their derivative along it."""
+    def forward(self, x: Tensor, inside: bool = False, swap: Tensor | None = None, parts: Parts = ()) -> Any:  # (B, L)
+        """Logits (B, K); with ``inside`` a pair of them and of `Inner`; with a swap (B, 2) their derivative along it.
+
+        parts: of x, in its order; beyond a part's length there is nothing but padding, and no time is spent on it.
+        """
         if swap is not None:
             words = self.bert.embeddings.word_embeddings
             return along_swap(
                 lambda embedded: self.judge(self.encode(x, embedded), x), words, known_to(x, words.num_embeddings), swap
             )
+        if parts:
+            # Looked up at once: each look-up's gradient is as large as the table.
+            embedded = self.bert.embeddings.word_embeddings(known_to(x, self.bert.config.vocab_size))
+            pieces = zip(x.split([size for size, _ in parts]), embedded.split([size for size, _ in parts]), parts, strict=True)
+            said = [self._said(ids[:, :end], inside, words[:, :end]) for ids, words, (_, end) in pieces]
+            logits = torch.cat([logits for logits, _ in said])
+            return (logits, _one_under_another([inner for _, inner in said], x.shape[-1])) if inside else logits
+        logits, inner = self._said(x, inside)
+        return (logits, inner) if inside else logits
+
+    def _said(self, x: Tensor, inside: bool, embedded: Tensor | None = None) -> tuple[Tensor, Inner]:
         if not inside:
-            return self.judge(self.encode(x), x)
+            return self.judge(self.encode(x, embedded), x), Inner()
         blocks = list(self.bert.encoder.layer)
         heads = [(own.query, own.key, own.value) for own in (block.attention.self for block in blocks)]
         with _overheard([self.bert.embeddings, *blocks, *(part for three in heads for part in three)]) as said:
-            logits = self.judge(self.encode(x), x)
+            logits = self.judge(self.encode(x, embedded), x)
         real = real_pieces(x).unsqueeze(-1)
         hidden = tuple(said[module] * real for module in (self.bert.embeddings, *blocks))
         return logits, Inner(hidden, tuple(torch.cat([said[part] for part in three], dim=-1) for three in heads))
@@ -69,6 +84,15 @@ class BertClassifier(nn.Module):
             position_ids=torch.arange(x.shape[-1], device=x.device).unsqueeze(0),
             **asked,
         )
+
+
+def _one_under_another(parts: list[Inner], positions: int) -> Inner:
+    """The parts' layers (b, fewer positions, C) as whole ones (B, positions, C), 0 at padding."""
+
+    def whole(*layer: Tensor) -> Tensor:
+        return torch.cat([pad(part, (0, 0, 0, positions - part.shape[-2])) for part in layer])
+
+    return Inner(*(tuple(map(whole, *layers)) for layers in zip(*parts, strict=True)))
 
 
 @contextmanager

@@ -25,7 +25,8 @@ class StudentShape:
     """A shape of student, and the kind of data that it reads: "text" is any that has its texts.
 
     ``stacks``: whether many can train as one (`torch.func`), which dropout, running statistics and a path that
-    depends on the input forbid.
+    depends on the input forbid. ``in_parts``: whether it takes a batch in parts by their length
+    (`kdlab.models.bert`).
     """
 
     name: str
@@ -33,6 +34,7 @@ class StudentShape:
     what: str
     kind: Kind | Literal["text"]
     stacks: bool = True
+    in_parts: bool = False
 
     def reads(self, kind: Kind) -> bool:
         """Whether data of this kind can be shown to it."""
@@ -86,14 +88,15 @@ STUDENTS: dict[str, StudentShape] = {
             "Word pieces as 64 numbers each, their mean, then a linear layer; the order of words is lost.",
             "token",
         ),
-        StudentShape("bert-1x64", "BERT, 1 × 64", "A transformer of one layer, 64 wide, with 2 heads.", "token"),
-        StudentShape("bert-2x64", "BERT, 2 × 64", "A transformer of two layers, 64 wide, with 2 heads.", "token"),
-        StudentShape("bert-2x128", "BERT, 2 × 128", "A transformer of two layers, 128 wide, with 4 heads.", "token"),
+        StudentShape("bert-1x64", "BERT, 1 × 64", "A transformer of one layer, 64 wide, with 2 heads.", "token", in_parts=True),
+        StudentShape("bert-2x64", "BERT, 2 × 64", "A transformer of two layers, 64 wide, with 2 heads.", "token", in_parts=True),
+        StudentShape("bert-2x128", "BERT, 2 × 128", "A transformer of two layers, 128 wide, with 4 heads.", "token", in_parts=True),
         StudentShape(
             "bert-2x384",
             "BERT, 2 × 384",
             "A transformer of two layers, 384 wide, with 12 heads: the teacher's width.",
             "token",
+            in_parts=True,
         ),
     )
 }

@@ -35,6 +35,10 @@ class Inner(NamedTuple):
     heads: tuple[Tensor, ...] = ()
 
 
+Parts = tuple[tuple[int, int], ...]
+"""A batch of texts as parts that follow one another: how many texts, and how far the longest of them goes."""
+
+
 def numbered(layers: tuple[Layer, ...]) -> dict[int, Layer]:
     """Layers by their number: 1 is the first hidden layer, 0 a transformer's embeddings."""
     first = 0 if layers and layers[-1].heads else 1

@@ -14,6 +14,7 @@ from kdlab.distill.inside import load_inside
 from kdlab.distill.signals import load_logits, reveal
 from kdlab.distill.tasks.classification import Classification
 from kdlab.distill.trainer import Trainer
+from kdlab.models.catalogue import get_student
 from kdlab.models.copied_layers import copied_layers
 from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
 from kdlab.models.model_folder import check_memory
@@ -21,6 +22,7 @@ from kdlab.models.student_folder import is_folder_student, model_folder
 from kdlab.models.student_inputs import inputs_for
 from kdlab.runs.spec import RunSpec
 
+_PARTS = 2  # of each kind of a batch's texts, by their length: more of them cost more than padding does
 _BYTES_A_PARAMETER = 16  # its weight, its gradient and the optimiser's two moments, in float32
 
 
@@ -41,6 +43,8 @@ def make_trainer(spec: RunSpec) -> Trainer:
         steps=spec.total_steps,
         seeds=spec.seeds,
         device=device,
+        # A card does not wait for small parts.
+        parts=_PARTS if device.type == "cpu" and get_student(spec.student, spec.dataset).in_parts else 1,
     )
     layers = layers_of_student(spec.student, spec.dataset), layers_of_teacher(spec.teacher)
     copied = {

@@ -25,7 +25,9 @@ _TEST_ROWS = 500
 class Classification:
     """A data set and its teacher's answers on one device, with every seed's batches drawn.
 
-    A step shows each seed's students the same ``batch_size`` labelled and ``batch_size`` unlabelled examples.
+    A step shows each seed's students the same ``batch_size`` labelled and ``batch_size`` unlabelled examples. ``parts``: into
+    how many each of the two is cut on a transformer's way through, alike in length and without the padding that the longer
+    ones need. It changes nothing but the order within a batch.
     """
 
     name = "classification"
@@ -42,9 +44,15 @@ class Classification:
         steps: int,
         seeds: int,
         device: torch.device,
+        parts: int = 1,
     ) -> None:
         self.device, self.classes = device, classes
         self.x_test, self.y_test = self._put(data.x_test), self._put(data.y_test)
+        pictures = self.x_test.is_floating_point()
+        # In pieces that fit the processor's cache; of texts those alike in length together, cut where the longest ends.
+        order = torch.arange(len(self.y_test), device=device) if pictures else _length(self.x_test).argsort(stable=True)
+        self._test_pieces = [x if pictures else x[:, : int(_length(x).max())] for x in self.x_test[order].split(_TEST_ROWS)]
+        self._test_places = order.argsort()
         self.teacher_log_p = torch.log_softmax(self._put(teacher_logits.test), dim=-1)
         drawn = [draw_examples(data.y_train, labels, transfer, seed) for seed in range(seeds)]
         labelled, unlabelled = (
@@ -58,6 +66,12 @@ class Classification:
         self.x, self.teacher_logits = self._put(data.x_train[seen]), self._put(teacher_logits.train[seen])
         shape = (seeds, steps, -1)
         self.batches = self._put(batches.reshape(shape).swapaxes(0, 1))  # (steps, seeds, B)
+        self._sizes: list[int] = []
+        if parts > 1:
+            sections = self.batches.tensor_split([self.labelled], dim=-1)
+            self.batches = torch.cat([_shortest_first(section, _length(self.x)) for section in sections], dim=-1)
+            sizes = [part.shape[-1] for section in sections for part in section.tensor_split(parts, dim=-1)]
+            self._sizes = [size for size in sizes if size]
         known, unknown = self.batches.tensor_split([self.labelled], dim=-1)
         y, answers = self._put(data.y_train[seen]), self.teacher_logits.argmax(-1)
         self.labels = torch.cat([y[known], answers[unknown]], dim=-1)  # (steps, seeds, B)
@@ -71,11 +85,13 @@ class Classification:
 
     def output(self, group: Group, batch: Batch, inside: bool = False) -> StudentOutput:
         x, inner = _rows_of(self.x, batch), Inner()
+        # How many texts a part has, and how far its longest goes.
+        parts = tuple((part.shape[1], int(_length(part).max())) for part in x.split(self._sizes, dim=1)) if self._sizes else ()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             if inside:
-                logits, inner = group.logits_and_inside(x)
+                logits, inner = group.logits_and_inside(x, parts)
             else:
-                logits = group.logits(x)
+                logits = group.logits(x, parts)
         return StudentOutput(logits.float(), Inner(*(tuple(part.float() for part in parts) for parts in inner)))
 
     def derivative(self, group: Group, its: slice | Tensor, batch: Batch, direction: Tensor) -> Tensor:
@@ -94,9 +110,8 @@ class Classification:
     def scores(self, group: Group) -> dict[str, Tensor]:
         with torch.inference_mode():
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-                # In pieces that fit the processor's cache.
-                pieces = [group.shared_logits(x).float() for x in self.x_test.split(_TEST_ROWS)]
-            return score(torch.cat(pieces, dim=1), self.teacher_log_p, self.y_test)
+                pieces = [group.shared_logits(x).float() for x in self._test_pieces]
+            return score(torch.cat(pieces, dim=1)[:, self._test_places], self.teacher_log_p, self.y_test)
 
     def outcome(self, scores: dict[str, Tensor]) -> dict[str, Any]:
         teacher_answers = self.teacher_log_p.argmax(-1)
@@ -113,6 +128,16 @@ class Classification:
     @property
     def examples_a_point(self) -> int:
         return len(self.y_test)
+
+
+def _length(x: Tensor) -> Tensor:
+    """How far the texts x (…, L) go, (…): what follows is padding, which no student sees."""
+    return (x != PADDING).sum(-1)
+
+
+def _shortest_first(rows: Tensor, length: Tensor) -> Tensor:
+    """Row numbers (…, B) in the order of their texts' length (N,)."""
+    return rows.gather(-1, length[rows].argsort(dim=-1, stable=True))
 
 
 def _rows_of(table: Tensor, batch: Batch) -> Tensor:
