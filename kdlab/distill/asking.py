@@ -29,6 +29,7 @@ from kdlab.models.model_folder import ModelFolderError
 ENDED_WITHOUT_A_WORD = (
     "It ended without a word, perhaps because memory ran out. Try again, with a smaller model or fewer programs open."
 )
+STOPPED = "Stopped. Whole parts of 512 answers are kept: asked again, it goes on after them."
 _A_LOOK = 0.5  # seconds between two looks at whether it was stopped while it waits
 _PROCESSES: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -131,7 +132,7 @@ def _say(mark: str, now: Asking) -> None:
 
 def _unless_stopped(mark: str) -> None:
     if _stopping(mark).exists():
-        raise ModelFolderError("Stopped. Asked again, it goes on with the texts that it has not answered yet.")
+        raise ModelFolderError(STOPPED)
 
 
 def _at_work(mark: str) -> bool:

@@ -91,7 +91,7 @@ class TextClassifier(nn.Module):
             )
         except Exception as error:
             raise ModelFolderError(
-                f"transformers cannot load it ({type(error).__name__}: {str(error)[:200]}). Save it again with {SAVE_AGAIN}."
+                f"transformers cannot load it ({type(error).__name__}). Save it again with {SAVE_AGAIN}."
             ) from error
         if missing := sorted(told["missing_keys"]):
             raise ModelFolderError(

@@ -101,7 +101,7 @@ class Group:
         parameters = list(self.parameters.values())
         if not loss.requires_grad:  # a term that none of these students has
             return torch.cat([torch.zeros_like(p).reshape(self.size, -1) for p in parameters], dim=1)
-        grads = torch.autograd.grad(loss, parameters, retain_graph=True)
+        grads = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
         return torch.cat([g.reshape(self.size, -1) for g in grads], dim=1)
 
     def step(self, loss: Tensor, learning_rate: float, clip_norm: float = 0.0) -> None:
@@ -152,7 +152,8 @@ class Group:
 
     def weights(self, i: int) -> dict[str, Tensor]:
         """Student i's parameters and buffers, detached, on the CPU."""
-        tensors = {**self.parameters, **self.buffers}
+        kept = self._module.state_dict().keys()  # constants are none of them
+        tensors = {name: t for name, t in {**self.parameters, **self.buffers}.items() if name in kept}
         picked = tensors if self.size == 1 else {name: tensor[i] for name, tensor in tensors.items()}
         return {name: tensor.detach().cpu().contiguous() for name, tensor in picked.items()}
 

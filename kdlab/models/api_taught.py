@@ -19,6 +19,7 @@ from kdlab.models.added_teachers import Shows, give_to, keep, name_of, visitor_m
 from kdlab.models.api_asking import Asking
 from kdlab.models.api_teacher import Answer
 
+_LEAST = 1e-12  # a probability that is not 0, whose logarithm is finite
 _CERTAIN = 1e4  # between the class that is named and the others, in nats: the others have probability 0 in float32
 
 
@@ -29,23 +30,21 @@ class TooFewAnswersError(ValueError):
 def make_teacher(asking: Asking, visitor: str) -> str:
     """The name of the teacher that the answers become, for this visitor; its data set is on its card.
 
-    Texts that got no class are left out. Where each answer came with probabilities, a class that was not among the tokens
-    shown counts with the most that it can have. Raises TooFewAnswersError, TextsGoneError, ModelMissing, OSError.
+    Texts that got no class are left out, and where most answers came with probabilities those that did not. A class that was
+    not among the tokens shown gets an even share of what is left, and never more than it can have. Raises TooFewAnswersError, TextsGoneError, ModelMissing, OSError.
     """
     source = get_dataset(asking.dataset)
     labels = source.load().y_train
-    answer_of: dict[str, Answer] = {}
-    known: dict[str, str] = {}
-    for place, answer in sorted(asking.answers.items()):
-        if answer.label is not None:
-            answer_of[asking.texts[place]] = answer
-            known.setdefault(asking.texts[place], source.classes[labels[asking.rows[place]]])
+    answer_of = {asking.texts[place]: one for place, one in sorted(asking.answers.items()) if one.label is not None}
+    doubting = {text: one for text, one in answer_of.items() if one.captured_mass > 0}
+    shows: Shows = "probabilities" if answer_of and 2 * len(doubting) >= len(answer_of) else "label"
+    if shows == "probabilities":
+        answer_of = doubting
+    row_of = {text: row for text, row in zip(asking.texts, asking.rows, strict=True)}
+    known = {text: source.classes[labels[row_of[text]]] for text in answer_of}
     _check_counts(source, list(known.values()))
     table = LabelledTexts(tuple(known), tuple(known.values()))
     dataset = get_dataset(visitor_sets.keep(table, f"{len(known):,} texts that {_title(asking.model)} answered", visitor))
-    shows: Shows = (
-        "label" if any(answer.option_probabilities is None for answer in answer_of.values()) else "probabilities"
-    )
     place_of = [source.classes.index(label) for label in dataset.classes]
     arrays = dataset.load()
     logits = {
@@ -56,7 +55,8 @@ def make_teacher(asking: Asking, visitor: str) -> str:
             ("test", arrays.text_test),
         )
     }
-    sha256 = hashlib.sha256(b"".join(part.tobytes() for part in logits.values())).hexdigest()
+    said = f"{asking.host} {asking.model} {shows}".encode()
+    sha256 = hashlib.sha256(b"\n".join([said, *(part.tobytes() for part in logits.values())])).hexdigest()
     name = name_of(sha256, dataset.fingerprint(), "api")
     keep(name, _card(asking.model, shows, dataset, logits), logits, dataset.fingerprint(), sha256)
     give_to(name, visitor_mark(visitor))
@@ -79,8 +79,19 @@ def _logits(answers: Sequence[Answer], place_of: Sequence[int], shows: Shows) ->
     if shows == "label":
         named = np.array([answer.label for answer in answers])
         return np.where(named[:, None] == np.array(place_of), 0.0, -_CERTAIN).astype(np.float32)
-    p = np.stack([answer.option_probabilities for answer in answers if answer.option_probabilities is not None])
+    p = np.stack([_probabilities(answer) for answer in answers])
     return log_softmax(np.log(p[:, place_of])).astype(np.float32)
+
+
+def _probabilities(answer: Answer) -> np.ndarray:
+    """(K,): of the classes that were shown what was shown, of the others a share of what is left; the named one is first."""
+    assert answer.option_probabilities is not None
+    assert answer.shown is not None
+    p, hidden = answer.option_probabilities.copy(), ~answer.shown
+    if hidden.any():
+        even = (1 - answer.captured_mass) / hidden.sum()
+        p[hidden] = np.minimum(p[hidden], max(min(even, 0.999 * p[answer.label]), _LEAST))
+    return p
 
 
 def _title(model: str) -> str:

@@ -38,7 +38,7 @@ def inspect_folder(folder: Path, classes: Sequence[str], free: int | None = None
     needed = int(found.parameters * _FLOAT32 * _ROOM)
     check_memory(needed, free)
     places = match_labels(_labels(found.config), classes)
-    return Classifier(folder, found.architecture, places, found.parameters, needed, found.sha256())
+    return Classifier(folder, found.architecture, places, found.parameters, needed, found.sha256)
 
 
 def match_labels(labels: Sequence[str], classes: Sequence[str]) -> tuple[int, ...]:

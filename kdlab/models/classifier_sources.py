@@ -18,6 +18,7 @@ from kdlab.models.model_folder import TOKENIZER_FILES, ModelFolderError, check_m
 
 PLACE = "the lab's folder of models (KDLAB_MODELS; else models in its home folder)"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
+_FOLDER = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")  # no sign that means something on a page
 _FILES = ("*.safetensors", "*.json", "*.txt", *(name for name in TOKENIZER_FILES if name.endswith(".model")))
 _SECONDS = 20.0
 
@@ -41,13 +42,14 @@ def folders_on_offer() -> list[str]:
     if root is None or not root.is_dir():
         return []
     found = [path.parent for depth in ("*", "*/*") for path in root.glob(f"{depth}/config.json")]
-    return sorted(path.relative_to(root).as_posix() for path in found if path.resolve().is_relative_to(root.resolve()))
+    named = (path.relative_to(root).as_posix() for path in found if path.resolve().is_relative_to(root.resolve()))
+    return sorted(name for name in named if _FOLDER.fullmatch(name))
 
 
 def local_folder(asked: str) -> Path | None:
     """The model folder of this name; None where it names none that may be read."""
     root = models_folder()
-    if root is None or not asked or "\0" in asked:
+    if root is None or not _FOLDER.fullmatch(asked):
         return None
     path = (root / asked).resolve()
     inside = path.is_relative_to(root.resolve()) and path != root.resolve()

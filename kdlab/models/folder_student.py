@@ -25,7 +25,7 @@ _KEPT = 2  # data sets in a student's own ids
 class FolderNetwork(nn.Module):
     """The folder's model with an output for each class, without dropout, so that students that start alike stay comparable.
 
-    Where the folder's own head has another number of outputs, a fresh one takes its place. x (B, L): the tokenizer's ids plus
+    Its head is a fresh one, whatever head the folder has: its classes are others. x (B, L): the tokenizer's ids plus
     one, 0 for padding. Raises ModelFolderError.
     """
 
@@ -36,16 +36,32 @@ class FolderNetwork(nn.Module):
         quiet = logging.get_verbosity()
         logging.set_verbosity_error()  # that a head is fresh is what is wanted
         try:
-            self.model = AutoModelForSequenceClassification.from_pretrained(
-                found.folder, **_SAFE, num_labels=classes, ignore_mismatched_sizes=True, use_safetensors=True, dtype=torch.float32
+            self.model, told = AutoModelForSequenceClassification.from_pretrained(
+                found.folder,
+                **_SAFE,
+                num_labels=classes,
+                ignore_mismatched_sizes=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
             )
         except Exception as error:
             raise ModelFolderError(
-                f"transformers cannot make a student of {student} ({type(error).__name__}: {str(error)[:200]}). Save it again with "
-                f"{SAVE_AGAIN}, or take another."
+                f"transformers cannot make a student of it ({type(error).__name__}). Save it again with {SAVE_AGAIN}, or take another."
             ) from error
         finally:
             logging.set_verbosity(quiet)
+        body = f"{self.model.base_model_prefix}."
+        lacking = [*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"])]
+        if lost := sorted(name for name in lacking if name.startswith(body) and "pooler" not in name):
+            raise ModelFolderError(
+                f"Its weights lack {lost[0]}, or have it in another size than its config.json says. Save it again with {SAVE_AGAIN}."
+            )
+        for name, head in self.model.named_children():
+            if name != self.model.base_model_prefix:
+                for module in head.modules():
+                    if isinstance(module, nn.Linear | nn.LayerNorm):
+                        module.reset_parameters()
         self.padding = own_tokenizer(student).pad_token_id
         self.model.config.pad_token_id = self.padding
         for module in self.model.modules():
@@ -69,13 +85,13 @@ def own_tokenizer(student: str) -> Any:
         raise
     except Exception as error:
         raise ModelFolderError(
-            f"The tokenizer of {student} cannot be loaded ({type(error).__name__}). Save it again with tokenizer.save_pretrained(folder)."
+            f"Its tokenizer cannot be loaded ({type(error).__name__}). Save it again with tokenizer.save_pretrained(folder)."
         ) from error
     tokenizer.padding_side = "right"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if tokenizer.pad_token is None:
-        raise ModelFolderError(f"The tokenizer of {student} has no token to pad with. Set tokenizer.pad_token and save it again.")
+        raise ModelFolderError("Its tokenizer has no token to pad with. Set tokenizer.pad_token and save it again.")
     return tokenizer
 
 

@@ -83,7 +83,8 @@ def layers_of_student(name: str, dataset_name: str) -> tuple[Layer, ...]:
 
 
 def closed_because(teacher: str) -> str | None:
-    """Why nobody can look into a teacher on this machine, in a sentence with the command that opens it; None where one can."""
+    """Why nobody can look into a teacher on this machine, in a sentence, with the command that opens it where there is one; None where
+    one can."""
     if is_added(teacher):
         return (
             "This teacher answered once, read the texts with a tokenizer of its own, and is not kept here: its places are not the "

@@ -7,6 +7,7 @@ import json
 import math
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class ModelFolder:
     files: tuple[Path, ...]
     parameters: int
 
+    @cached_property
     def sha256(self) -> str:
         """Of all that decides its answers: configuration, tokenizer, weights."""
         digest = hashlib.sha256()

@@ -38,6 +38,8 @@ def folder_students() -> tuple[list[FolderStudent], dict[str, str]]:
                 found.append(_told(folder, model_folder(PREFIX + folder)))
             except ModelFolderError as error:
                 refused[folder] = str(error)
+            except OSError as error:
+                refused[folder] = f"It cannot be read ({error.strerror}). Copy the model again."
     except (HomeError, OSError):
         return [], {}
     return found, refused

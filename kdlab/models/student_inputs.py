@@ -19,4 +19,4 @@ def inputs_for(student: str, dataset: str) -> Arrays:
 
 def identity_of(student: str) -> str:
     """What tells a student's network from every other: its name, of a folder what it holds. Raises ModelFolderError."""
-    return model_folder(student).sha256() if is_folder_student(student) else student
+    return model_folder(student).sha256 if is_folder_student(student) else student

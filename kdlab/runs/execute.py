@@ -133,6 +133,7 @@ def _result(run_id: str, spec: RunSpec, trainer: Trainer, seconds: float) -> dic
         "teacher_per_class": outcome["teacher_per_class"],
         "profiles": profiles(spec, trainer.device),
         "data": get_dataset(spec.dataset).fingerprint()[:12],
+        "student": identity_of(spec.student),
         "device": describe_device(trainer.device),
         "peak_memory_mib": peak_memory_mib(trainer.device),
         "group_size": trainer.cohort.groups[0].size,

@@ -103,13 +103,20 @@ class Ladder(Recipe):
                 hue="labels_only",
             ),
             arm("label", "Label", "the teacher's label", objective=HardLabels()),
-            arm(
-                "label_and_probability",
-                "Label, probability",
-                "the label and its probability",
-                objective=TopKKL(k=1),
+            # Of two classes the label and its probability say all.
+            *(
+                [
+                    arm(
+                        "label_and_probability",
+                        "Label, probability",
+                        "the label and its probability",
+                        objective=TopKKL(k=1),
+                    ),
+                    arm("top_k", f"Top {k} and the rest", f"the {k} likeliest classes", objective=TopKKL(k=k)),
+                ]
+                if k > 1
+                else []
             ),
-            arm("top_k", f"Top {k} and the rest", f"the {k} likeliest classes", objective=TopKKL(k=k)),
             arm("probabilities", "All probabilities", "all probabilities at T = 1", objective=ForwardKL()),
             arm(ALL, "Logits, softened", f"logits at T = {heat:g}", objective=ForwardKL(), temperature=heat),
         ]

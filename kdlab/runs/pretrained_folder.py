@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,21 +23,15 @@ from safetensors.numpy import load, save
 from kdlab.data.registry import get_dataset
 from kdlab.data.visitor_sets import pieces_of
 from kdlab.data.word_pieces import MARKS, UNKNOWN
-from kdlab.models.model_folder import TOKENIZER_FILES
+from kdlab.models.model_folder import ModelFolderError
 from kdlab.models.sizes import HEAD
 from kdlab.models.student_folder import find_folder_student, is_folder_student, model_folder
+from kdlab.models.student_inputs import identity_of
 from kdlab.runs import artifacts
 from kdlab.runs.model_card import model_card
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.stored import Run
 
-_OF_A_TOKENIZER = {
-    *TOKENIZER_FILES,
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "merges.txt",
-}
 _WORDS = "embeddings.word_embeddings.weight"
 _POSITIONS = "embeddings.position_embeddings.weight"
 
@@ -46,13 +42,16 @@ def is_transformers_student(spec: RunSpec) -> bool:
 
 
 def pretrained_zip(run: Run, arm: str, seed: int) -> bytes:
-    """The folder of one student as a ZIP file. Raises OSError where its weights are gone, TextsGoneError where its pieces are.
+    """The folder of one student as a ZIP file. Raises OSError where its weights are gone, TextsGoneError where its pieces are,
+    ModelFolderError where the folder that it came from is another now.
 
     Its tokenizer knows all pieces, as the lab's does; those that the student has no embedding for get that of [UNK].
     """
     tensors = load(artifacts.student_path(run.id, arm, seed).read_bytes())
     card = model_card(run, arm, seed, parameters=sum(t.size for t in tensors.values())).encode()
     if is_folder_student(run.spec.student):
+        if identity_of(run.spec.student) != (run.result or {}).get("student"):
+            raise ModelFolderError("Its folder has changed since the run: its tokenizer and these weights do not belong together.")
         return _zipped(_own_folder(run.spec, tensors) | {"README.md": card})
     encoder = {name.removeprefix("bert."): tensor for name, tensor in tensors.items() if name.startswith("bert.")}
     head = {name: tensors[f"output.{name}"] for name in ("weight", "bias")}
@@ -76,10 +75,15 @@ def _own_folder(spec: RunSpec, tensors: dict[str, np.ndarray]) -> dict[str, byte
     found, classes = model_folder(spec.student), get_dataset(spec.dataset).classes
     named = {"id2label": dict(enumerate(classes)), "label2id": {name: k for k, name in enumerate(classes)}}
     config = {key: value for key, value in found.config.items() if key not in ("architectures", "num_labels")}
-    tokenizer = [path for path in found.folder.iterdir() if path.name in _OF_A_TOKENIZER]
+    from kdlab.models.folder_student import own_tokenizer  # transformers: seconds, where it is not loaded yet
+
+    tokenizer = own_tokenizer(spec.student)
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(folder)
+        files = {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
     return {
-        **{path.name: path.read_bytes() for path in tokenizer},
-        "config.json": _json(config | named),
+        **files,
+        "config.json": _json(config | named | {"pad_token_id": tokenizer.pad_token_id}),
         "model.safetensors": save({name.removeprefix("model."): t for name, t in tensors.items()}, metadata={"format": "pt"}),
     }
 

@@ -164,7 +164,7 @@ def settings_of(spec: RunSpec, of: type[T]) -> T | None:
         return None
     shared = {name: getattr(spec, name) for name in Setting.model_fields}
     try:
-        return of.model_validate(shared | spec.recipe.settings)
+        return of.model_validate(shared | spec.recipe.settings, context=_STORED)
     except ValidationError:
         return None
 

@@ -4,7 +4,9 @@ from the classes that it names alone."""
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,15 +18,16 @@ from kdlab.data.labelled_csv import LabelledTexts
 from kdlab.data.registry import get_dataset
 from kdlab.lessons.cards import teacher_words
 from kdlab.models.api_asking import Asking
-from kdlab.models.api_taught import TooFewAnswersError, make_teacher
-from kdlab.models.api_teacher import ApiTeacher
+from kdlab.models.api_taught import TooFewAnswersError, _probabilities, make_teacher
+from kdlab.models.api_teacher import Answer, ApiTeacher
 from kdlab.models.catalogue import shown_by, teacher_card, teacher_logits
 from kdlab.models.endpoint import Endpoint
+from kdlab.models.multiple_choice import LETTERS, MultipleChoice, Reply
 from kdlab.runs.execute import execute
 from kdlab.runs.recipes import ThreeArms, settings_of, three_arms
 from kdlab.runs.spec import explain
 from kdlab.runs.store import Run, Store
-from tests.models.loopback_endpoint import LOWER, OTHER, SHARES, Turn, knows, loopback, says
+from tests.models.loopback_endpoint import LOWER, OTHER, SHARES, Handler, Turn, knows, loopback, says, text_of
 
 CLASSES = ("good", "bad", "neither")  # no alphabet's order: the set that is made has another than its source
 TEXTS = {f"text {number} of its kind": CLASSES[number % 3] for number in range(66)}
@@ -87,6 +90,51 @@ def test_its_answers_are_the_teachers_logits_row_for_row(tmp_path: Path):
     assert card["test_accuracy"] == round(np.mean([mistaken(text) == TEXTS[text] for text in arrays.text_test or ()]), 4)
     assert "a *model*" not in json.dumps(card)
     assert "points apart" in teacher_words(name)
+
+
+@pytest.mark.parametrize(
+    ("content", "token", "top"),
+    [
+        ("{}", ("{}", math.log(0.4)), None),
+        ("{}", ("{}", math.log(0.1)), (("The", math.log(0.5)), ("It", math.log(0.3)), ("{}", math.log(0.1)))),
+        ("{}", None, (("{}", math.log(0.8)), ("x", math.log(0.001)))),
+    ],
+    ids=["its token alone", "rarer than other words", "sure"],
+)
+def test_the_class_that_it_named_is_first_and_bounds_add_up_to_what_is_left(
+    content: str, token: tuple[str, float] | None, top: tuple[tuple[str, float], ...] | None
+):
+    question = MultipleChoice(tuple("abcdefghij"))
+    letter = LETTERS[question.order("a text").index(3)]
+    reply = Reply(
+        content.format(letter),
+        token and (token[0].format(letter), token[1]),
+        top and tuple((name.format(letter), value) for name, value in top),
+    )
+    answer = Answer(**vars(question.read("a text", reply)))
+    assert answer.label == 3
+    p = _probabilities(answer)
+    assert p.argmax() == 3
+    assert p.sum() <= 1 + 1e-9
+    assert (p[np.arange(10) != 3] > 0).all()
+
+
+def test_two_models_that_answer_alike_are_two_teachers(tmp_path: Path):
+    names = {make_teacher(asked(tmp_path, LABELS_ALONE, model=model), "ann") for model in ("model-1", "model-2")}
+    assert {teacher_card(name)["title"] for name in names} == {"model-1", "model-2"}
+
+
+def test_one_answer_without_probabilities_does_not_close_them(tmp_path: Path):
+    mute = next(iter(TEXTS))
+
+    def turn(handler: Handler, payload: dict[str, Any]) -> None:
+        (LABELS_ALONE if text_of(payload) == mute else WITH_PROBABILITIES)(handler, payload)
+
+    asking = asked(tmp_path, turn)
+    name = make_teacher(asking, "ann")
+    data = get_dataset(teacher_card(name)["dataset"])
+    assert shown_by(name) == "probabilities"
+    assert data.train_size + data.validation_size + data.test_size == len(asking.texts) - (mute in asking.texts)
 
 
 def trained(name: str, **settings: object) -> Run:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -19,6 +20,7 @@ from transformers import (
     BertModel,
     GPT2Config,
     GPT2Model,
+    PreTrainedTokenizerFast,
 )
 
 from kdlab.data import visitor_sets
@@ -110,6 +112,41 @@ def test_a_model_without_a_head_gets_one_that_hangs_on_the_seed(models: Path, ba
     assert not torch.allclose(first, other)
 
 
+def test_its_head_is_fresh_even_where_the_folders_would_fit(models: Path):
+    tiny_classifier(models / "three", labels=CLASSES)
+    data = own_set()
+    first, other = (fresh_student("folder:three", data, seed).model.classifier.weight for seed in (0, 1))  # type: ignore[union-attr]
+    assert not torch.allclose(first, other)
+
+
+def test_a_folder_whose_weights_lack_a_part_is_refused_and_not_begun_at_random(models: Path):
+    weights = load_file(models / "tiny" / "model.safetensors")
+    lost = next(name for name in weights if "attention.self.query.weight" in name)
+    save_file({name: t for name, t in weights.items() if name != lost}, models / "tiny" / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelFolderError, match=r"lack bert\.encoder"):
+        fresh_student(STUDENT, own_set(), 0)
+
+
+def test_a_model_that_had_no_token_to_pad_with_leaves_with_one(models: Path, tmp_path: Path):
+    config = GPT2Config(vocab_size=12, n_embd=16, n_layer=1, n_head=2, n_positions=64, bos_token_id=1, eos_token_id=1)
+    GPT2Model(config).save_pretrained(models / "causal")
+    tokenizer = AutoTokenizer.from_pretrained(models / "tiny")
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer, eos_token="[UNK]").save_pretrained(models / "causal")
+    store = Store()
+    claim = store.begin(spec(student="folder:causal", seeds=1, epochs=1), "ann")
+    assert execute(claim, store), store.get(claim.run_id)
+    run = store.get(claim.run_id)
+    assert run is not None
+    with zipfile.ZipFile(io.BytesIO(pretrained_zip(run, "soft_targets", 0))) as folder:
+        folder.extractall(tmp_path / "taken")
+    given = AutoTokenizer.from_pretrained(tmp_path / "taken")(["a fine", "a fine word number"], padding=True, return_tensors="pt")
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "taken").eval()
+    assert model(input_ids=given["input_ids"], attention_mask=given["attention_mask"]).logits.shape == (2, 3)
+    (models / "causal" / "config.json").write_text(config.to_json_string().replace('"n_head": 2', '"n_head": 4'), encoding="utf-8")
+    with pytest.raises(ModelFolderError, match="changed since the run"):
+        pretrained_zip(run, "soft_targets", 0)
+
+
 def test_a_run_trains_it_and_it_leaves_as_a_folder_that_answers_as_it_did(tmp_path: Path):
     store = Store()
     claim = store.begin(spec(), "ann")
@@ -118,11 +155,14 @@ def test_a_run_trains_it_and_it_leaves_as_a_folder_that_answers_as_it_did(tmp_pa
     assert run is not None
     assert run.result is not None
     assert run.result["group_size"] == 1
-    assert run.result["profiles"]["student"]["parameters"] > 1000
+    parameters = run.result["profiles"]["student"]["parameters"]
+    assert parameters > 1000
     out = tmp_path / "taken"
     with zipfile.ZipFile(io.BytesIO(pretrained_zip(run, "soft_targets", 1))) as folder:
         folder.extractall(out)
-    assert "# tiny (folder), distilled on Own texts" in (out / "README.md").read_text(encoding="utf-8")
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert "# tiny (folder), distilled on Own texts" in card
+    assert f"A model of {parameters:,} trained parameters" in card
     data = get_dataset(run.spec.dataset)
     texts = list(data.load().text_test or ())
     given = AutoTokenizer.from_pretrained(out)(texts, padding=True, return_tensors="pt")

@@ -190,7 +190,7 @@ def test_a_ladder_on_own_texts_has_the_rungs_of_the_black_box_and_says_why_no_mo
     app.button(key="launch").click().run()
     (run,) = Store().list_runs()
     assert (run.spec.dataset, run.spec.teacher) == (data, teacher)
-    assert {arm.access.rung for arm in run.spec.arms} == {"nothing", "label", "top_k", "logits"}
+    assert {arm.access.rung for arm in run.spec.arms} == {"nothing", "label", "logits"}  # two classes
     claim = Store().begin(run.spec, "ann")
     assert execute(claim, Store())
     ended = open_page("access", "ann", data=data, run=claim.run_id)

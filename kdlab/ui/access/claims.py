@@ -10,12 +10,14 @@ import streamlit as st
 from kdlab.core.intervals import Interval, paired_difference
 from kdlab.lessons.ablations import ABLATIONS
 from kdlab.lessons.claims import CLAIMS
+from kdlab.models.catalogue import student_title
 from kdlab.runs.comparison import compare, in_words
 from kdlab.runs.ladder import ALL, INSIDE
 from kdlab.runs.rare_words import ByFrequency, by_frequency, has_words
 from kdlab.runs.recorded import OWNER
 from kdlab.runs.store import Run
 from kdlab.ui.access.rare_words import rare_words, rare_words_pictures
+from kdlab.ui.url_state import as_it_is
 
 
 def show_claims(run: Run, answers: np.ndarray | None) -> None:
@@ -53,6 +55,9 @@ def _show_ablations(run: Run) -> None:
         st.caption(f"Published, {paper.title}: {paper.measured}. Without {parts} ({paper.source}).")
 
 
+_NONE_INSIDE = "This run has no arm that looks inside the teacher: it is closed, or does not fit the student"
+
+
 def answer(key: str, run: Run, rare: ByFrequency | None = None) -> str:
     """What a run says to a claim, in a sentence or two; Markdown. rare: its students where words are rare and common."""
     if run.result is None:
@@ -62,7 +67,7 @@ def answer(key: str, run: Run, rare: ByFrequency | None = None) -> str:
             return _accuracy(run)
         case "small":
             return (
-                f"One run has one student, here {run.spec.student}: it cannot say. Launch the ladder with another student "
+                f"One run has one student, here {as_it_is(student_title(run.spec.student))}: it cannot say. Launch the ladder with another student "
                 "and compare the two on Runs."
             )
         case "cost":
@@ -85,7 +90,7 @@ def _accuracy(run: Run) -> str:
         if one.contrast.minuend in INSIDE and one.difference.n
     ]
     if not told:
-        return "No rung inside the teacher fits this student: the run cannot say."
+        return f"{_NONE_INSIDE}: it cannot say."
     gains = [name for name, difference in told if difference.low > 0]
     said = "; ".join(f"{name} {in_words(difference)}" for name, difference in told)
     verdict = (
@@ -108,7 +113,9 @@ def _placebo(run: Run) -> str:
 def _cost(run: Run) -> str:
     costs: dict[str, dict[str, float]] = (run.result or {}).get("costs", {})
     inside = [arm for arm in run.spec.arms if arm.key in INSIDE and arm.key in costs]
-    if ALL not in costs or not inside:
+    if not inside:
+        return f"{_NONE_INSIDE}: it cannot say."
+    if ALL not in costs:
         return "This run did not measure what its rungs cost."
     base = costs[ALL]
     said = "; ".join(

@@ -33,7 +33,7 @@ def taken_table(
         if then is None
         else [*_HEADS, f"Steps by {then.seconds:.1f} s", f"{metric.title} then, against logits"]
     )
-    body = ""
+    body, unknown = "", not any(cost["teacher_seconds"] for cost in costs.values())  # behind an API
     for arm in spec.arms:
         cost = costs.get(arm.key)
         if cost is None:
@@ -42,7 +42,7 @@ def taken_table(
             size(8 * cost["bytes"]),
             f"{cost['extra_parameters']:,.0f}" if cost["extra_parameters"] else "none",
             f"{spec.total_steps:,}",
-            f"{cost['teacher_seconds'] * (spec.labels + spec.transfer):,.1f} s",
+            "its provider's" if unknown and arm.objective else f"{cost['teacher_seconds'] * (spec.labels + spec.transfer):,.1f} s",
             f"{cost['student_seconds'] * spec.total_steps:,.1f} s, {1e3 * cost['student_seconds']:.1f} ms a step",
         ]
         if then is not None:

@@ -71,11 +71,17 @@ def rungs(teacher: str | None, inside: InsideExample | None, subject: Subject) -
             size(Access("label_and_probability").bits_per_query(classes)),
             "Adds how sure it is: where there is doubt, not between whom.",
         ),
-        Rung(
-            f"Top {_SHOWN}",
-            _bars([names[k] for k in order[:_SHOWN]], p[order[:_SHOWN]]),
-            size(Access("top_k", _SHOWN).bits_per_query(classes)),
-            "Adds who else was in question, as far as an API shows it.",
+        *(
+            [
+                Rung(
+                    f"Top {_SHOWN}",
+                    _bars([names[k] for k in order[:_SHOWN]], p[order[:_SHOWN]]),
+                    size(Access("top_k", _SHOWN).bits_per_query(classes)),
+                    "Adds who else was in question, as far as an API shows it.",
+                )
+            ]
+            if classes > _SHOWN
+            else []
         ),
         Rung(
             "All probabilities",

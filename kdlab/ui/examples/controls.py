@@ -104,7 +104,10 @@ def choose_teacher() -> str | None:
     if arriving("data") and st.query_params.get("data") not in (None, remembered("data") or DEFAULT_DATA):
         for key in _OF_THE_DATA:
             forget(key)
+    before = st.session_state.get("data")
     notices = [url_choice("data", titles, DEFAULT_DATA)]
+    if before is not None and before not in titles:  # taken away meanwhile, perhaps in another tab
+        _forget_example()
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         data = st.segmented_control(
             "Data",

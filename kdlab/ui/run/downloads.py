@@ -1,4 +1,4 @@
-"""A student to take away: its weights, and where it is a BERT the whole folder that transformers loads."""
+"""A student to take away: its weights, and where transformers has its kind the whole folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def student_download(run: Run, arm: Arm) -> None:
             f"kdlab-{run.id}-{weights.stem}.zip",
             "application/zip",
             key=f"student-{run.id}-{arm.key}",
-            help=f"The {arm.its_student} of the first seed as a ZIP: from_pretrained loads its encoder and its tokenizer; a "
+            help=f"The {arm.its_student} of the first seed as a ZIP, for from_pretrained; a "
             "card says what it learned from and has the lines that classify with it.",
             on_click="ignore",
         )

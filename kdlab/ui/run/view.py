@@ -9,7 +9,7 @@ import streamlit as st
 from kdlab.data.registry import get_dataset
 from kdlab.distill.arms import Arm
 from kdlab.distill.metrics import metrics_of
-from kdlab.models.catalogue import get_teacher, teacher_card
+from kdlab.models.catalogue import get_teacher, shown_by, teacher_card
 from kdlab.runs.curves import Curves
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store, StoreError
@@ -137,7 +137,8 @@ def _fidelity(shown: Shown) -> None:
             )
     st.caption(
         f"{as_it_is(get_teacher(run.spec.teacher).title)} on the {get_dataset(run.spec.dataset).test_size:,} test examples: "
-        "how often the students answer as it does, and how far their probabilities are from its own (T = 1)."
+        "how often the students answer as it does, and how far their probabilities are from "
+        + ("the class that it names." if shown_by(run.spec.teacher) == "label" else "its own (T = 1).")
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from kdlab.data import visitor_sets
 from kdlab.data.registry import find_dataset
 from kdlab.data.visitor_sets import TextsGoneError
 from kdlab.data.word_pieces import ModelMissing
@@ -147,7 +148,8 @@ def _download(asking: Asking) -> None:
 def _as_a_teacher(asking: Asking) -> None:
     """The answers become a teacher, once; then the way to Distill."""
     place = st.container()
-    if not asking.taught:
+    taught = asking.taught and visitor_sets.may_read(teacher_card(asking.taught)["dataset"], visitor_id())
+    if not taught:
         place.markdown(
             "**Learn from it**: the texts that it answered become a data set of yours, with the labels that are known, and its "
             "answers the teacher. Texts without a class are left out."

@@ -49,7 +49,7 @@ def rung_words(rungs: Rungs) -> list[tuple[bool, str, str]]:
             if k > 1
             else "not sent",
         ),
-        (False, "All probabilities, and what lies inside", "behind an API they stay closed"),
+        (False, "Logits, and what lies inside", "behind an API they stay closed"),
     ]
 
 

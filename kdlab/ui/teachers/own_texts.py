@@ -11,7 +11,7 @@ from kdlab.data.home import HomeError
 from kdlab.data.labelled_csv import MOST_BYTES, MOST_ROWS, CsvError, read_labelled_csv
 from kdlab.data.registry import DATASETS, get_dataset
 from kdlab.data.word_pieces import WINDOW, ModelMissing
-from kdlab.distill.asking import Asking, asking_of, start, stop
+from kdlab.distill.asking import STOPPED, Asking, asking_of, start, stop
 from kdlab.lessons.cards import data_words, size_words, teacher_words
 from kdlab.models.added_teachers import is_added
 from kdlab.models.catalogue import teacher_card
@@ -91,7 +91,8 @@ def _card(name: str, file: str) -> None:
         "Take away",
         key=f"away-{name}",
         icon=":material/delete:",
-        help="Your texts go from the lab's disk. Runs keep their numbers and the names of the classes.",
+        help="These texts go from the lab's disk; a set that was made of answers to them has copies, and goes by itself. Runs "
+        "keep their numbers and the names of the classes.",
         on_click=visitor_sets.take_away,
         args=(name, visitor_id()),
         width="stretch",
@@ -138,7 +139,7 @@ def _teacher_for(name: str) -> None:
             "Stop",
             key=f"stop-{name}",
             icon=":material/stop:",
-            help="What it has answered is kept: asked again, it goes on there.",
+            help="At its next step. Whole parts of 512 answers are kept: asked again, it goes on after them.",
             on_click=stop,
             args=(visitor_id(),),
         )
@@ -148,7 +149,7 @@ def _teacher_for(name: str) -> None:
         st.markdown(f"**It has no teacher yet.** {_how_to_get_one()}")
     refused = asked if asked and asked.state == "refused" and asked.dataset == name else None
     if fault := st.session_state.pop(_FAULT, None) or (refused and refused.words):
-        st.error(as_it_is(fault), icon=":material/block:")
+        (st.info if fault == STOPPED else st.error)(as_it_is(fault), icon=":material/block:")
     with st.form(f"teacher-of-{name}", border=False):
         source = st.text_input(
             "Another classifier" if taught else "A classifier",
