@@ -18,8 +18,8 @@ from kdlab.data.registry import Dataset, get_dataset
 from kdlab.models.added_teachers import Shows, give_to, keep, name_of, visitor_mark
 from kdlab.models.api_asking import Asking
 from kdlab.models.api_teacher import Answer
+from kdlab.models.multiple_choice import LEAST
 
-_LEAST = 1e-12  # a probability that is not 0, whose logarithm is finite
 _CERTAIN = 1e4  # between the class that is named and the others, in nats: the others have probability 0 in float32
 
 
@@ -90,7 +90,7 @@ def _probabilities(answer: Answer) -> np.ndarray:
     p, hidden = answer.option_probabilities.copy(), ~answer.shown
     if hidden.any():
         even = (1 - answer.captured_mass) / hidden.sum()
-        p[hidden] = np.minimum(p[hidden], max(min(even, 0.999 * p[answer.label]), _LEAST))
+        p[hidden] = np.minimum(p[hidden], max(min(even, 0.999 * p[answer.label]), LEAST))
     return p
 
 

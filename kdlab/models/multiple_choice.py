@@ -16,7 +16,7 @@ LETTERS = "ABCDEFGHIJ"
 INSTRUCTION = "Which of these classes does the text belong to?"
 
 _NAMED = re.compile(r"[\W_]*([A-Za-z])(?:\s*$|\s*[.):*\n])")
-_LEAST = 1e-12  # below it a probability is a server's filler, such as a log-probability of −9999
+LEAST = 1e-12  # below it a probability is a server's filler, such as a log-probability of −9999
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class MultipleChoice:
         if reply.token:
             tokens.setdefault(*reply.token)
         probabilities = {
-            token: p for token, value in tokens.items() if (p := math.exp(min(value, 0))) > _LEAST
+            token: p for token, value in tokens.items() if (p := math.exp(min(value, 0))) > LEAST
         }
         if not probabilities:
             return Reading(named)
@@ -128,7 +128,7 @@ def _bound(reply: Reply, probabilities: Mapping[str, float]) -> float:
     """The most that a token can have that was not shown: what is left of 1, and no more than the least of the top."""
     left = 1 - sum(probabilities.values())
     top = [probabilities[token] for token, _ in reply.top or () if token in probabilities]
-    return max(min([left, *top]), _LEAST)
+    return max(min([left, *top]), LEAST)
 
 
 def _template(instruction: str, options: list[str], text: str) -> str:

@@ -19,7 +19,6 @@ from kdlab.distill.white_box_catalogue import (
     Relations,
     WhiteBox,
 )
-from kdlab.models.added_teachers import is_added
 from kdlab.models.inner_layers import closed_because
 from kdlab.runs.contrasts import Contrast
 from kdlab.runs.recipes import Recipe
@@ -73,8 +72,6 @@ class Ladder(Recipe):
         return {look.title: why for look in self._inside() if (why := self._closed_because(look))}
 
     def _closed_because(self, look: _Look) -> str | None:
-        if is_added(self.teacher):
-            return closed_because(self.teacher)
         unfit = (self.unfit_because(asked) for asked in look.asked)
         return next((why for why in unfit if why), None) or closed_because(self.teacher)
 

@@ -19,8 +19,9 @@ from kdlab.distill.copy_layers import CopyLayers
 from kdlab.distill.metrics import metrics_of
 from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.distill.white_box_catalogue import WhiteBox
+from kdlab.models.added_teachers import is_added
 from kdlab.models.catalogue import STUDENTS, find_student, find_teacher, shown_by, students_for, teachers_for
-from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
+from kdlab.models.inner_layers import closed_because, layers_of_student, layers_of_teacher
 from kdlab.models.sizes import known_pieces
 from kdlab.models.student_folder import is_folder_student
 from kdlab.runs.contrasts import Contrast
@@ -176,6 +177,8 @@ class Setting(BaseModel):
 
     def unfit_because(self, asked: WhiteBox | CopyLayers) -> str | None:
         """Why this student cannot be asked this inside this teacher, in a sentence; None where it can."""
+        if is_added(self.teacher):
+            return closed_because(self.teacher)
         if isinstance(asked, WhiteBox) and asked.compares_gradients and get_dataset(self.dataset).kind == "character":
             return f"{asked.title} moves the input a little, which pictures and embedded words allow and characters do not."
         return asked.unfit_because(layers_of_student(self.student, self.dataset), layers_of_teacher(self.teacher))

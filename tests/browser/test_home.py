@@ -56,7 +56,7 @@ def test_the_way_on_home_shows_every_page_in_order(browser_page: Page):
     assert list(dict.fromkeys(leads)) == ["/soft-targets", "/loss", "/distill", "/access", "/teachers", "/runs"]
 
 
-@pytest.mark.parametrize("width", [390])
+@pytest.mark.parametrize("width", [1280, 390])
 def test_the_boxes_of_the_picture_lead_to_their_pages_by_hand_and_by_key(browser_page: Page, width: int):
     browser_page.set_viewport_size({"width": width, "height": 800})
     for box, page in (("Soft targets", "Soft targets"), ("Supervised term", "Loss"), ("Student", "Distill")):
