@@ -107,6 +107,9 @@ class OwnKept(NamedTuple):
     kept: Interval
 
 
+_NEAR = 0.015  # of the teacher's score: closer, two names would cover each other
+
+
 def kept_figure(published: Sequence[Kept], own: Sequence[OwnKept]) -> Figure:
     """The share of the teacher's score that a student keeps, by how many times smaller it is."""
     role = ROLES["soft_targets"]
@@ -134,7 +137,7 @@ def kept_figure(published: Sequence[Kept], own: Sequence[OwnKept]) -> Figure:
             name,
             role,
             **_beside(smaller, most),
-            yshift=(14 if place % 2 == 0 else -14) if place < len(published) else 0,
+            yshift=(14 if place % 2 == 0 else -14) if place < len(published) else _apart(kept, own),
         )
         for place, (name, smaller, kept, *_) in enumerate(points)
     ]
@@ -153,6 +156,12 @@ def kept_figure(published: Sequence[Kept], own: Sequence[OwnKept]) -> Figure:
             "annotations": labels,
         },
     }
+
+
+def _apart(kept: float, own: Sequence[OwnKept]) -> int:
+    """How far a name stands above its point, in pixels, where another's lies at nearly the same height."""
+    gaps = [kept - one.kept.mean for one in own]
+    return 11 * (any(0 < gap < _NEAR for gap in gaps) - any(-_NEAR < gap < 0 for gap in gaps))
 
 
 def _beside(smaller: float, most: float) -> dict[str, Any]:
