@@ -34,12 +34,13 @@ def test_home_shows_a_real_answer_the_pipeline_and_the_device(browser_page: Page
 
 
 def test_every_link_leads_to_its_page(browser_page: Page):
+    browser_page.goto("/")
     for name, (address, title) in LINKS.items():
-        browser_page.goto("/")
         browser_page.get_by_role("link", name=name).click()
         expect(browser_page).to_have_url(re.compile(address))
         expect(browser_page.get_by_role("heading", name=title, exact=True)).to_be_visible()
         expect(browser_page.get_by_test_id("stException")).to_have_count(0)
+        browser_page.go_back()
     expect(browser_page.get_by_role("link", name="Runs", exact=True)).to_be_visible()
 
 
@@ -56,14 +57,17 @@ def test_the_way_on_home_shows_every_page_in_order(browser_page: Page):
     assert list(dict.fromkeys(leads)) == ["/soft-targets", "/loss", "/distill", "/access", "/teachers", "/runs"]
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_boxes_of_the_picture_lead_to_their_pages_by_hand_and_by_key(browser_page: Page, width: int):
+@pytest.mark.parametrize(("width", "by_key"), [(1280, True), (390, False)])
+def test_the_boxes_of_the_picture_lead_to_their_pages_by_hand_and_by_key(
+    browser_page: Page, width: int, by_key: bool
+):
     browser_page.set_viewport_size({"width": width, "height": 800})
+    browser_page.goto("/")
     for box, page in (("Soft targets", "Soft targets"), ("Supervised term", "Loss"), ("Student", "Distill")):
-        for act in (lambda link: link.click(), lambda link: link.press("Enter")):
-            browser_page.goto("/")
-            act(browser_page.get_by_role("link", name=f"{box}, on the page {page}"))
-            expect(browser_page.get_by_role("heading", name=page, exact=True, level=1)).to_be_visible()
+        link = browser_page.get_by_role("link", name=f"{box}, on the page {page}")
+        link.press("Enter") if by_key else link.click()
+        expect(browser_page.get_by_role("heading", name=page, exact=True, level=1)).to_be_visible()
+        browser_page.go_back()
 
 
 def test_the_picture_is_told_with_its_numbers(browser_page: Page):
