@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 from pydantic import Field
 
@@ -66,6 +66,11 @@ class Ladder(Recipe):
         description="Two more arms, of texts: the recipes of DistilBERT and TinyBERT, scaled to the student.",
         json_schema_extra=control("The papers' recipes"),
     )
+
+    @classmethod
+    def beginning(cls, dataset: str) -> Self:
+        """On the glosses a BERT-shaped student, as small and short as two cores train while somebody waits."""
+        return cls(**_ON_GLOSSES) if dataset == _ON_GLOSSES["dataset"] else cls()
 
     def closed(self) -> dict[str, str]:
         """The rungs inside the teacher that are closed, for this student or on this machine: title → why, in a sentence."""
@@ -197,6 +202,15 @@ def _rung(key: str, said: str, **how: Any) -> _Look:
     return _Look(key, asked.title, f"+ {said}", said, how)
 
 
+_ON_GLOSSES: dict[str, Any] = {
+    "dataset": "glosses",
+    "teacher": "glosses",
+    "student": "bert-2x64",
+    "labels": 300,
+    "transfer": 3000,
+    "epochs": 5,
+    "seeds": 3,
+}
 _WEIGHTS_ON_TEXTS = {"hint": 1.0, "jacobian_match": 1.0}
 """As the papers weigh them: what is best on pictures was found on pictures. `benchmarks/white_box_weights.py` searches."""
 _PAPERS = [

@@ -6,7 +6,7 @@ The spec stores the arms and contrasts themselves, so a recipe may change withou
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -42,6 +42,11 @@ class Recipe(Setting):
         description="Weight w of the distillation term; the labels' term has 1 − w.",
         json_schema_extra=control("KD weight", "", 0.01),
     )
+
+    @classmethod
+    def beginning(cls, dataset: str) -> Self:
+        """The settings that its controls begin with on this data; those of the data themselves aside."""
+        return cls()
 
     def spec(self, *, stored: bool = False) -> RunSpec:
         """The run that these settings ask for, or asked for when they were stored."""

@@ -28,7 +28,9 @@ from kdlab.runs.equal_time import at_equal_time, clocks, seed_scores
 from kdlab.runs.inside_kept import START, TEACHER, InsideKept, of_arm
 from kdlab.runs.ladder import Ladder, ladder
 from kdlab.runs.rare_words import by_frequency
+from kdlab.runs.recipes import settings_of
 from kdlab.runs.recorded import recorded_run
+from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store
 from kdlab.ui.access import ladder_settings
 from kdlab.ui.access.claims import answer
@@ -170,6 +172,42 @@ def test_the_settings_of_a_ladder_come_back_with_its_link() -> None:
     app = page(run=run_id, labels="300")
     app.button(key="launch").click().run()
     assert next(run.spec for run in Store().list_runs() if run.spec != spec).model_dump() == ladder(labels=300).model_dump()
+
+
+def launched(app: AppTest) -> RunSpec:
+    app.button(key="launch").click().run()
+    assert not app.exception
+    (run,) = Store().list_runs()
+    return run.spec
+
+
+def test_on_glosses_the_ladder_begins_as_the_recorded_one() -> None:
+    st.cache_resource.clear()  # the store of another test
+    begun = Ladder.beginning("glosses")
+    assert launched(page(data="glosses")) == begun.spec()
+    of_recorded = settings_of(recorded_run("ladder_glosses")[0].spec, Ladder)
+    assert of_recorded is not None
+    fields = ("dataset", "teacher", "student", "labels", "transfer", "epochs", "seeds", "temperature", "kd_weight")
+    assert [getattr(of_recorded, name) for name in fields] == [getattr(begun, name) for name in fields]
+
+
+def test_other_data_begin_with_other_settings_and_what_was_chosen_stays() -> None:
+    st.cache_resource.clear()  # the store of another test
+    app = page(seeds="2")
+    app.segmented_control(key="data").set_value("glosses").run()
+    begun = Ladder.beginning("glosses")
+    assert launched(app) == begun.model_copy(update={"seeds": 2}).spec()
+    app.segmented_control(key="data").set_value("fashion").run()
+    assert (app.session_state["labels"], app.session_state["student"]) == (Ladder().labels, Ladder().student)
+    assert app.session_state["seeds"] == 2
+
+
+def test_a_run_on_glosses_that_began_otherwise_brings_its_settings() -> None:
+    st.cache_resource.clear()  # the store of another test
+    spec = ladder(dataset="glosses", teacher="glosses", student="bert-1x64", labels=200, epochs=100, seeds=5)
+    app = page(run=Store().enqueue(spec, "ann"))
+    app.button(key="launch").click().run()
+    assert {run.spec.model_dump_json() for run in Store().list_runs()} == {spec.model_dump_json()}
 
 
 def test_what_would_fill_the_memory_is_refused_before_it_is_launched(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,21 +14,26 @@ from kdlab.runs.ladder import Ladder
 from kdlab.runs.signal_memory import allowed_bytes, signal_bytes
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.ui.look.numbers import size
-from kdlab.ui.run.controls import choose_student, spec_slider, switch, training_controls
+from kdlab.ui.run.controls import begin_anew, choose_student, spec_slider, switch, training_controls
+
+_BEGUN = "ladder-begun"
 
 
 def ladder_settings(dataset: str, teacher: str | None) -> RunSpec | None:
     """Draws the settings; None where they do not fit together, or this machine."""
-    data = get_dataset(dataset)
+    data, begin = get_dataset(dataset), Ladder.beginning(dataset)
+    if (before := st.session_state.get(_BEGUN, dataset)) != dataset:
+        begin_anew(Ladder.beginning(before), begin, but=("dataset", "teacher"))
+    st.session_state[_BEGUN] = dataset
     values: dict[str, Any] = {"dataset": dataset, "teacher": teacher or teachers_for(dataset)[0].name}
-    values["student"] = choose_student(data, Ladder)
-    values["labels"] = spec_slider("labels", Ladder, min_value=len(data.classes), max_value=data.train_size)
-    values["transfer"] = spec_slider("transfer", Ladder, max_value=data.train_size - values["labels"])
+    values["student"] = choose_student(data, begin)
+    values["labels"] = spec_slider("labels", begin, min_value=len(data.classes), max_value=data.train_size)
+    values["transfer"] = spec_slider("transfer", begin, max_value=data.train_size - values["labels"])
     for field in ("temperature", "kd_weight", "k"):
-        values[field] = spec_slider(field, Ladder)
+        values[field] = spec_slider(field, begin)
     for field in ("placebos", "coarse", *(("papers",) if data.kind == "token" else ())):
         values[field] = switch(Ladder.model_fields[field], field)
-    values |= training_controls(Ladder)
+    values |= training_controls(begin)
     try:
         chosen = Ladder.model_validate(values)
         spec = chosen.spec()

@@ -18,12 +18,13 @@ from kdlab.models.added_teachers import Shows
 from kdlab.models.catalogue import own_students, shown_by, students_for
 from kdlab.models.student_folder import folder_students
 from kdlab.runs.recipes import Recipe, ThreeArms
-from kdlab.runs.spec import Setting
 from kdlab.ui.look.folded import folded
 from kdlab.ui.own import datasets_on_offer, teachers_on_offer
 from kdlab.ui.run.steering import forget_slider_positions
 from kdlab.ui.url_state import adopt, as_it_is, literal, place_of, publish, url_choice
 from kdlab.ui.widgets.field_slider import field_slider, said_of
+
+_THREE_ARMS = ThreeArms()
 
 
 def apply_preset(name: str) -> None:
@@ -36,7 +37,7 @@ def set_controls(settings: Recipe, elsewhere: Mapping[str, str] = MappingProxyTy
 
     elsewhere: settings that the page asks for by another name, with more than a setting hanging on it: setting → name.
     """
-    default = type(settings)()
+    default = settings.beginning(settings.dataset)
     for field in type(settings).model_fields:
         value = getattr(settings, field)
         if field in elsewhere:
@@ -72,15 +73,27 @@ def names_settings(
     return any(name in names or name.startswith("objective_") for name in parameters)
 
 
-def spec_slider(field: str, of: type[Setting] = ThreeArms, **limits: float) -> float:
-    """A live slider for a number of a recipe's settings."""
-    return field_slider(of.model_fields[field], field, **limits)
+def begin_anew(before: Recipe, begin: Recipe, but: Iterable[str]) -> None:
+    """Other data begin with other settings: what stood as it began goes along, what was chosen stays.
+
+    but: settings that the controls do not show, or that the page asks for by another name.
+    """
+    for field in set(type(begin).model_fields) - set(but):
+        old, new = getattr(before, field), getattr(begin, field)
+        if old != new and st.session_state.get(field) == old:
+            _set(field, new, new)
+    forget_slider_positions()
 
 
-def spec_choice(field: str, titles: dict[str, str], of: type[Setting] = ThreeArms) -> str:
+def spec_slider(field: str, begin: Recipe = _THREE_ARMS, **limits: float) -> float:
+    """A live slider for a number of a recipe's settings. begin: the settings that the page begins with."""
+    return field_slider(type(begin).model_fields[field], field, value=getattr(begin, field), **limits)
+
+
+def spec_choice(field: str, titles: dict[str, str], begin: Recipe = _THREE_ARMS) -> str:
     """A select box for a name of a recipe's settings. titles: name → what is shown."""
-    info = of.model_fields[field]
-    named = getattr(info.default, "name", info.default)
+    info, named = type(begin).model_fields[field], getattr(begin, field)
+    named = getattr(named, "name", named)
     default = named if named in titles else next(iter(titles))
     notice = url_choice(field, titles, default)
     chosen = st.selectbox(
@@ -106,12 +119,12 @@ def switch(info: FieldInfo, key: str) -> bool:
     return chosen
 
 
-def choose_student(data: Dataset, of: type[Setting] = ThreeArms) -> str:
+def choose_student(data: Dataset, begin: Recipe = _THREE_ARMS) -> str:
     """The lab's students that read these data, and of texts the folders that the lab's owner put there."""
     titles = {shape.name: shape.title for shape in students_for(data.name)}
     if data.kind == "image":
-        return spec_choice("student", titles, of)
-    chosen = spec_choice("student", titles | {own.name: own.title for own in own_students()}, of)
+        return spec_choice("student", titles, begin)
+    chosen = spec_choice("student", titles | {own.name: own.title for own in own_students()}, begin)
     for folder, why in folder_students()[1].items():
         st.caption(f":material/folder_off: {literal(folder)} cannot be a student. {as_it_is(why)}")
     return chosen
@@ -141,13 +154,13 @@ def objective_controls(shows: Shows) -> dict[str, Any]:
 _TRAINING = ("epochs", "seeds", "learning_rate", "batch_size", "warm_up", "clip_norm")
 
 
-def training_controls(of: type[Recipe] = ThreeArms) -> dict[str, Any]:
+def training_controls(begin: Recipe = _THREE_ARMS) -> dict[str, Any]:
     """How long and how fast it trains, and where: folded away."""
     with folded("Training", key="training-settings", opened_by=(*_TRAINING, "schedule", "device")):
-        values: dict[str, Any] = {field: spec_slider(field, of) for field in _TRAINING}
-        values["schedule"] = spec_choice("schedule", {"constant": "Constant", "cosine": "Cosine"}, of)
+        values: dict[str, Any] = {field: spec_slider(field, begin) for field in _TRAINING}
+        values["schedule"] = spec_choice("schedule", {"constant": "Constant", "cosine": "Cosine"}, begin)
         values["device"] = spec_choice(
-            "device", {"auto": "auto", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}, of
+            "device", {"auto": "auto", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}, begin
         )
     return values
 
