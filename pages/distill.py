@@ -36,8 +36,8 @@ follow(shown.run)
 
 st.title("Distill")
 st.markdown(
-    "Three students start from the same weights and see the same batches. One learns from **labels only**, one from "
-    "the **teacher's answers**, one from its **soft targets**. What does each of these add?"
+    "Students start from the same weights and see the same batches. They learn from **labels only**, from the "
+    "**teacher's answers**, or from its **soft targets**. What does each of these add?"
 )
 
 

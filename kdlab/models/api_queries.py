@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from kdlab.models.api_allowance import Allowance
 from kdlab.models.endpoint import Endpoint, HttpAnswer, complete, connect
 from kdlab.models.endpoint_faults import error_for, wait_before_next_try
 
@@ -60,7 +61,8 @@ class Parameters:
 
 
 class Queries:
-    """What is sent to one endpoint, by several threads. ``budget``: the most that may be charged.
+    """What is sent to one endpoint, by several threads. ``budget``: the most that may be charged. ``allowance``: what all
+    who ask it may send together, where its owner has set a limit.
 
     ``now`` (seconds since the epoch) and ``sleep`` are the clock; without ``sleep``, a stop ends each wait.
     """
@@ -72,8 +74,9 @@ class Queries:
         timeout: float = 30.0,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], object] | None = None,
+        allowance: Allowance | None = None,
     ) -> None:
-        self.endpoint, self.budget = endpoint, budget
+        self.endpoint, self.budget, self._allowance = endpoint, budget, allowance
         self.charged = 0
         self.stopped = threading.Event()
         self._going = threading.Event()
@@ -121,13 +124,21 @@ class Queries:
         with self._lock:
             if self.charged >= self.budget:
                 raise Halt(f"The budget of {self.budget:,} queries is used up. Raise it to go on.")
+            if self._allowance and not self._allowance.take():
+                raise Halt(
+                    f"The lab's own endpoint is asked {self._allowance.limit:,} times a day, by all visitors together, and that is "
+                    "used up. What was answered is kept: go on tomorrow (UTC), or with an endpoint of your own."
+                )
             self.charged += 1
         answer = None
         try:
             answer = complete(self._client, self.endpoint, prompt, parameters.request())
         finally:
-            with self._lock:
-                self.charged -= answer is None or not answer.may_be_charged
+            if answer is None or not answer.may_be_charged:
+                with self._lock:
+                    self.charged -= 1
+                if self._allowance:
+                    self._allowance.give_back()
         if answer.status == 200:
             return answer
         seconds = wait_before_next_try(answer, failed + 1, self._now(), self.endpoint.host)

@@ -15,6 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kdlab.models.api_allowance import Allowance
 from kdlab.models.api_answers import KeptAnswers
 from kdlab.models.api_queries import Halt, Parameters, Queries
 from kdlab.models.endpoint import Endpoint, EndpointError, HttpAnswer
@@ -101,7 +102,7 @@ class ApiTeacher:
     """Asks an endpoint for the classes of texts: `estimate`, then `probe`, then `ask`.
 
     ``folder`` keeps the answers, which cost money: not among what the lab may throw away. ``budget`` is the most
-    queries that this teacher sends. ``probed``: an earlier teacher's; of another endpoint, model or question it counts
+    queries that this teacher sends, ``allowance`` what all who share its owner's endpoint may send. ``probed``: an earlier teacher's; of another endpoint, model or question it counts
     for nothing. Any thread may read `progress`, and call `pause` (nothing further is sent until
     `go_on`) and `stop` (`ask` ends when what is on its way has come); `ask` is used by one at a time. ``now`` (seconds
     since the epoch) and ``sleep`` are the clock.
@@ -114,6 +115,7 @@ class ApiTeacher:
         folder: Path,
         *,
         budget: int,
+        allowance: Allowance | None = None,
         concurrency: int = 4,
         price: Price | None = None,
         probed: Probed | None = None,
@@ -123,7 +125,7 @@ class ApiTeacher:
     ) -> None:
         self.endpoint, self.price, self.concurrency = endpoint, price, concurrency
         self.question = MultipleChoice(tuple(classes))
-        self._queries = Queries(endpoint, budget, timeout, now, sleep)
+        self._queries = Queries(endpoint, budget, timeout, now, sleep, allowance)
         self.pause, self.go_on, self.stop = self._queries.pause, self._queries.go_on, self._queries.stop
         self._lock = threading.Lock()
         self._progress = Progress()

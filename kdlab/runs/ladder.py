@@ -19,6 +19,7 @@ from kdlab.distill.white_box_catalogue import (
     Relations,
     WhiteBox,
 )
+from kdlab.models.catalogue import shown_by
 from kdlab.models.inner_layers import closed_because
 from kdlab.runs.contrasts import Contrast
 from kdlab.runs.recipes import Recipe
@@ -82,6 +83,7 @@ class Ladder(Recipe):
 
     def _arms(self) -> tuple[Arm, ...]:
         w, heat = self.kd_weight, self.temperature
+        softened = self._softened()
         k = min(self.k, len(get_dataset(self.dataset).classes) - 1)
 
         def arm(key: str, label: str, said: str, **how: Any) -> Arm:
@@ -120,7 +122,7 @@ class Ladder(Recipe):
                 else []
             ),
             arm("probabilities", "All probabilities", "all probabilities at T = 1", objective=ForwardKL()),
-            arm(ALL, "Logits, softened", f"logits at T = {heat:g}", objective=ForwardKL(), temperature=heat),
+            arm(ALL, f"{softened.capitalize()}, softened", f"{softened} at T = {heat:g}", objective=ForwardKL(), temperature=heat),
         ]
         if self.coarse:
             outputs += [
@@ -139,6 +141,10 @@ class Ladder(Recipe):
             if not self._closed_because(look)
         ]
         return tuple(outputs + inside)
+
+    def _softened(self) -> str:
+        """What of the teacher's is softened: of probabilities, which is all that an API gives, the same comes out."""
+        return "logits" if shown_by(self.teacher) == "everything" else "probabilities"
 
     def _inside(self) -> list[_Look]:
         """Every look inside that this data allows, whether or not it fits the student."""
@@ -169,13 +175,13 @@ class Ladder(Recipe):
         """Every arm against the logits; the first that looks inside the teacher is the run's question."""
         keys = [arm.key for arm in arms if arm.key != ALL]
         first = next((key for key in keys if key in INSIDE), "labels_only")
-        by_key = {arm.key: arm for arm in arms}
+        by_key, alone = {arm.key: arm for arm in arms}, f"softened {self._softened()} alone"
         return tuple(
             Contrast(
                 key=key,
                 minuend=key,
                 subtrahend=ALL,
-                words=f"{by_key[key].in_a_sentence[0].upper()}{by_key[key].in_a_sentence[1:]}, against logits alone",
+                words=f"{by_key[key].in_a_sentence[0].upper()}{by_key[key].in_a_sentence[1:]}, against {alone}",
                 label=by_key[key].label,
             )
             for key in sorted(keys, key=lambda key: (key != first, keys.index(key)))

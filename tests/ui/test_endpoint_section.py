@@ -42,7 +42,7 @@ def section() -> None:
 @pytest.fixture(autouse=True)
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
-    for name in ("KDLAB_API", "KDLAB_API_HOSTS", "KDLAB_API_URL", "KDLAB_API_MODEL", "KDLAB_API_KEY"):
+    for name in ("KDLAB_API", "KDLAB_API_HOSTS", "KDLAB_API_URL", "KDLAB_API_MODEL", "KDLAB_API_KEY", "KDLAB_API_BUDGET"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KDLAB_API_PRIVATE", "yes")
     monkeypatch.setattr(api_asking, "_askings", {})
@@ -73,6 +73,22 @@ def typed(server: Loopback, key: str = KEY, **query: str) -> AppTest:
     app.text_input(key="endpoint-model").set_value("model-1")
     app.text_input(key="endpoint-key").set_value(key)
     return app.run()
+
+
+def test_who_asks_the_labs_endpoint_sees_what_is_left_for_all_and_is_stopped_at_its_end(
+    server: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"URL": server.url, "MODEL": "model-1", "KEY": KEY, "BUDGET": "8"}.items():
+        monkeypatch.setenv(f"KDLAB_API_{name}", value)
+    app = opened(texts="10")
+    assert any(caption.value.startswith("8 of 8 queries a day are left") for caption in app.caption)
+    press(app, "Ask")
+    words = " ".join(element.value for kind in ("caption", "warning", "info", "markdown") for element in app.get(kind))
+    assert "8 times a day, by all visitors together" in words
+    assert "0 of 8 queries a day are left" in words
+    assert len(server.received) == 8
+    monkeypatch.setenv("KDLAB_API_BUDGET", "many")
+    assert any("KDLAB_API_BUDGET" in warning.value for warning in opened().warning)
 
 
 def press(app: AppTest, label: str) -> AppTest:

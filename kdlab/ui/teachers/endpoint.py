@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import streamlit as st
 from pydantic import SecretStr
@@ -9,6 +11,7 @@ from pydantic import SecretStr
 from kdlab.data.home import HomeError, home
 from kdlab.data.registry import DATASETS, get_dataset
 from kdlab.data.visitor_sets import sets_of
+from kdlab.models.api_allowance import Allowance
 from kdlab.models.api_asking import Asking, asking_of, begin
 from kdlab.models.api_teacher import ApiTeacher, Price
 from kdlab.models.endpoint import Endpoint, EndpointError, allowed_hosts
@@ -67,18 +70,25 @@ def show_endpoint() -> None:
         watch(asking_of(visitor_id()))
 
 
-def _endpoint(hosts: list[str]) -> Endpoint | None:
-    """What is typed, or the lab's own; None, with a sentence, while that is no endpoint."""
+def _answers() -> Path:
+    """The folder of what was paid for."""
+    return home() / "answers"
+
+
+def _endpoint(hosts: list[str]) -> tuple[Endpoint, Allowance | None] | None:
+    """What is typed, or the lab's own with what its owner allows; None, with a sentence, while that is no endpoint."""
     try:
-        labs = Endpoint.from_environment()
+        labs, allowance = Endpoint.from_environment(), Allowance.from_environment(_answers())
     except EndpointError as error:
-        labs = None
+        labs, allowance = None, None
         st.warning(f"The lab's own endpoint cannot be used. {error}", icon=":material/settings_alert:")
     if labs is not None:
         whose = st.segmented_control("Whose endpoint", (_LABS, _MINE), default=_LABS, key="endpoint-whose", required=True)
         if whose == _LABS:
             st.caption(f"{as_it_is(labs.model)} at {as_it_is(labs.base_url)}. Its key comes from KDLAB_API_KEY and is not shown.")
-            return labs
+            if allowance is not None:
+                st.caption(f"{allowance.left:,} of {allowance.limit:,} queries a day are left, for all visitors together.")
+            return labs, allowance
     if hosts:
         st.caption(f"This lab may ask {', '.join(hosts)} and no other host.")
     url = st.text_input(
@@ -92,7 +102,7 @@ def _endpoint(hosts: list[str]) -> Endpoint | None:
         st.caption("Type the address and the model's name as its provider writes them.")
         return None
     try:
-        return Endpoint(url, model, SecretStr(key))
+        return Endpoint(url, model, SecretStr(key)), None
     except EndpointError as error:
         st.warning(as_it_is(str(error)), icon=":material/link_off:")
         return None
@@ -146,7 +156,7 @@ def _texts(data: str) -> tuple[list[int], list[str]]:
     return rows, [pool[row] for row in rows]
 
 
-def _teacher(endpoint: Endpoint | None, data: str) -> ApiTeacher | None:
+def _teacher(asked: tuple[Endpoint, Allowance | None] | None, data: str) -> ApiTeacher | None:
     """The endpoint as a teacher of these classes, with the budget that the sliders say; None without an endpoint."""
     budget = live_slider(
         "Budget of queries",
@@ -169,15 +179,17 @@ def _teacher(endpoint: Endpoint | None, data: str) -> ApiTeacher | None:
             (answers, "Price of a million answer tokens", "endpoint-price-answers"),
         )
     ]
-    if endpoint is None:
+    if asked is None:
         return None
+    endpoint, allowance = asked
     price = None if paid == [None, None] else Price(paid[0] or 0.0, paid[1] or 0.0)
     last = asking_of(visitor_id())
     return ApiTeacher(
         endpoint,
         get_dataset(data).classes,
-        home() / "answers",
+        _answers(),
         budget=int(budget),
+        allowance=allowance,
         concurrency=int(at_once),
         price=price,
         probed=None if last is None else last.probed,
