@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ def load_checkpoint(run_id: str) -> tuple[dict[str, Any], dict[str, str]] | None
 
 
 def drop_checkpoint(run_id: str) -> None:
-    (folder(run_id) / "paused.safetensors").unlink(missing_ok=True)
+    with suppress(OSError):  # it takes room, and does no harm
+        (folder(run_id) / "paused.safetensors").unlink(missing_ok=True)
 
 
 def delete(run_id: str) -> None:

@@ -60,7 +60,7 @@ def execute(claim: Claim, store: Store) -> bool:
         try:
             started = time.perf_counter()
             trainer = make_trainer(run.spec)
-            reporter.restore(trainer)
+            reporter.restore(trainer, identity_of(run.spec.student))
             trainer.train(reporter)
             seconds = time.perf_counter() - started - trainer.waited
             spec, done = run.spec, trainer

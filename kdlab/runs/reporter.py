@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from kdlab.distill.trainer import Point, Trainer
+from kdlab.models.model_folder import ModelFolderError
 from kdlab.runs import artifacts
 from kdlab.runs.claims import Claim, ClaimLostError
 from kdlab.runs.patience import MAY_PASS
@@ -45,7 +46,7 @@ class Reporter:
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
         self.waiting: list[Row] = []  # points that the store does not have yet
-        self._number = 0
+        self._number, self._student = 0, ""
         self._flushed = self._looked = 0.0
         self.steering: dict[str, float] = {}  # what has acted
         self._seen_steering: dict[str, float] = {}
@@ -58,12 +59,21 @@ class Reporter:
         self._fault = Spell(f"Run {claim.run_id}: writing to the store", StoreError)
         self._save_fault = Spell(f"Run {claim.run_id}: writing its checkpoint", MAY_PASS)
 
-    def restore(self, trainer: Trainer) -> None:
-        """Goes on from the run's checkpoint; where there is none, or a damaged one, from the start."""
+    def restore(self, trainer: Trainer, student: str) -> None:
+        """Goes on from the run's checkpoint; where there is none, or a damaged one, from the start.
+
+        student: its identity. Raises ModelFolderError where the checkpoint is of another: its folder has changed.
+        """
+        self._student = student
         kept = artifacts.load_checkpoint(self._claim.run_id)
         if kept is None:
             return
         tensors, about = kept
+        if about.get("student", student) != student:
+            raise ModelFolderError(
+                "The student's folder has changed while the run was paused, so the run cannot go on with it. What it showed "
+                "until then is kept; launch it again for the student as it is now."
+            )
         steering = json.loads(about["steering"])
         if not trainer.restore(tensors, steering):
             return
@@ -153,7 +163,7 @@ class Reporter:
             return False
         self._tried_to_save = now
         with self._save_fault:
-            about = {"number": str(self._number), "steering": json.dumps(self.steering)}
+            about = {"number": str(self._number), "steering": json.dumps(self.steering), "student": self._student}
             artifacts.save_checkpoint(self._claim.run_id, trainer.state(), about)
             self._saved = state
         return self._saved == state

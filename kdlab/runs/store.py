@@ -210,7 +210,10 @@ class Store:
 
     def finish(self, run_id: str, state: str, *, message: str = "", of: Iterable[str] = ACTIVE) -> bool:
         """Ends a run in one of the states ``of``, whoever holds it: its worker is told to stop. False for no other."""
-        return self._move(run_id, tuple(of), state=state, message=message, ended=time.time(), command="")
+        if not self._move(run_id, tuple(of), state=state, message=message, ended=time.time(), command=""):
+            return False
+        artifacts.drop_checkpoint(run_id)
+        return True
 
     # ------------------------------------------------------- the visitor's side
 
@@ -224,7 +227,7 @@ class Store:
         asks, resting = runs_table.c.command, ("paused",)
         match command:
             case "cancel":
-                if self._move(run_id, ("queued", "paused"), state="cancelled", ended=time.time(), command=""):
+                if self.finish(run_id, "cancelled", of=("queued", "paused")):
                     return
                 # A run that was told to stop stands in the way of no new launch.
                 self._move(run_id, ("running",), command=command, launch=None)
@@ -241,9 +244,9 @@ class Store:
     def cancel_queued(self, owner: str) -> int:
         """Cancels all runs of this owner that still wait in the queue; returns how many."""
         waiting = (runs_table.c.owner == owner) & (runs_table.c.state == "queued") & VISIBLE
-        with self._write() as connection:
-            cancelled = runs_table.update().where(waiting).values(state="cancelled", ended=time.time())
-            return connection.execute(cancelled).rowcount
+        with self._read() as connection:
+            ids = connection.scalars(sa.select(runs_table.c.id).where(waiting)).all()
+        return sum(self.finish(run_id, "cancelled", of=("queued",)) for run_id in ids)
 
     def steer(self, run_id: str, owner: str, steering: dict[str, float]) -> None:
         """Sets temperature and kd_weight for the rest of a run at work.

@@ -274,3 +274,21 @@ def test_a_run_paused_and_left_goes_on_to_the_bit_in_another_process(
     assert told(store, second.run_id) == told(store, whole.run_id)
     ended_with = [(arm["temperature"], arm["kd_weight"]) for arm in told(store, second.run_id)[1]["arms"]]
     assert ended_with == [(1.0, 0.0), (1.0, 0.4), (5.0, 0.4)]  # labels only, answers, soft targets
+
+
+def test_a_paused_run_does_not_go_on_with_another_student(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
+    monkeypatch.setattr(reporter_module, "_LOOK_EVERY", 0.0)
+    monkeypatch.setattr(reporter_module, "_PROCESS_KEPT", 0.0)
+    first = store.begin(RESTING, "ann")
+    store.command(first.run_id, "ann", "pause")
+    assert not module.execute(first, store)
+    tensors, about = artifacts.load_checkpoint(first.run_id) or ({}, {})
+    artifacts.save_checkpoint(first.run_id, tensors, about | {"student": "another"})
+    store.command(first.run_id, "ann", "resume")
+    second = store.claim(first.run_id)
+    assert second is not None
+    assert not module.execute(second, store)
+    run = store.get(first.run_id)
+    assert run is not None
+    assert (run.state, run.message[:48]) == ("failed", "The student's folder has changed while the run w")

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import torch
 
 from kdlab.data.home import HomeError, home
 from kdlab.runs import artifacts
@@ -237,13 +238,24 @@ def test_a_paused_run_that_was_left_is_claimed_by_another_worker(store: Store) -
     assert second.control()[:2] == ("running", "")
 
 
-def test_a_paused_run_that_was_left_can_be_stopped(store: Store) -> None:
+@pytest.mark.parametrize("stop", ["cancel", "cancel_queued"])
+def test_a_paused_run_that_was_left_can_be_stopped_and_its_checkpoint_goes(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: str
+) -> None:
+    monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
     claim = store.begin(SPEC, "ann")
     store.command(claim.run_id, "ann", "pause")
     claim.acknowledge("pause", "paused")
     claim.release()
-    store.command(claim.run_id, "ann", "cancel")
+    artifacts.save_checkpoint(claim.run_id, {"done": torch.zeros(2)}, {})
+    if stop == "cancel":
+        store.command(claim.run_id, "ann", "cancel")
+    else:
+        store.command(claim.run_id, "ann", "resume")
+        assert artifacts.load_checkpoint(claim.run_id) is not None
+        assert store.cancel_queued("ann") == 1
     assert store.get(claim.run_id).state == "cancelled"  # type: ignore[union-attr]
+    assert artifacts.load_checkpoint(claim.run_id) is None
 
 
 def test_an_ended_run_cannot_end_again(store: Store) -> None:
