@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification
 from transformers.utils import logging
 
 from kdlab.core.calibration import expected_calibration_error
@@ -23,6 +23,7 @@ from kdlab.distill.teacher_signal import TeacherSignal
 from kdlab.models.added_teachers import folder_of, give_to, keep, name_of
 from kdlab.models.classifier_folder import Classifier, inspect_folder
 from kdlab.models.classifier_sources import fetch
+from kdlab.models.folder_tokenizer import SAFE, tokenizer_of, tokens_read
 from kdlab.models.machine import memory
 from kdlab.models.model_folder import SAVE_AGAIN, ModelFolderError
 from kdlab.models.profile import profile
@@ -83,11 +84,10 @@ class TextClassifier(nn.Module):
     def __init__(self, found: Classifier) -> None:
         super().__init__()
         self.places = torch.tensor(found.places)
-        safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+        self.tokenizer = tokenizer_of(found.folder)
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(found.folder, **safe)
             self.model, told = AutoModelForSequenceClassification.from_pretrained(
-                found.folder, **safe, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+                found.folder, **SAFE, use_safetensors=True, dtype=torch.float32, output_loading_info=True
             )
         except Exception as error:
             raise ModelFolderError(
@@ -100,12 +100,8 @@ class TextClassifier(nn.Module):
         if told["mismatched_keys"]:
             raise ModelFolderError(f"Its weights are of another size than its config.json says. Save it again with {SAVE_AGAIN}.")
         self.eval().requires_grad_(False)
-        positions = getattr(self.model.config, "max_position_embeddings", None) or LONGEST + 2
-        # Two of a RoBERTa's positions are no text's; a tokenizer that knows no limit names a huge one.
-        self.longest = max(1, min(LONGEST, self.tokenizer.model_max_length, positions - 2))
-        if self.tokenizer.pad_token is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token
-            self.model.config.pad_token_id = self.tokenizer.pad_token_id
+        self.longest = tokens_read(self.tokenizer, getattr(self.model.config, "max_position_embeddings", None), LONGEST)
+        self.model.config.pad_token_id = self.tokenizer.pad_token_id
 
     def forward(self, x: Tensor) -> Tensor:
         """x: ids (B, L), none of them padding."""

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification
 from transformers.utils import logging
 
 from kdlab.data.registry import Arrays, get_dataset
 from kdlab.data.word_pieces import PADDING, WINDOW
+from kdlab.models.folder_tokenizer import SAFE, tokenizer_of, tokens_read
 from kdlab.models.model_folder import SAVE_AGAIN, ModelFolderError
 from kdlab.models.student_folder import model_folder
 
-_SAFE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 _KEPT = 2  # data sets in a student's own ids
 
 
@@ -38,7 +37,7 @@ class FolderNetwork(nn.Module):
         try:
             self.model, told = AutoModelForSequenceClassification.from_pretrained(
                 found.folder,
-                **_SAFE,
+                **SAFE,
                 num_labels=classes,
                 ignore_mismatched_sizes=True,
                 use_safetensors=True,
@@ -62,7 +61,7 @@ class FolderNetwork(nn.Module):
                 for module in head.modules():
                     if isinstance(module, nn.Linear | nn.LayerNorm):
                         module.reset_parameters()
-        self.padding = own_tokenizer(student).pad_token_id
+        self.padding = tokenizer_of(found.folder).pad_token_id
         self.model.config.pad_token_id = self.padding
         for module in self.model.modules():
             if isinstance(module, nn.Dropout):
@@ -77,34 +76,16 @@ class FolderNetwork(nn.Module):
         return self.model(input_ids=torch.where(real, x - 1, self.padding), attention_mask=real.long()).logits
 
 
-def own_tokenizer(student: str) -> Any:
-    """The folder's tokenizer, padding on the right. Raises ModelFolderError."""
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model_folder(student).folder, **_SAFE)
-    except ModelFolderError:
-        raise
-    except Exception as error:
-        raise ModelFolderError(
-            f"Its tokenizer cannot be loaded ({type(error).__name__}). Save it again with tokenizer.save_pretrained(folder)."
-        ) from error
-    tokenizer.padding_side = "right"
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    if tokenizer.pad_token is None:
-        raise ModelFolderError("Its tokenizer has no token to pad with. Set tokenizer.pad_token and save it again.")
-    return tokenizer
-
-
 @lru_cache(_KEPT)
 def own_inputs(student: str, dataset: str, _: str) -> Arrays:
     """A data set of texts as the student reads it: its first tokens, as many as the lab's own students see.
 
     The third argument is what the folder holds (`identity_of`): another is read anew. Raises ModelFolderError.
     """
-    arrays, tokenizer, config = get_dataset(dataset).load(), own_tokenizer(student), model_folder(student).config
-    # Two of a RoBERTa's positions are no text's.
-    positions = config.get("max_position_embeddings") or config.get("n_positions") or WINDOW + 2
-    most = max(1, min(WINDOW, tokenizer.model_max_length, positions - 2))
+    arrays, found = get_dataset(dataset).load(), model_folder(student)
+    tokenizer = tokenizer_of(found.folder)
+    positions = found.config.get("max_position_embeddings") or found.config.get("n_positions")
+    most = tokens_read(tokenizer, positions, WINDOW)
 
     def encode(texts: Sequence[str] | None) -> np.ndarray:
         given = tokenizer(

@@ -72,12 +72,13 @@ def pretrained_zip(run: Run, arm: str, seed: int) -> bytes:
 
 def _own_folder(spec: RunSpec, tensors: dict[str, np.ndarray]) -> dict[str, bytes]:
     """The folder that the student came from, with the weights that it has now and an output for each class."""
+    # transformers takes seconds to import, where it is not loaded yet
+    from kdlab.models.folder_tokenizer import tokenizer_of
+
     found, classes = model_folder(spec.student), get_dataset(spec.dataset).classes
     named = {"id2label": dict(enumerate(classes)), "label2id": {name: k for k, name in enumerate(classes)}}
     config = {key: value for key, value in found.config.items() if key not in ("architectures", "num_labels")}
-    from kdlab.models.folder_student import own_tokenizer  # transformers: seconds, where it is not loaded yet
-
-    tokenizer = own_tokenizer(spec.student)
+    tokenizer = tokenizer_of(found.folder)
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save_pretrained(folder)
         files = {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
