@@ -30,6 +30,16 @@ ALL = "logits"
 _BITS = (8, 4, 2)
 
 
+def _times(what: str) -> float:
+    return Field(  # type: ignore[no-any-return]
+        1.0,
+        ge=0.1,
+        le=10,
+        description=f"Multiplies the weight of the term that looks at the teacher's {what}.",
+        json_schema_extra=control(f"Weight on {what}", "×", None, "log"),
+    )
+
+
 class Ladder(Recipe):
     """Labels only; the teacher's label, with its probability, its likeliest classes, all of them, softened; and the same
     with a look inside: hidden states, attention, gradients, and of a transformer copied layers. Rungs that do not fit the
@@ -68,6 +78,11 @@ class Ladder(Recipe):
         json_schema_extra=control("The papers' recipes"),
     )
 
+    hidden_times: float = _times("hidden states")
+    attention_times: float = _times("attention, or relations of words")
+    attention_scores_times: float = _times("attention scores")
+    gradients_times: float = _times("gradients")
+
     @classmethod
     def beginning(cls, dataset: str) -> Self:
         """On the glosses a BERT-shaped student, as small and short as two cores train while somebody waits."""
@@ -76,6 +91,10 @@ class Ladder(Recipe):
     def closed(self) -> dict[str, str]:
         """The rungs inside the teacher that are closed, for this student or on this machine: title → why, in a sentence."""
         return {look.title: why for look in self._inside() if (why := self._closed_because(look))}
+
+    def weighed(self) -> dict[str, WhiteBox]:
+        """What is asked on the open rungs inside the teacher, by the setting that multiplies its weight."""
+        return {look.times: look.how["white_box"] for look in self._inside() if look.times and not self._closed_because(look)}
 
     def _closed_because(self, look: _Look) -> str | None:
         unfit = (self.unfit_because(asked) for asked in look.asked)
@@ -149,19 +168,23 @@ class Ladder(Recipe):
     def _inside(self) -> list[_Look]:
         """Every look inside that this data allows, whether or not it fits the student."""
         of_texts = get_dataset(self.dataset).kind == "token"
-        hint = Hint(weight=_WEIGHTS_ON_TEXTS["hint"]) if of_texts else Hint()
+        hint = self._weighed(Hint(weight=_WEIGHTS_ON_TEXTS["hint"]) if of_texts else Hint(), "hidden")
         found = [_rung("hidden", "hidden states", white_box=hint)]
         if of_texts:
             found += [
-                _rung("attention", "relations", white_box=Relations()),
-                _rung("attention_scores", "attention scores", white_box=AttentionScores()),
-                _rung("gradients", "gradients", white_box=JacobianMatch(weight=_WEIGHTS_ON_TEXTS["jacobian_match"])),
+                _rung("attention", "relations", white_box=self._weighed(Relations(), "attention")),
+                _rung("attention_scores", "attention scores", white_box=self._weighed(AttentionScores(), "attention_scores")),
+                _rung(
+                    "gradients",
+                    "gradients",
+                    white_box=self._weighed(JacobianMatch(weight=_WEIGHTS_ON_TEXTS["jacobian_match"]), "gradients"),
+                ),
                 _rung("weights", "copied layers", copy_layers=CopyLayers()),
             ]
         else:
             found += [
-                _rung("attention", "attention", white_box=AttentionTransfer()),
-                _rung("gradients", "gradients", white_box=JacobianMatch()),
+                _rung("attention", "attention", white_box=self._weighed(AttentionTransfer(), "attention")),
+                _rung("gradients", "gradients", white_box=self._weighed(JacobianMatch(), "gradients")),
             ]
         if self.placebos:
             for whose, said in (("untrained", "an untrained teacher's"), ("shuffled", "other examples'")):
@@ -170,6 +193,10 @@ class Ladder(Recipe):
         if self.papers and of_texts:
             found += _PAPERS
         return found
+
+    def _weighed(self, asked: WhiteBox, key: str) -> WhiteBox:
+        times = getattr(self, f"{key}_times")
+        return asked if times == 1 else asked.model_copy(update={"weight": times * asked.weight})
 
     def _contrasts(self, arms: tuple[Arm, ...]) -> tuple[Contrast, ...]:
         """Every arm against the logits; the first that looks inside the teacher is the run's question."""
@@ -196,6 +223,11 @@ class _Look(NamedTuple):
     label: str
     said: str
     how: dict[str, Any]
+
+    @property
+    def times(self) -> str:
+        """The setting that multiplies its weight; empty where it has none."""
+        return f"{self.key}_times" if f"{self.key}_times" in Ladder.model_fields else ""
 
     @property
     def asked(self) -> list[WhiteBox | CopyLayers]:

@@ -174,6 +174,21 @@ def test_a_stored_spec_of_a_rung_that_does_not_fit_is_refused_in_words() -> None
         read_spec(stored)
 
 
+@pytest.mark.parametrize(("dataset", "student"), [("fashion", "cnn-small"), ("glosses", "bert-2x384")])
+def test_each_look_inside_has_its_weight_and_its_placebo_the_same(dataset: str, student: str) -> None:
+    plain = ladder(dataset=dataset, student=student, placebos=True)
+    open_rungs = Ladder.model_validate({"dataset": dataset, "student": student}).weighed()
+    assert set(open_rungs) <= {"hidden_times", "attention_times", "attention_scores_times", "gradients_times"}
+    for times, asked in open_rungs.items():
+        weighed = ladder(dataset=dataset, student=student, placebos=True, **{times: 10})
+        key = times.removesuffix("_times")
+        changed = {arm.key for arm, before in zip(weighed.arms, plain.arms, strict=True) if arm != before}
+        assert changed == {key} | ({"hidden_untrained", "hidden_shuffled"} if key == "hidden" else set())
+        assert weighed.arm(key).white_box == asked.model_copy(update={"weight": 10 * asked.weight})
+        assert read_spec(json.loads(weighed.model_dump_json())) == weighed
+        assert spec_title(weighed).endswith("× 10")
+
+
 def test_a_ladder_is_read_back_as_it_was_stored_and_its_title_says_what_differs() -> None:
     for settings in ({}, {"placebos": True, "k": 5, "seeds": 2}, {"dataset": "digits", "student": "mlp-16"}):
         spec = ladder(**settings)

@@ -210,6 +210,15 @@ def test_a_run_on_glosses_that_began_otherwise_brings_its_settings() -> None:
     assert {run.spec.model_dump_json() for run in Store().list_runs()} == {spec.model_dump_json()}
 
 
+def test_the_weights_inside_are_set_where_the_rungs_are_open() -> None:
+    st.cache_resource.clear()  # the store of another test
+    app = page(gradients_times="3")
+    assert launched(app) == ladder(gradients_times=3)
+    app.selectbox(key="student").set_value("mlp-16").run()
+    assert not app.exception
+    assert "attention_times" not in app.query_params
+
+
 def test_what_would_fill_the_memory_is_refused_before_it_is_launched(monkeypatch: pytest.MonkeyPatch) -> None:
     st.cache_resource.clear()  # the store of another test
     monkeypatch.setattr(ladder_settings, "allowed_bytes", lambda: 10**9)

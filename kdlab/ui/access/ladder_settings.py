@@ -13,8 +13,10 @@ from kdlab.models.catalogue import teachers_for
 from kdlab.runs.ladder import Ladder
 from kdlab.runs.signal_memory import allowed_bytes, signal_bytes
 from kdlab.runs.spec import RunSpec, explain
+from kdlab.ui.look.folded import folded
 from kdlab.ui.look.numbers import size
 from kdlab.ui.run.controls import begin_anew, choose_student, spec_slider, switch, training_controls
+from kdlab.ui.widgets.field_slider import field_slider
 
 _BEGUN = "ladder-begun"
 
@@ -33,6 +35,7 @@ def ladder_settings(dataset: str, teacher: str | None) -> RunSpec | None:
         values[field] = spec_slider(field, begin)
     for field in ("placebos", "coarse", *(("papers",) if data.kind == "token" else ())):
         values[field] = switch(Ladder.model_fields[field], field)
+    values |= _weights_inside(values, begin)
     values |= training_controls(begin)
     try:
         chosen = Ladder.model_validate(values)
@@ -55,6 +58,24 @@ def ladder_settings(dataset: str, teacher: str | None) -> RunSpec | None:
         may = "" if allowed is None else f" of the {size(8 * allowed)} that such signals may take, {_SHARE} what is free here"
         st.caption(f"What it sees inside the teacher asks for {size(8 * asked)} of memory{may}.")
     return spec
+
+
+def _weights_inside(values: dict[str, Any], begin: Ladder) -> dict[str, float]:
+    """How much each look inside the teacher counts, in times the weight that it has by itself: folded away."""
+    shown = {name: values[name] for name in ("dataset", "teacher", "student")}
+    asked = begin.model_copy(update=shown).weighed()
+    if not asked:
+        return {}
+    with folded("Weights inside the teacher", key="inside-weights", opened_by=asked):
+        return {
+            times: field_slider(
+                Ladder.model_fields[times],
+                times,
+                title=f"{one.title}: {one.weight:g}",
+                help=f"{one.what} {type(one).model_fields['weight'].description}",
+            )
+            for times, one in asked.items()
+        }
 
 
 _SHARE = f"{SHARE_OF_MEMORY:.0%} of"
