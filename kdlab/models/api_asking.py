@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from kdlab.models.api_teacher import Answer, ApiTeacher, Probed, Progress
+from kdlab.models.api_probe import Probed
+from kdlab.models.api_teacher import Answer, ApiTeacher, Progress
 from kdlab.models.endpoint import EndpointError
 
 _MOST = 64  # askings that are remembered; the oldest that ended go first

@@ -6,7 +6,6 @@ Every answer is on disk before it counts, so that no text is paid for twice, als
 from __future__ import annotations
 
 import itertools
-import math
 import threading
 import time
 from collections import deque
@@ -17,60 +16,14 @@ from pathlib import Path
 
 from kdlab.models.api_allowance import Allowance
 from kdlab.models.api_answers import KeptAnswers
-from kdlab.models.api_queries import Halt, Parameters, Queries
+from kdlab.models.api_cost import Estimate, Price, estimated_tokens
+from kdlab.models.api_probe import LABEL_ONLY, PROBE_TEXT, WITH_PROBABILITIES, Probed, Rungs, probe
+from kdlab.models.api_queries import Halt, Queries
 from kdlab.models.endpoint import Endpoint, EndpointError, HttpAnswer
 from kdlab.models.endpoint_faults import error_for, reply_in
 from kdlab.models.multiple_choice import MultipleChoice, Reading, Reply, text_sha256
 
-_PROBE_TEXT = "This is a short text."
 _REFUSALS = 3  # in a row; fewer are about the texts
-_WITH_PROBABILITIES = Parameters(logprobs=True, temperature=1.0)
-_LABEL_ONLY = (Parameters(logprobs=False, temperature=0.0), Parameters(logprobs=False, temperature=None))
-
-
-@dataclass(frozen=True)
-class Price:
-    """What a provider takes for a million tokens, in its currency: of prompts, and of answers."""
-
-    prompts: float
-    answers: float
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What asking would take. ``kept`` texts are answered on disk already; ``cost`` is None without a price."""
-
-    texts: int
-    kept: int
-    queries: int
-    prompt_tokens: int
-    answer_tokens: int
-    cost: float | None
-
-
-@dataclass(frozen=True)
-class Rungs:
-    """What the endpoint's answer to the probe showed: not what its documentation says.
-
-    ``label``: it names a class. ``top_k``: how many tokens come with probabilities, 0 for none; 1 opens "the label and
-    its probability", more open "top-k and tail". ``captured_mass``: of the probe. ``answered_by``: the model that the
-    endpoint says answered. ``note``: what a learner should know, in sentences; may be empty.
-    """
-
-    label: bool
-    top_k: int
-    captured_mass: float
-    answered_by: str
-    note: str
-
-
-@dataclass(frozen=True)
-class Probed:
-    """What a probe found out, for another teacher of the same endpoint, model and question; it holds no key."""
-
-    about: tuple[str, str, str]
-    parameters: Parameters
-    rungs: Rungs
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +55,10 @@ class ApiTeacher:
     """Asks an endpoint for the classes of texts: `estimate`, then `probe`, then `ask`.
 
     ``folder`` keeps the answers, which cost money: not among what the lab may throw away. ``budget`` is the most
-    queries that this teacher sends, ``allowance`` what all who share its owner's endpoint may send. ``probed``: an earlier teacher's; of another endpoint, model or question it counts
-    for nothing. Any thread may read `progress`, and call `pause` (nothing further is sent until
-    `go_on`) and `stop` (`ask` ends when what is on its way has come); `ask` is used by one at a time. ``now`` (seconds
-    since the epoch) and ``sleep`` are the clock.
+    queries that this teacher sends, ``allowance`` what all who share its owner's endpoint may send. ``probed``: an earlier
+    teacher's; of another endpoint, model or question it counts for nothing. Any thread may read `progress`, and call
+    `pause` (nothing further is sent until `go_on`) and `stop` (`ask` ends when what is on its way has come); `ask` is used
+    by one at a time. ``now`` (seconds since the epoch) and ``sleep`` are the clock.
     """
 
     def __init__(
@@ -136,7 +89,7 @@ class ApiTeacher:
         self._refused_in_a_row: list[str] = []  # SHA-256 of each text
         about = dict(zip(("endpoint", "model", "prompt"), self._about, strict=True))
         self._kept = {
-            p.temperature: KeptAnswers(folder, about | p.about()) for p in (_WITH_PROBABILITIES, *_LABEL_ONLY)
+            p.temperature: KeptAnswers(folder, about | p.about()) for p in (WITH_PROBABILITIES, *LABEL_ONLY)
         }
 
     @property
@@ -164,19 +117,15 @@ class ApiTeacher:
         return replace(now, queries=self._queries.charged, cost=cost, waits=self._queries.waits)
 
     def estimate(self, texts: Iterable[str]) -> Estimate:
-        """What asking for these texts takes, from the prompts alone: nothing is sent.
-
-        A token is taken as four ASCII characters, or two bytes of other scripts, and ten come with each message:
-        English has about as many, other scripts mostly fewer.
-        """
+        """What asking for these texts takes, from the prompts alone: nothing is sent."""
         self._read_kept()
         asked = list(dict.fromkeys(texts))
         left = [text for text in asked if self._find(text) is None]
         prompts = [
-            self.question.prompt(text) for text in ([_PROBE_TEXT] if left and not self._rungs else []) + left
+            self.question.prompt(text) for text in ([PROBE_TEXT] if left and not self._rungs else []) + left
         ]
-        prompt_tokens = sum(map(_tokens, prompts))
-        answer_tokens = len(prompts) * (self._parameters or _LABEL_ONLY[0]).answer_tokens
+        prompt_tokens = sum(map(estimated_tokens, prompts))
+        answer_tokens = len(prompts) * (self._parameters or LABEL_ONLY[0]).answer_tokens
         cost = self._cost(prompt_tokens, answer_tokens)
         return Estimate(len(asked), len(asked) - len(left), len(prompts), prompt_tokens, answer_tokens, cost)
 
@@ -192,44 +141,9 @@ class ApiTeacher:
             raise EndpointError(str(halt)) from None
 
     def _probe(self) -> Rungs:
-        if self._rungs:
-            return self._rungs
-        parameters, note, reply = _WITH_PROBABILITIES, "", None
-        while reply is None:
-            answer = self._queries.send(self.question.prompt(_PROBE_TEXT), parameters)
-            if answer.status == 200:
-                reply = reply_in(answer, self.endpoint)
-                self._count(reply)
-                if reply.token or not parameters.logprobs:
-                    break
-                reply, note = (
-                    None,
-                    "It sends no probabilities that can be used, although they were asked for. ",
-                )
-                parameters = replace(_LABEL_ONLY[0], limit=parameters.limit)
-                continue
-            less = parameters.without_refused(answer)
-            if less is None:
-                raise error_for(answer, self.endpoint)
-            if parameters.logprobs and not less.logprobs:
-                note = "It refuses to send probabilities. "
-            parameters = less
-        self._parameters, self._rungs = parameters, self._rungs_in(reply, note)
+        if not self._rungs:
+            self._parameters, self._rungs = probe(self._queries, self.question, self._count)
         return self._rungs
-
-    def _rungs_in(self, reply: Reply, note: str) -> Rungs:
-        reading = self.question.read(_PROBE_TEXT, reply)
-        if reading.label is None:
-            note += "It did not name one of the letters, so its answers may be of no use: take a model made for chat. "
-        if reply.model and not _is_version_of(reply.model, self.endpoint.model):
-            note += f"It says that {reply.model} answered, where {self.endpoint.model} was asked. "
-        return Rungs(
-            label=reading.label is not None,
-            top_k=len(reply.top or ()) or int(reply.token is not None),
-            captured_mass=reading.captured_mass,
-            answered_by=reply.model,
-            note=note.strip(),
-        )
 
     def ask(self, texts: Sequence[str]) -> Iterator[Answer]:
         """The answers, as they come: those on disk first. The same text is asked once, wherever it stands.
@@ -353,7 +267,7 @@ class ApiTeacher:
     def _find(self, text: str) -> Reply | None:
         """The answer on disk that shows what the endpoint shows; any, while it was not probed."""
         sha256, asked = text_sha256(text), self._parameters
-        usable = [_WITH_PROBABILITIES] if asked and asked.logprobs else [_WITH_PROBABILITIES, *_LABEL_ONLY]
+        usable = [WITH_PROBABILITIES] if asked and asked.logprobs else [WITH_PROBABILITIES, *LABEL_ONLY]
         return next((reply for p in usable if (reply := self._kept[p.temperature].known(sha256))), None)
 
     def _count(self, reply: Reply) -> None:
@@ -363,18 +277,4 @@ class ApiTeacher:
             self._progress = replace(now, prompt_tokens=tokens[0], answer_tokens=tokens[1])
 
     def _cost(self, prompt_tokens: int, answer_tokens: int) -> float | None:
-        if self.price is None:
-            return None
-        return (prompt_tokens * self.price.prompts + answer_tokens * self.price.answers) / 1e6
-
-
-def _tokens(prompt: str) -> int:
-    other = sum(len(character.encode(errors="replace")) for character in prompt if character > "\x7f")
-    ascii_only = sum(character <= "\x7f" for character in prompt)
-    return 10 + math.ceil(ascii_only / 4 + other / 2)
-
-
-def _is_version_of(answered: str, asked: str) -> bool:
-    """Whether names are likely of one model: providers add dates, and take away owners."""
-    first, second = answered.rsplit("/", 1)[-1].lower(), asked.rsplit("/", 1)[-1].lower()
-    return first.startswith(second) or second.startswith(first)
+        return None if self.price is None else self.price.of(prompt_tokens, answer_tokens)

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from kdlab.models.api_answers import KeptAnswers
-from kdlab.models.api_teacher import Answer, ApiTeacher, Price
+from kdlab.models.api_cost import Price
+from kdlab.models.api_teacher import Answer, ApiTeacher
 from kdlab.models.endpoint import Endpoint, EndpointError
 from kdlab.models.multiple_choice import Reply, text_sha256
 from tests.models import loopback_endpoint as server_side

@@ -15,7 +15,8 @@ from streamlit.testing.v1 import AppTest
 from kdlab.data.registry import get_dataset
 from kdlab.models import api_asking
 from kdlab.models.api_asking import Asking, asking_of
-from kdlab.models.api_teacher import Answer, ApiTeacher, Estimate
+from kdlab.models.api_cost import Estimate
+from kdlab.models.api_teacher import Answer, ApiTeacher
 from kdlab.models.endpoint import Endpoint
 from kdlab.ui.teachers.endpoint_charts import NO_CLASS, answer_counts, answers_figure, mass_figure
 from kdlab.ui.teachers.endpoint_words import (

@@ -13,7 +13,8 @@ from kdlab.data.registry import DATASETS, get_dataset
 from kdlab.data.visitor_sets import sets_of
 from kdlab.models.api_allowance import Allowance
 from kdlab.models.api_asking import Asking, asking_of, begin
-from kdlab.models.api_teacher import ApiTeacher, Price
+from kdlab.models.api_cost import Price
+from kdlab.models.api_teacher import ApiTeacher
 from kdlab.models.endpoint import Endpoint, EndpointError, allowed_hosts
 from kdlab.models.multiple_choice import LETTERS
 from kdlab.server.identity import visitor_id

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from kdlab.core.intervals import share_interval
-from kdlab.models.api_teacher import Answer, Estimate, Progress, Rungs
+from kdlab.models.api_cost import Estimate
+from kdlab.models.api_probe import Rungs
+from kdlab.models.api_teacher import Answer, Progress
 
 
 def estimate_words(estimate: Estimate, budget: int) -> str:
