@@ -20,7 +20,7 @@ _NAMED = 3  # of the parameters that a page does not know, in one sentence
 
 @dataclass(frozen=True)
 class Address:
-    """names: the parameters of a page. also: what other pages call them → this page's name."""
+    """names: the parameters of a page. also: what other pages, or older links, call them → this page's name."""
 
     names: frozenset[str]
     also: Mapping[str, str] = field(default_factory=dict)
@@ -35,10 +35,10 @@ _LIBRARIES = frozenset(
 _EXAMPLE = frozenset({"data", "teacher", "example", "text", "p", "numbers"})
 ADDRESSES: Mapping[LabPage, Address] = {
     HOME: Address(frozenset()),
-    SOFT_TARGETS: Address(_EXAMPLE | {"T", "of", "as"}, {"dataset": "data", "temperature": "T"}),
+    SOFT_TARGETS: Address(_EXAMPLE | {"temperature", "of", "as"}, {"dataset": "data", "T": "temperature"}),
     LOSS: Address(
-        _EXAMPLE | {"T", "w", "square", "start", "zt", "zs", "lib"} | _LIBRARIES,
-        {"dataset": "data", "temperature": "T", "kd_weight": "w"},
+        _EXAMPLE | {"temperature", "kd_weight", "square", "start", "zt", "zs", "lib"} | _LIBRARIES,
+        {"dataset": "data", "T": "temperature", "w": "kd_weight"},
     ),
     DISTILL: Address(_SETTINGS | {"run", "detail", "result"}, {"data": "dataset", "T": "temperature", "w": "kd_weight"}),
     ACCESS: Address(

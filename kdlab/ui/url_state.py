@@ -17,6 +17,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 T = TypeVar("T")
 _ARRIVAL = "arrival"
+_PARAMETERS = {"T": "temperature", "w": "kd_weight"}
+"""Keys that are not the parameter itself: of one picture's settings, which no run takes over from page to page."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def adopt(key: str, default: T, parse: Callable[[str], T | None]) -> str | None:
     if not arriving(key):
         return None
     st.session_state[_adopted(key)] = _arrival().count
-    asked = st.query_params.get(key)
+    asked = st.query_params.get(_parameter(key))
     text = asked
     if asked is None and not _arrival().by_history:
         text = st.session_state.get(_memory(key))
@@ -79,12 +81,18 @@ def publish(key: str, text: str | None, carried: str | None = None) -> None:
     carried: what is remembered in its place, where the next page's default is another than this one's.
     Whether the back button undoes that is said in `kdlab.server.browser_history`.
     """
-    if st.query_params.get(key) != text:
+    name = _parameter(key)
+    if st.query_params.get(name) != text:
         if text is None:
-            del st.query_params[key]
+            del st.query_params[name]
         else:
-            st.query_params[key] = text
+            st.query_params[name] = text
     st.session_state[_memory(key)] = carried or text
+
+
+def _parameter(key: str) -> str:
+    """What a control is called in the URL."""
+    return _PARAMETERS.get(key, key)
 
 
 def forget(key: str) -> None:

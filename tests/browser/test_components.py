@@ -41,10 +41,10 @@ def test_a_drag_redraws_one_node_many_times_and_writes_the_url_when_it_ends(brow
         browser_page.mouse.move(box["x"] + box["width"] * (0.5 - 0.005 * step), box["y"] + box["height"] / 2)
         browser_page.wait_for_timeout(15)
     assert _draws(bars) - before > 5
-    assert "T=" not in browser_page.url
+    assert "temperature=" not in browser_page.url
     value = slider.get_attribute("aria-valuetext")
     browser_page.mouse.up()
-    expect(browser_page).to_have_url(re.compile(rf"[?&]T={float(value or 'nan'):g}($|&)"))
+    expect(browser_page).to_have_url(re.compile(rf"[?&]temperature={float(value or 'nan'):g}($|&)"))
     expect(slider).to_have_attribute("aria-valuetext", value or "")
     assert bars.evaluate("node => node.mark") == "the same"
 
@@ -63,7 +63,7 @@ def test_keys_move_the_slider_by_its_grain_and_to_its_ends(browser_page: Page):
     ):
         slider.press(key)
         expect(slider).to_have_attribute("aria-valuetext", value)
-    expect(browser_page).to_have_url(re.compile(r"[?&]T=20($|&)"))
+    expect(browser_page).to_have_url(re.compile(r"[?&]temperature=20($|&)"))
     expect(bars).to_contain_text("T = 20")
 
 
@@ -81,7 +81,7 @@ def test_a_late_answer_does_not_take_back_a_key_that_waits_to_be_told(browser_pa
           window.setTimeout = real;
         }"""
     )
-    expect(browser_page).to_have_url(re.compile(r"[?&]T=20($|&)"))
+    expect(browser_page).to_have_url(re.compile(r"[?&]temperature=20($|&)"))
     expect(slider).to_have_attribute("aria-valuetext", "20.0")
     expect(bars).to_contain_text("T = 20")
 
@@ -186,9 +186,9 @@ def test_a_slider_that_newer_data_overtook_still_tells_its_moves(browser_page: P
     slider = browser_page.get_by_role("slider", name="Temperature T")
     expect(slider).to_have_attribute("aria-valuetext", "4.0")
     slider.press("End")
-    expect(browser_page).to_have_url(re.compile(r"[?&]T=20($|&)"))
+    expect(browser_page).to_have_url(re.compile(r"[?&]temperature=20($|&)"))
     slider.press("Home")
-    expect(browser_page).to_have_url(re.compile(r"[?&]T=0.5($|&)"))
+    expect(browser_page).to_have_url(re.compile(r"[?&]temperature=0.5($|&)"))
 
 
 def test_a_figure_that_newer_data_overtook_is_drawn(browser_page: Page):
@@ -196,7 +196,7 @@ def test_a_figure_that_newer_data_overtook_is_drawn(browser_page: Page):
 
     def move(number: int) -> None:
         slider.press("End" if number % 2 else "Home")
-        expect(browser_page).to_have_url(re.compile(r"[?&]T=20($|&)" if number % 2 else r"[?&]T=0.5($|&)"))
+        expect(browser_page).to_have_url(re.compile(r"[?&]temperature=20($|&)" if number % 2 else r"[?&]temperature=0.5($|&)"))
 
     _overtake(browser_page, "live_plot.js", move)
     bars = browser_page.get_by_role("img", name="Hard label and soft targets")
@@ -213,7 +213,7 @@ def test_bars_that_newer_data_overtook_still_tell_their_moves(browser_page: Page
 
     def move(number: int) -> None:
         temperature.press("End" if number % 2 else "Home")
-        expect(browser_page).to_have_url(re.compile(r"[?&]T=20($|&)" if number % 2 else r"[?&]T=0.5($|&)"))
+        expect(browser_page).to_have_url(re.compile(r"[?&]temperature=20($|&)" if number % 2 else r"[?&]temperature=0.5($|&)"))
 
     _overtake(browser_page, "live_bars.js", move)
     bar = browser_page.get_by_role("slider", name=re.compile("^Student, ")).first
@@ -260,7 +260,7 @@ def test_what_a_move_sends_is_numbers_no_reference_no_code_no_picture(browser_pa
     frames.clear()
     for key, value in (("End", "20"), ("Home", "0.5"), ("End", "20"), ("Home", "0.5")):
         slider.press(key)
-        expect(browser_page).to_have_url(re.compile(rf"[?&]T={value}($|&)"))
+        expect(browser_page).to_have_url(re.compile(rf"[?&]temperature={value}($|&)"))
     messages = [ForwardMsg.FromString(frame) for frame in frames]
     # A reference to what the browser has just forgotten ends the connection for good.
     assert "ref_hash" not in {message.WhichOneof("type") for message in messages}
@@ -282,13 +282,13 @@ def test_a_move_made_while_the_server_was_away_is_told_when_it_is_back(
         page = browser.new_page(base_url=server.url)
         slider, bars = _open(page)
         slider.press("End")
-        expect(page).to_have_url(re.compile(r"[?&]T=20($|&)"))
+        expect(page).to_have_url(re.compile(r"[?&]temperature=20($|&)"))
         os.killpg(server.process.pid, signal.SIGKILL)
         server.process.wait()
         slider.press("Home")
         expect(slider).to_have_attribute("aria-valuetext", "0.5")
     with start_app():
-        expect(page).to_have_url(re.compile(r"[?&]T=0.5($|&)"))
+        expect(page).to_have_url(re.compile(r"[?&]temperature=0.5($|&)"))
         expect(bars).to_contain_text("T = 0.5")
         expect(slider).to_have_attribute("aria-valuetext", "0.5")
     page.close()

@@ -28,7 +28,7 @@ def test_drags_presets_and_arrow_keys_make_no_history(browser_page: Page):
     slider = browser_page.get_by_role("slider", name="Temperature T")
     expect(slider).to_have_attribute("aria-valuetext", "4.0")
     before = _entries(browser_page)
-    for key, address in (("End", "T=20"), ("Home", "T=0.5"), ("ArrowUp", "T=0.6")):
+    for key, address in (("End", "temperature=20"), ("Home", "temperature=0.5"), ("ArrowUp", "temperature=0.6")):
         slider.press(key)
         expect(browser_page).to_have_url(re.compile(rf"[?&]{address}(&|$)"))
     box = slider.bounding_box()
@@ -37,7 +37,7 @@ def test_drags_presets_and_arrow_keys_make_no_history(browser_page: Page):
     browser_page.mouse.down()
     browser_page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2, steps=20)
     browser_page.mouse.up()
-    expect(browser_page).to_have_url(re.compile(r"[?&]T=3"))
+    expect(browser_page).to_have_url(re.compile(r"[?&]temperature=3"))
     assert _entries(browser_page) == before
     browser_page.go_back()
     expect(browser_page.get_by_role("heading", name="A small model learns from a large one")).to_be_visible()
@@ -83,7 +83,7 @@ def test_a_page_with_a_value_that_does_not_fit_is_left_by_one_step(browser_page:
     browser_page.goto("/runs")
     expect(browser_page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
     browser_page.goto("/soft-targets?T=99&data=hats")
-    expect(browser_page).not_to_have_url(re.compile("T=|data="))
+    expect(browser_page).not_to_have_url(re.compile("T=|temperature=|data="))
     browser_page.go_back()
     expect(browser_page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
 

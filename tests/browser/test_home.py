@@ -13,7 +13,7 @@ LINKS = {
     "Start with soft targets": (r"/soft-targets$", "Soft targets"),
     "Look at soft targets": (r"/soft-targets$", "Soft targets"),
     "Launch a distillation": (r"/distill", "Distill"),
-    "Heat a sharp teacher": (r"/soft-targets\?(?=.*data=own)(?=.*p=0\.99)(?=.*T=1$|.*T=1&)", "Soft targets"),
+    "Heat a sharp teacher": (r"/soft-targets\?(?=.*data=own)(?=.*p=0\.99)(?=.*temperature=1$|.*temperature=1&)", "Soft targets"),
     "Pull at a student": (r"/loss", "Loss"),
     "See all that was launched": (r"/runs", "Runs"),
     "Climb the ladder": (r"/access", "Access"),

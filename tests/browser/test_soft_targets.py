@@ -64,7 +64,7 @@ def test_a_link_reproduces_the_view(browser_page: Page, browser: Browser):
     ).first.click()
     expect(browser_page).to_have_url(re.compile("example="))
     browser_page.get_by_role("slider").press("ArrowRight")
-    expect(browser_page).to_have_url(re.compile("T=4.1"))
+    expect(browser_page).to_have_url(re.compile("temperature=4.1"))
     chooser = browser_page.get_by_role("combobox", name="Examples of")
     chooser.click()
     chooser.press_sequentially("Coat", delay=20)

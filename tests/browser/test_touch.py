@@ -132,7 +132,7 @@ def _swipe_over(phone: Page, finger: CDPSession, control: Locator, along: float)
 def test_a_finger_that_goes_sideways_steers_the_slider_and_the_bars(phone: Page):
     _ready(phone, "/loss")
     finger = phone.context.new_cdp_session(phone)
-    for name, address in (("Temperature", "T="), ("Student, ", "zs=")):
+    for name, address in (("Temperature", "temperature="), ("Student, ", "zs=")):
         control = phone.get_by_role("slider", name=name).first
         control.evaluate("node => node.scrollIntoView({block: 'center', behavior: 'instant'})")
         before, box = control.get_attribute("aria-valuetext"), control.bounding_box()

@@ -209,7 +209,7 @@ def test_the_page_opens_for_all_data(loss_page, data):
         ("zt", "text"),
         ("zt", "9" * 5000),
         ("start", "asleep"),
-        ("w", "2"),
+        ("kd_weight", "2"),
         ("square", "x"),
     ],
 )
@@ -226,7 +226,7 @@ def test_a_link_that_does_not_fit_gives_the_default(loss_page, key, value):
 
 
 def test_a_link_that_fits_moves_the_loss_and_is_kept(loss_page):
-    wanted = {"zs": "3.5__-2_______", "w": "0.8", "T": "2.5", "start": "copy", "square": "0"}
+    wanted = {"zs": "3.5__-2_______", "kd_weight": "0.8", "temperature": "2.5", "start": "copy", "square": "0"}
     for key, value in wanted.items():
         loss_page.query_params[key] = value
     loss_page.run()

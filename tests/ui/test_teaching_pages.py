@@ -48,15 +48,15 @@ def test_a_link_that_does_not_fit_gives_the_default_and_a_short_notice(soft_targ
 
 @pytest.mark.parametrize("value", ["nan", "inf", "text", "0", "-4", "1e9", "9" * 5000])
 def test_a_temperature_that_does_not_fit_gives_the_default(soft_targets, value):
-    soft_targets.query_params["T"] = value
+    soft_targets.query_params["temperature"] = value
     soft_targets.run()
     assert not soft_targets.exception
     assert soft_targets.session_state["T"] == 4
-    assert "T" not in soft_targets.query_params
+    assert "temperature" not in soft_targets.query_params
 
 
 def test_a_link_that_fits_is_kept(soft_targets):
-    wanted = {"data": "digits", "T": "2.5", "example": "17", "of": "3", "as": "8"}
+    wanted = {"data": "digits", "temperature": "2.5", "example": "17", "of": "3", "as": "8"}
     for key, value in wanted.items():
         soft_targets.query_params[key] = value
     soft_targets.run()
@@ -66,10 +66,11 @@ def test_a_link_that_fits_is_kept(soft_targets):
 
 def test_a_link_with_another_pages_names_is_understood_or_refused_in_words(soft_targets):
     soft_targets.query_params["dataset"] = "digits"
-    soft_targets.query_params["temperature"] = "2.5"
+    soft_targets.query_params["T"] = "2.5"  # as older links have it
     soft_targets.run()
-    assert {key: soft_targets.query_params[key] for key in ("data", "T")} == {"data": "digits", "T": "2.5"}
-    assert not {"dataset", "temperature"} & set(soft_targets.query_params)
+    now = {"data": "digits", "temperature": "2.5"}
+    assert {key: soft_targets.query_params[key] for key in now} == now
+    assert not {"dataset", "T"} & set(soft_targets.query_params)
     del soft_targets.query_params["data"]
     soft_targets.query_params["dataset"] = "nope"
     soft_targets.switch_page("../pages/loss.py").run()

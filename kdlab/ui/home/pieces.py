@@ -46,7 +46,7 @@ WAY = (
         SOFT_TARGETS,
         "Heat a sharp teacher",
         ":material/device_thermostat:",
-        {"data": "own", "p": "0.99, 0.01", "T": "1"},
+        {"data": "own", "p": "0.99, 0.01", "temperature": "1"},
     ),
     Stop(
         "Loss",
