@@ -21,6 +21,7 @@ from kdlab.data.registry import get_dataset
 from kdlab.distill import asking
 from kdlab.distill.asking import Asking
 from kdlab.models.added_teachers import folder_of, give_to, name_of, visitor_mark
+from kdlab.models.catalogue import teacher_logits
 from kdlab.models.kept_files import write_arrays, write_whole
 from kdlab.models.profile import Profile
 from kdlab.runs import artifacts
@@ -29,6 +30,7 @@ from kdlab.runs.pretrained_folder import pretrained_zip
 from kdlab.runs.recipes import three_arms
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.store import Run, Store
+from kdlab.ui.examples.subjects import showcase
 from kdlab.ui.own import texts_hidden_because
 from kdlab.ui.url_state import as_it_is
 from tests.tiny_classifier import tiny_classifier
@@ -179,6 +181,14 @@ def test_own_texts_with_a_teacher_are_asked_about_by_who_brought_them(page: str)
     other = open_page(page, "bob", data=data)
     assert not other.exception
     assert other.segmented_control(key="data").value == "fashion"
+
+
+def test_the_gallery_has_texts_of_every_class_also_of_one_whose_texts_are_short() -> None:
+    texts = [(f"a {text} of some length" if label == "good" else text, label) for text, label in TEXTS]
+    data = visitor_sets.keep(LabelledTexts(*zip(*texts, strict=True)), "mine.csv", "ann")
+    teacher, labels = teacher_of(data), get_dataset(data).load().y_test
+    right = teacher_logits(teacher).test.argmax(axis=1) == labels
+    assert {int(labels[i]) for i in showcase(teacher) if right[i]} == set(labels[right].tolist())
 
 
 def test_a_ladder_on_own_texts_has_the_rungs_of_the_black_box_and_says_why_no_more() -> None:

@@ -143,13 +143,16 @@ def hesitant(teacher: str) -> int:
 
 
 def _right(teacher: str) -> np.ndarray:
-    """Which test examples the teacher has right, (M,); of texts, those of a few words."""
+    """Which test examples the teacher has right, (M,); of a class's texts those of a few words, where it has any."""
     dataset = dataset_of(teacher)
     arrays = dataset.load()
     right = teacher_logits(teacher).test.argmax(axis=1) == arrays.y_test
     if arrays.text_test:
         readable = right & [len(text.split()) in READABLE[dataset.kind] for text in arrays.text_test]
-        return readable if readable.any() else right
+        for k in range(len(dataset.classes)):
+            own = right & (arrays.y_test == k)
+            readable |= own if not (readable & own).any() else False
+        return readable
     return right
 
 
