@@ -142,7 +142,7 @@ class Trainer:
 
     def distillation_term(self, group: Group, student: StudentOutput, batch: Batch) -> Tensor:
         """What each student's objective asks of it, unweighted, (n,) nats; 0 where it has none."""
-        term: Tensor | None = None
+        term = torch.zeros(group.size, device=self.device)
         for call in self._calls[group.where.start]:
             part = batch.of(call.its, call.seen)
             asked = distillation_term(
@@ -154,9 +154,8 @@ class Trainer:
             )
             if len(asked) == group.size:
                 return asked
-            term = torch.zeros(group.size, device=self.device) if term is None else term
             term[call.its] = asked
-        return torch.zeros(group.size, device=self.device) if term is None else term
+        return term
 
     def white_box_term(self, group: Group, student: StudentOutput, batch: Batch) -> Tensor:
         """What each student is asked inside its teacher, times its weight, (n,); 0 where it is asked nothing."""

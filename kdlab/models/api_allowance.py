@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,12 +65,18 @@ class Allowance:
     def _today(self) -> str:
         return datetime.fromtimestamp(self.now(), UTC).date().isoformat()
 
-    def _alone(self) -> FileLock:
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other thread or process counts meanwhile."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with FileLock(f"{self._path}.lock"):
+                yield
         except OSError as error:
-            raise self._trouble(error) from None
-        return FileLock(f"{self._path}.lock")
+            raise EndpointError(
+                f"The lab cannot count its queries in {self.folder} ({error.strerror or error}), so nothing is asked. Free some "
+                "space or make the folder writable, then go on."
+            ) from None
 
     def _sent(self) -> int:
         try:
@@ -79,13 +86,4 @@ class Allowance:
             return 0
 
     def _write(self, sent: int) -> None:
-        try:
-            write_whole(self._path, json.dumps({"day": self._today, "sent": sent}).encode())
-        except OSError as error:
-            raise self._trouble(error) from None
-
-    def _trouble(self, error: OSError) -> EndpointError:
-        return EndpointError(
-            f"The lab cannot count its queries in {self.folder} ({error.strerror or error}), so nothing is asked. Free some "
-            "space or make the folder writable, then go on."
-        )
+        write_whole(self._path, json.dumps({"day": self._today, "sent": sent}).encode())

@@ -165,7 +165,7 @@ def _hold_back(page: Page, script: str) -> Callable[[], None]:
     return let_come
 
 
-def _overtake(page: Page, script: str, newer: Callable[[int], None], times: int = 6) -> None:
+def _overtake(page: Page, script: str, newer: Callable[[int], None], times: int = 20) -> None:
     """Newer data comes again and again before the component's code is there, as on a slow line."""
     let_come = _hold_back(page, script)
     page.goto(page.url)
@@ -182,7 +182,7 @@ def test_a_slider_that_newer_data_overtook_still_tells_its_moves(browser_page: P
         tile.click()
         expect(tile).to_have_attribute("aria-pressed", "true")
 
-    _overtake(browser_page, "live_slider.js", pick_another, times=20)
+    _overtake(browser_page, "live_slider.js", pick_another)
     slider = browser_page.get_by_role("slider", name="Temperature T")
     expect(slider).to_have_attribute("aria-valuetext", "4.0")
     slider.press("End")

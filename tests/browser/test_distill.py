@@ -145,7 +145,7 @@ def test_a_finished_run_says_what_it_shows_and_can_be_taken_away(browser_page: P
     row.wait_for(state="detached")
 
 
-@pytest.mark.parametrize("width", [320])
+@pytest.mark.parametrize("width", [390, 320])
 def test_on_a_phone_a_launched_run_comes_into_view_and_its_sliders_stay_beside_it(
     stopped: Page, width: int
 ) -> None:
@@ -195,13 +195,13 @@ def test_another_visitor_sees_a_run_but_cannot_hold_it(
 
 def test_other_runs_wait_in_order_with_their_place_shown(stopped: Page) -> None:
     page = stopped
-    ids = [launch(page, f"{LONG}&seeds={seeds}") for seeds in (7, 8, 9)]
-    assert len(set(ids)) == 3
+    ids = [launch(page, f"{LONG}&seeds={seeds}") for seeds in (7, 8, 9, 10)]
+    assert len(set(ids)) == 4
     page.get_by_text(re.compile(r"place \d of \d in the queue")).wait_for()
-    stop_all(page, 3)
+    stop_all(page, 4)
 
 
-@pytest.mark.parametrize("clicks", [4])
+@pytest.mark.parametrize("clicks", [2, 4])
 def test_a_hasty_launch_is_one_run(stopped: Page, clicks: int) -> None:
     page = stopped
     launch(page, LONG, clicks)
@@ -267,8 +267,15 @@ def test_a_run_outlives_its_server_the_tab_finds_it_and_a_stop_at_that_moment_ho
         assert run_id in page.url
         os.killpg(second.process.pid, signal.SIGKILL)
         page.get_by_role("button", name="Stop").and_(page.locator("[disabled]")).wait_for()
-    with start_app():
+    with start_app() as third:
         # Clicked as soon as the tab has found its server: the run is not drawn again yet.
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_text("Stopped").first.wait_for()
+        launch(page, f"{LONG}&seeds=3")
+        page.get_by_role("button", name="Pause").wait_for()
+        os.killpg(third.process.pid, signal.SIGKILL)
+        page.get_by_role("button", name="Stop").and_(page.locator("[disabled]")).wait_for()
+    with start_app():
         page.get_by_role("button", name="Stop").click()
         page.get_by_text("Stopped").first.wait_for()
     context.close()

@@ -205,7 +205,7 @@ def test_the_jump_is_folded_and_its_picture_drawn_once_it_is_opened_or_a_link_po
     expect(jump).to_have_attribute("aria-label", re.compile("at β = 0.3"))
 
 
-@pytest.mark.parametrize("width", [320])
+@pytest.mark.parametrize("width", [320, 390])
 @pytest.mark.parametrize("lib", ["keras_default", "distilbert", "distillkit"])
 def test_a_phone_never_scrolls_the_page_sideways(phone: Page, width: int, lib: str):
     page = phone

@@ -145,7 +145,7 @@ _WIDEST = """() => Math.max(...[...document.querySelectorAll('.stMain *')]
   .map(e => e.getBoundingClientRect().right))"""
 
 
-@pytest.mark.parametrize("width", [320])
+@pytest.mark.parametrize("width", [320, 390])
 def test_list_and_comparison_fit_a_phone_and_a_finger(phone: Page, width: int, pair: tuple[str, str]) -> None:
     phone.set_viewport_size({"width": width, "height": 3000})
     phone.goto("/runs")

@@ -142,7 +142,7 @@ def test_a_run_outlives_the_dispatcher_that_started_it(store: Store) -> None:
 
 def test_launches_in_a_row_are_trained_in_their_order(store: Store, dispatcher: Dispatcher) -> None:
     shortest = SHORT.model_copy(update={"epochs": 1, "seeds": 1})
-    specs = [shortest.model_copy(update={"labels": 50 + n}) for n in range(3)]
+    specs = [shortest.model_copy(update={"labels": 50 + n}) for n in range(4)]
     ids = [store.enqueue(spec, f"visitor {n}") for n, spec in enumerate(specs)]
     runs = [wait(store, run_id, lambda r: not r.active) for run_id in ids]
     assert {run.state for run in runs} == {"done"}

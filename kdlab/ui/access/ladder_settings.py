@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import streamlit as st
 from pydantic import ValidationError
 
@@ -61,21 +62,28 @@ def ladder_settings(dataset: str, teacher: str | None) -> RunSpec | None:
 
 
 def _weights_inside(values: dict[str, Any], begin: Ladder) -> dict[str, float]:
-    """How much each look inside the teacher counts, in times the weight that it has by itself: folded away."""
+    """How much each look inside the teacher counts, in times its default weight: folded away."""
     shown = {name: values[name] for name in ("dataset", "teacher", "student")}
     asked = begin.model_copy(update=shown).weighed()
     if not asked:
         return {}
     with folded("Weights inside the teacher", key="inside-weights", opened_by=asked):
-        return {
+        chosen = {
             times: field_slider(
                 Ladder.model_fields[times],
                 times,
-                title=f"{one.title}: {one.weight:g}",
-                help=f"{one.what} {type(one).model_fields['weight'].description}",
+                title=one.title,
+                help=f"{one.what} In times its default weight of {_plain(one.weight)}. {type(one).model_fields['weight'].description}",
             )
             for times, one in asked.items()
         }
+        st.caption("Weights: " + ", ".join(f"{one.title} {_plain(chosen[times] * one.weight)}" for times, one in asked.items()) + ".")
+    return chosen
+
+
+def _plain(weight: float) -> str:
+    """Two digits, however small."""
+    return np.format_float_positional(weight, precision=2, fractional=False, trim="-")
 
 
 _SHARE = f"{SHARE_OF_MEMORY:.0%} of"
