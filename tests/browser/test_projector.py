@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from conftest import AppServer
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, Locator, Page, Route
 
 pytestmark = pytest.mark.browser
 
@@ -105,6 +106,46 @@ def test_a_link_is_copied_where_the_browser_keeps_its_clipboard_from_plain_addre
     browser_page.get_by_role("button", name="Copy link").click()
     expect(browser_page.get_by_role("status").filter(has_text="Copied")).to_be_visible()
     assert browser_page.evaluate("() => window.taken") == browser_page.url
+    browser_page.close()
+
+
+CAN_BE_PRESSED = """() => {
+  const found = [];
+  const look = (root) => {
+    for (const node of root.querySelectorAll("*")) {
+      if (node.shadowRoot) look(node.shadowRoot);
+      const ours = node.getRootNode() !== document || node.closest(".kdlab-figure");
+      if (ours && node.checkVisibility() && node.matches("button:enabled, input:enabled")) found.push(node.textContent || node.type);
+    }
+  };
+  look(document);
+  return found;
+}"""
+
+
+def test_what_is_pressed_before_its_script_has_come_is_not_lost(browser: Browser, app_server: AppServer):
+    browser_page = browser.new_page(base_url=app_server.url)
+    held: list[Route] = []
+    ready = threading.Event()
+
+    def hold(route: Route) -> None:
+        if ready.is_set():
+            route.continue_()
+        else:
+            held.append(route)
+
+    browser_page.route(re.compile(r"/components/.*\.js$"), hold)
+    browser_page.goto("/loss")
+    expect(browser_page.get_by_role("button", name="Copy link")).to_be_visible()
+    expect(browser_page.get_by_role("slider", name="Temperature")).to_have_count(0)
+    expect(browser_page.get_by_role("button", name="Save picture")).not_to_have_count(0)
+    assert browser_page.evaluate(CAN_BE_PRESSED) == []
+    ready.set()
+    for route in held:
+        route.continue_()
+    browser_page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    browser_page.get_by_role("button", name="Copy link").click()
+    expect(browser_page.get_by_role("status").filter(has_text="Copied")).to_be_visible()
     browser_page.close()
 
 

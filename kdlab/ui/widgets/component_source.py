@@ -50,6 +50,7 @@ export default async (given) => {
 def component(name: str, *, html: str, isolate_styles: bool = True) -> Callable[..., ComponentResult]:
     """Registers ``kdlab.NAME``, which ``NAME.js`` and ``NAME.css`` draw; its data is a dictionary.
 
+    What can be pressed in the HTML is ``disabled`` there: the script, which comes after it, enables it.
     The script's function is called with the newest data. What it returns is run at the end, and also when
     newer data came while the component stands: look whether it is still in the page.
     """

@@ -72,5 +72,6 @@ export default function ({ data, parentElement, setStateValue }) {
     said.textContent = copied ? "Copied" : "";
     if (!copied) prompt("Copy this link", address);
   };
+  link.disabled = projector.disabled = false;
   link.onblur = () => (said.textContent = "");
 }

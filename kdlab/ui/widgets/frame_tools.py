@@ -13,8 +13,8 @@ _tools = component(
     "frame_tools",
     html="""
 <div class="tools">
-  <span class="copy"><button type="button">Copy link</button><span role="status"></span></span>
-  <button type="button" title="Larger type and thicker lines, for the last row">Projector</button>
+  <span class="copy"><button type="button" disabled>Copy link</button><span role="status"></span></span>
+  <button type="button" disabled title="Larger type and thicker lines, for the last row">Projector</button>
 </div>
 """,
 )

@@ -24,7 +24,7 @@ from kdlab.ui.widgets.frame_tools import projector
 
 _HTML = """
 <div class="bars">
-  <div class="head"><span class="keys"></span><button class="reset" type="button">Reset</button></div>
+  <div class="head"><span class="keys"></span><button class="reset" type="button" disabled>Reset</button></div>
   <div class="rows" role="group"></div>
   <div class="notice" role="status" hidden></div>
 </div>

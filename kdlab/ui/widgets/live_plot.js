@@ -113,6 +113,7 @@ function draw(node, plot) {
   Promise.resolve(window.Plotly.react(node, data, layout, plot.config)).then(() => {
     node.dataset.draws = Number(node.dataset.draws ?? 0) + 1;
     node.dataset.state = "drawn";
+    plot.save.disabled = false;
   });
   plot.rested = began + (plot.data.plays && lessMotion.matches ? UNHURRIED : plot.data.every_ms);
   if (plot.listens) return;
@@ -179,8 +180,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!plot) {
     // Plotly's own buttons would stand within the picture, for which a text is read out in their place.
     const [showAll, save] = parentElement.querySelectorAll(".kdlab-tools button");
-    plot = { rested: 0, zooms: 0, showAll, config: { displayModeBar: false } };
-    save.onclick = () => window.Plotly?.downloadImage(node, { format: "png", filename: "kd-lab" });
+    plot = { rested: 0, zooms: 0, showAll, save, config: { displayModeBar: false } };
+    save.onclick = () => window.Plotly.downloadImage(node, { format: "png", filename: "kd-lab" });
     showAll.onclick = () => {
       plot.zooms += 1; // another revision: what was zoomed is given up
       schedule(node, plot);

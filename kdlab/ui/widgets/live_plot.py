@@ -23,7 +23,7 @@ _HTML = """
   <h3></h3>
   <div class="kdlab-plot" role="img"></div>
   <div class="kdlab-tools">
-    <button type="button" hidden>Show all</button><button type="button">Save picture</button>
+    <button type="button" hidden>Show all</button><button type="button" disabled>Save picture</button>
   </div>
   <p></p>
   <figcaption></figcaption>

@@ -23,7 +23,7 @@ _HTML = """
     <span class="hint" tabindex="0" hidden>?<span class="tip" role="tooltip" id="tip"></span></span>
     <output for="range"></output>
   </div>
-  <div class="rail"><input id="range" type="range" /></div>
+  <div class="rail"><input id="range" type="range" disabled /></div>
   <div class="ends" aria-hidden="true"><span class="low"></span><span class="high"></span></div>
   <div class="notice" role="status" hidden></div>
 </div>
