@@ -11,8 +11,8 @@ run: .venv/.installed
 
 test: .venv/.installed-dev browser postgresql
 	$(BIN)/ruff check .
-	# In two processes: most tests of pages wait for a browser, and a file stays with its server and its tab.
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	# In three processes: many tests wait, for a browser or a worker, and a file stays with its server and its tab.
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 bench: .venv/.installed-dev browser
 	for script in benchmarks/*.py; do \
