@@ -19,8 +19,9 @@ from kdlab.ui.access.leak import show_leak
 from kdlab.ui.access.look_inside import show_look_inside
 from kdlab.ui.access.reveals import show_reveals
 from kdlab.ui.access.scoreboard import show_scoreboard
-from kdlab.ui.examples import controls
+from kdlab.ui.examples.gallery import choose_example, choose_subject
 from kdlab.ui.examples.subjects import hesitant
+from kdlab.ui.examples.teacher_choice import choose_teacher
 from kdlab.ui.run.commands import carry_out
 from kdlab.ui.run.launching import head_of, launch_pad
 from kdlab.ui.run.on_show import run_on_show
@@ -40,10 +41,10 @@ st.markdown(
     "Between them lie rungs. What does each reveal, what does it cost, and what does a student make of it?"
 )
 st.header("What one query reveals", anchor=False)
-teacher = controls.choose_teacher()
+teacher = choose_teacher()
 if teacher is not None:
-    controls.choose_example(teacher, hesitant(teacher))
-subject = controls.choose_subject(teacher)
+    choose_example(teacher, hesitant(teacher))
+subject = choose_subject(teacher)
 example = st.session_state["example"] if teacher is not None and subject.name else None
 show_reveals(teacher, example, subject)
 dataset = "fashion" if teacher is None else get_teacher(teacher).dataset

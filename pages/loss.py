@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from kdlab.lessons.path import DISTILL
-from kdlab.ui.examples import controls
+from kdlab.ui.examples.gallery import choose_example, choose_subject
 from kdlab.ui.examples.subjects import hesitant
+from kdlab.ui.examples.teacher_choice import choose_teacher
 from kdlab.ui.look.folded import folded
 from kdlab.ui.loss.conventions_view import conventions
 from kdlab.ui.loss.example import FLOOR, example_of, forget_moves_of_another_example
@@ -21,10 +22,10 @@ st.write(
     "A student is pulled by two teachers at once: the **label** and the **soft targets**. "
     "Drag the bars and watch the formula, term by term."
 )
-teacher = controls.choose_teacher()
+teacher = choose_teacher()
 if teacher is not None:
-    controls.choose_example(teacher, hesitant(teacher))
-subject = controls.choose_subject(teacher)
+    choose_example(teacher, hesitant(teacher))
+subject = choose_subject(teacher)
 example = example_of(subject)
 if not subject.is_logits and (subject.answer <= 0).any():
     st.caption(

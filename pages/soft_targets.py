@@ -12,8 +12,10 @@ from kdlab.core import class_similarity, entropy, softmax
 from kdlab.lessons.path import LOSS
 from kdlab.models.catalogue import teacher_logits
 from kdlab.runs.recipes import ThreeArms
-from kdlab.ui.examples import controls
+from kdlab.ui.examples.cell import choose_cell, set_cell, show_cell
+from kdlab.ui.examples.gallery import choose_example, choose_subject
 from kdlab.ui.examples.subjects import Subject, dataset_of, woken_by_heat
+from kdlab.ui.examples.teacher_choice import choose_teacher
 from kdlab.ui.examples.words import hint
 from kdlab.ui.soft_targets.charts import BRIGHTEST, bars_height, class_map, entropy_curve, soft_target_bars
 from kdlab.ui.soft_targets.notes import (
@@ -37,9 +39,9 @@ st.write(
     "A label names one class. A teacher's **soft targets** also say what else an example resembles. "
     "Drag the temperature and hear the quiet part of its answer."
 )
-teacher = controls.choose_teacher()
+teacher = choose_teacher()
 if teacher is not None:
-    controls.choose_example(teacher, woken_by_heat(teacher))
+    choose_example(teacher, woken_by_heat(teacher))
 
 
 @st.fragment
@@ -47,7 +49,7 @@ def under_the_hand() -> None:
     """All that moves with the temperature. Nothing else runs again during a drag."""
     asked, answered = st.columns([1, 2.6], gap="large")
     with asked:
-        subject = controls.choose_subject(teacher)
+        subject = choose_subject(teacher)
     with answered.container(gap="xsmall"):
         temperature = field_slider(
             ThreeArms.model_fields["temperature"],
@@ -113,8 +115,8 @@ def show_dark_knowledge(teacher: str, temperature: float, beside: DeltaGenerator
     soft_targets = softmax(logits, temperature)
     similarity = class_similarity(soft_targets, labels)
     at_one = class_similarity(softmax(logits), labels)
-    cell = controls.choose_cell(classes, strongest_pair(at_one))
-    controls.show_cell(teacher, cell, soft_targets)
+    cell = choose_cell(classes, strongest_pair(at_one))
+    show_cell(teacher, cell, soft_targets)
     with beside:
         live_plot(
             class_map(classes, similarity, cell),
@@ -127,7 +129,7 @@ def show_dark_knowledge(teacher: str, temperature: float, beside: DeltaGenerator
             sentence=cell_words(classes, similarity, cell, temperature),
             caption="Each row: the test examples of one class, and the mean probability they give the others, in "
             f"percent; full colour is {BRIGHTEST:.0%} or more. Click a cell for the examples behind it.",
-            on_click=partial(controls.set_cell, classes),
+            on_click=partial(set_cell, classes),
         )
 
 

@@ -138,6 +138,11 @@ def shortened(text: str, length: int = 24) -> str:
     return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
+def at_most(key: str, longest: int) -> None:
+    """Keeps the beginning of a field's text that came too long: the field takes no more, another sender might."""
+    st.session_state[key] = st.session_state[key][:longest]
+
+
 def literal(text: str) -> str:
     """A line as Markdown in which every sign stands for itself: no picture, link, colour, formula or symbol."""
     # Streamlit rewrites this sign of an icon even in code; a space without width keeps it from being one.

@@ -7,9 +7,10 @@ import re
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from kdlab.ui.examples.controls import LONGEST_TEXT, LONGEST_VECTOR
+from kdlab.ui.examples.own_vector import LONGEST_VECTOR
 from kdlab.ui.examples.subjects import showcase, woken_by_heat
 from kdlab.ui.examples.subjects import test_subject as subject_of
+from kdlab.ui.examples.typed_text import LONGEST_TEXT
 from kdlab.ui.examples.words import percent
 
 pytestmark = pytest.mark.browser

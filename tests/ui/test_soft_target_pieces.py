@@ -14,7 +14,6 @@ from kdlab.core.similarity import class_similarity
 from kdlab.data.glosses import gloss_rows
 from kdlab.models.catalogue import TEACHERS, teacher_logits
 from kdlab.models.train_teachers import language_examples
-from kdlab.ui.examples.controls import OVERLAP
 from kdlab.ui.examples.own_numbers import read_numbers
 from kdlab.ui.examples.subjects import (
     behind_cell,
@@ -25,6 +24,7 @@ from kdlab.ui.examples.subjects import (
     test_subject,
     vector_subject,
 )
+from kdlab.ui.examples.teacher_choice import OVERLAP
 from kdlab.ui.examples.words import percent
 from kdlab.ui.look.style import ROLES, styled
 from kdlab.ui.look.tokens import ROLE_INKS

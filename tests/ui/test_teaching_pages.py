@@ -123,7 +123,7 @@ def test_a_damaged_teacher_is_told_in_words(soft_targets, monkeypatch):
     def damaged(name: str) -> None:
         raise ValueError(f"The stored answers of the teacher {name!r} are damaged.")
 
-    monkeypatch.setattr("kdlab.ui.examples.controls.teacher_logits", damaged)
+    monkeypatch.setattr("kdlab.ui.examples.teacher_choice.teacher_logits", damaged)
     soft_targets.run()
     assert not soft_targets.exception
     assert [shown.value for shown in soft_targets.error] == [
