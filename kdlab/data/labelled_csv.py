@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ _NAMED = 3  # of the faults of one kind, in a sentence
 _MARKUP = frozenset("<>[]{}`$*|\\:~")  # with a meaning of its own where the pages and charts show a label
 _SEPARATORS = {",": "", ";": "semicolons", "\t": "tabs"}
 _UTF16 = "It is written in UTF-16, and was read so."
+_EMPTY = "The file is empty. It needs a first line “text,label” and a text with its label on each further line."
 _SAVE_AS = "In a spreadsheet save it as “CSV UTF-8”, then upload that."
 
 
@@ -63,7 +65,7 @@ def read_labelled_csv(raw: bytes) -> LabelledTexts:
 
 def _decoded(raw: bytes) -> tuple[str, list[str]]:
     if not raw.strip():
-        raise CsvError("The file is empty. It needs a first line “text,label” and a text with its label on each further line.")
+        raise CsvError(_EMPTY)
     zeros = [raw[start:200:2].count(0) for start in (0, 1)]  # of UTF-16 that does not say so: in every second place
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding, notes = "utf-16", [_UTF16]
@@ -92,7 +94,9 @@ def _decoded(raw: bytes) -> tuple[str, list[str]]:
 def _table(decoded: str) -> tuple[pd.DataFrame, list[str]]:
     import pandas as pd  # here: the command line counts on this module's limits, and reads no file
 
-    first = decoded.lstrip("\r\n").splitlines()[0]
+    if not (begun := decoded.lstrip("\ufeff\r\n")).strip():
+        raise CsvError(_EMPTY)
+    first = re.split(r"[\r\n]", begun, maxsplit=1)[0]  # not `splitlines`, which knows ends of lines that no CSV has
     separator = max(_SEPARATORS, key=lambda mark: (len({"text", "label"} & set(_columns(first, mark))), mark == ","))
     columns = _columns(first, separator)
     missing = [name for name in ("text", "label") if name not in columns]
@@ -127,6 +131,11 @@ def _table(decoded: str) -> tuple[pd.DataFrame, list[str]]:
     if len(frame) > MOST_ROWS:
         raise CsvError(f"The file has more than {MOST_ROWS:,} rows, which is the most that the lab takes. Leave rows out.")
     frame = frame.rename(columns=lambda name: str(name).strip().casefold()).fillna("")
+    if not {"text", "label"} <= set(frame.columns):
+        raise CsvError(
+            "Each line stands between quotation marks as a whole, so that it is one cell. Save it again without them, or with "
+            "quotation marks around each text alone."
+        )
     notes = [f"Its columns are parted by {_SEPARATORS[separator]}, and were read so."] if separator != "," else []
     if others := [name for name in columns if name not in ("text", "label")]:
         notes.append(f"{len(others)} further {'column was' if len(others) == 1 else 'columns were'} left out.")

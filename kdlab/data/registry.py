@@ -52,7 +52,7 @@ LANGUAGE_CLASSES = (
     "Czech",
     "Slovak",
 )
-_KEPT = 8  # data sets in memory: the lab's, and those of the visitors of the moment
+_KEPT = 32  # data sets in memory: the lab's, and those of the visitors of the moment
 Kind = Literal["image", "character", "token"]
 SNIPPET_WORDS = range(1, 13)
 SNIPPETS_A_CELL = {"train": 32, "validation": 8, "test": 10}  # a cell: one language at one length

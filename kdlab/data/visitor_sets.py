@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ _SHARE = {"test": 0.2, "validation": 0.1}  # of each class, and at least one tex
 _MARKS = len(word_pieces.MARKS)
 _GONE = "The texts of this data set were taken away by who brought them. Upload the file again to train on it."
 _NAME = re.compile(r"own-[0-9a-f]{16}")
+_DRAFT = "draft-"  # what is being written, or taken away
+_ONE_AT_A_TIME = threading.Lock()  # cutting 50,000 texts into word pieces takes all cores for seconds
 
 
 class TextsGoneError(ValueError):
@@ -63,8 +66,9 @@ def keep(table: LabelledTexts, file: str, visitor: str) -> str:
     name = f"own-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
     folder = _folder(name)
     (folder / "owners").mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not (folder / "content").is_dir():
-        _write(folder, name, table, rows)
+    with _ONE_AT_A_TIME:
+        if not (folder / "content").is_dir():
+            _write(folder, name, table, rows)
     (folder / "owners" / _who(visitor)).write_text(file, encoding="utf-8")
     return name
 
@@ -106,8 +110,14 @@ def take_away(name: str, visitor: str) -> None:
         return
     folder = _folder(name)
     (folder / "owners" / _who(visitor)).unlink(missing_ok=True)
-    if not any((folder / "owners").iterdir()):
-        shutil.rmtree(folder / "content")
+    if any((folder / "owners").iterdir()):
+        return
+    # Renamed first: from then on they are gone, whatever ends the rest.
+    gone = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder))
+    with contextlib.suppress(FileNotFoundError):  # in another tab they went a moment ago
+        os.rename(folder / "content", gone / "content")
+    for left in folder.glob(f"{_DRAFT}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def read(name: str) -> tuple[dict[str, np.ndarray], dict[str, tuple[str, ...]]]:
@@ -163,13 +173,16 @@ def _write(folder: Path, name: str, table: LabelledTexts, rows: dict[str, list[i
     sizes = {f"{split}_size": len(rows[split]) for split in SPLITS}
     about = asdict(VisitorSet(name, table.classes, **sizes, cut=float(cut)))
     del about["taken_away"]
-    draft = Path(tempfile.mkdtemp(prefix="draft-", dir=folder))
+    draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder))
     try:
         (draft / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
         np.savez_compressed(draft / "rows.npz", **x, **y, pieces=seen)
         (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
-        with contextlib.suppress(FileExistsError):  # another who brings the same file at this moment was faster
+        try:
             os.rename(draft, folder / "content")
+        except OSError:
+            if not (folder / "content").is_dir():  # else another who brings the same file at this moment was faster
+                raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

@@ -1,6 +1,6 @@
 """A visitor's classifier answers for a data set in a process of its own: how that is asked for, and how far it is.
 
-``python -m kdlab.distill.asking MARK`` is that process. One answers at a time; the others wait, before they load anything.
+``python -m kdlab.distill.asking MARK`` is that process. One answers at a time; the others wait, before they load anything into memory.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from kdlab.data.home import HomeError, home
+from kdlab.data.registry import get_dataset
 from kdlab.data.visitor_sets import TextsGoneError
 from kdlab.models.added_teachers import visitor_mark
-from kdlab.models.classifier_sources import check_source
+from kdlab.models.classifier_sources import check_source, fetch
 from kdlab.models.kept_files import write_whole
+from kdlab.models.machine import memory
 from kdlab.models.model_folder import ModelFolderError
 
 ENDED_WITHOUT_A_WORD = (
@@ -98,10 +100,16 @@ def main(mark: str) -> None:
         return
     with FileLock(_path(mark).with_suffix(".lock")):
         try:
+            if (data := get_dataset(asked.dataset)).kind == "image":
+                raise ModelFolderError(f"{data.title} are pictures, which no text classifier reads. Choose texts.")
+            fetching = replace(asked, state="working")
+            # Before its turn: a slow line holds up nobody else.
+            folder, origin = fetch(asked.source, memory().free, lambda words: _say(mark, replace(fetching, words=words)))
+            _say(mark, asked)
             with _turn(mark):
                 from kdlab.distill.classifier_teacher import make_teacher
 
-                name = make_teacher(asked, mark, lambda now: _say(mark, now))
+                name = make_teacher(asked, folder, origin, mark, lambda now: _say(mark, now))
             _write(mark, replace(asked, state="done", teacher=name))
         except (ModelFolderError, TextsGoneError, HomeError) as error:
             _write(mark, replace(asked, state="refused", words=str(error)))

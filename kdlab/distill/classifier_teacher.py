@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,10 @@ from kdlab.data.registry import Dataset, get_dataset
 from kdlab.distill.access import Access
 from kdlab.distill.asking import Asking
 from kdlab.distill.teacher_signal import TeacherSignal
-from kdlab.models.added_teachers import folder_of, give_to, keep, name_of
+from kdlab.models.added_teachers import find_added, folder_of, give_to, keep, name_of
 from kdlab.models.classifier_folder import Classifier, inspect_folder
-from kdlab.models.classifier_sources import fetch
 from kdlab.models.folder_tokenizer import SAFE, tokenizer_of, tokens_read
+from kdlab.models.kept_files import read_arrays
 from kdlab.models.machine import memory
 from kdlab.models.model_folder import SAVE_AGAIN, ModelFolderError
 from kdlab.models.profile import profile
@@ -34,21 +35,20 @@ _SHARD_ROWS = 512
 _EVERY = 0.3  # seconds between two words on how far it is
 
 
-def make_teacher(asked: Asking, mark: str, say: Callable[[Asking], None]) -> str:
-    """The name of the teacher that it becomes, for the visitor of this mark. Raises ModelFolderError, TextsGoneError."""
+def make_teacher(asked: Asking, folder: Path, origin: str, mark: str, say: Callable[[Asking], None]) -> str:
+    """The name of the teacher that the model in this folder becomes, for the visitor of this mark.
+
+    origin: what to call where it comes from. Raises ModelFolderError, TextsGoneError.
+    """
     logging.disable_progress_bar()
     dataset = get_dataset(asked.dataset)
     arrays, fingerprint = dataset.load(), dataset.fingerprint()
     texts = {"train": arrays.text_train, "validation": arrays.text_validation, "test": arrays.text_test}
-    if None in texts.values():
-        raise ModelFolderError(f"{dataset.title} are pictures, which no text classifier reads. Choose texts.")
     now = replace(asked, state="working", total=sum(len(part or ()) for part in texts.values()))
     say(replace(now, words="Looking at the model"))
-    free = memory().free
-    folder, origin = fetch(asked.source, free, lambda words: say(replace(now, words=words)))
-    found = inspect_folder(folder, dataset.classes, free)
+    found = inspect_folder(folder, dataset.classes, memory().free)
     name = name_of(found.sha256, fingerprint)
-    if not (folder_of(name) / f"{name}.json").exists():
+    if find_added(name) is None or read_arrays(folder_of(name) / f"{name}.logits.npz") is None:  # new, or damaged
         say(replace(now, words="Loading the model"))
         network = TextClassifier(found)
         progress = _Progress(now, say)

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,10 +53,17 @@ def find_added(name: str) -> AddedTeacher | None:
     if not is_added(name):
         return None
     try:
-        card: dict[str, Any] = json.loads((folder_of(name) / f"{name}.json").read_text(encoding="utf-8"))
-        return AddedTeacher(name, card["title"], card["dataset"], card["how"])
+        card = folder_of(name) / f"{name}.json"
+        return _read(name, card, card.stat().st_mtime_ns)
     except (HomeError, OSError, ValueError, KeyError, TypeError):
         return None
+
+
+@lru_cache(1024)
+def _read(name: str, card: Path, changed: int) -> AddedTeacher:
+    """Once for each state of the file (``changed``): a class has a hundred teachers, and each run of a page asks for all."""
+    told: dict[str, Any] = json.loads(card.read_text(encoding="utf-8"))
+    return AddedTeacher(name, told["title"], told["dataset"], told["how"])
 
 
 def added_for(dataset: str) -> list[AddedTeacher]:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,6 +20,12 @@ from kdlab.models.multiple_choice import Reply
 
 _CLAIMS = 64
 _FORM = TypeAdapter(Reply)
+
+
+@lru_cache(12)
+def kept_answers(folder: Path, **about: str | float | None) -> KeptAnswers:
+    """The same for all who ask the same: a slider that moves makes teachers, and each would read thousands of lines."""
+    return KeptAnswers(folder, about)
 
 
 class KeptAnswers:
@@ -97,14 +104,22 @@ class KeptAnswers:
         os.lseek(file, -1, os.SEEK_END)
         return os.read(file, 1)
 
+    def _forget(self) -> None:
+        self._answers.clear()
+        self._read_to = 0
+
     def _read_what_is_new(self) -> None:
         try:
-            if self.path.stat().st_size == self._read_to:
+            size = self.path.stat().st_size
+            if size == self._read_to:
                 return
+            if size < self._read_to:  # it is another file than before
+                self._forget()
             with self.path.open("rb") as file:
                 file.seek(self._read_to)
                 new = file.read()
         except FileNotFoundError:
+            self._forget()
             return
         whole = new[: new.rfind(b"\n") + 1]  # the rest is being written, or was cut off
         self._read_to += len(whole)

@@ -9,6 +9,7 @@ from kdlab.models.api_probe import Probed
 from kdlab.models.api_teacher import Answer, ApiTeacher, Progress
 from kdlab.models.endpoint import EndpointError
 
+_LONGEST_PAUSE = 600.0  # seconds
 _MOST = 64  # askings that are remembered; the oldest that ended go first
 
 
@@ -29,6 +30,7 @@ class Asking:
         self._last = Progress()
         self._answers: dict[int, Answer] = {}
         self._lock = threading.Lock()
+        self._rest = threading.Timer(_LONGEST_PAUSE, self.stop)
         self._thread = threading.Thread(target=self._work, args=(teacher,), name="kdlab-asking", daemon=True)
 
     def start(self) -> None:
@@ -51,17 +53,23 @@ class Asking:
             return dict(self._answers)
 
     def pause(self) -> None:
+        """Nothing further is sent until `go_on`; a pause that lasts ends it, so that no key waits here for ever."""
         if teacher := self._teacher:
             self.paused = True
             teacher.pause()
+            self._rest = threading.Timer(_LONGEST_PAUSE, self.stop)
+            self._rest.daemon = True
+            self._rest.start()
 
     def go_on(self) -> None:
+        self._rest.cancel()
         if teacher := self._teacher:
             self.paused = False
             teacher.go_on()
 
     def stop(self) -> None:
         """It ends when what is on its way has come."""
+        self._rest.cancel()
         self._stopping = True
         if teacher := self._teacher:
             self.paused = False

@@ -30,9 +30,9 @@ class Estimate:
     cost: float | None
 
 
-def estimated_tokens(prompt: str) -> int:
-    """A token is taken as four ASCII characters, or two bytes of other scripts, and ten come with each message: English has
-    about as many, other scripts mostly fewer."""
-    other = sum(len(character.encode(errors="replace")) for character in prompt if character > "\x7f")
-    ascii_only = sum(character <= "\x7f" for character in prompt)
+def estimated_tokens(*parts: str) -> int:
+    """Of a message: a token is taken as four ASCII characters, or two bytes of other scripts, and ten come with each
+    message. English has about as many, other scripts mostly fewer."""
+    ascii_only = sum(len(part.encode("ascii", errors="ignore")) for part in parts)
+    other = sum(len(part.encode(errors="replace")) for part in parts) - ascii_only
     return 10 + math.ceil(ascii_only / 4 + other / 2)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from kdlab.models.api_allowance import Allowance
 from kdlab.models.endpoint import Endpoint, HttpAnswer, complete, connect
 from kdlab.models.endpoint_faults import error_for, wait_before_next_try
+from kdlab.models.multiple_choice import TOP_LOGPROBS
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
-TOP_LOGPROBS = 20  # the most that OpenAI and most others show
 REFUSED = frozenset({400, 403, 413, 422})  # of this very request: another one may be taken
 
 

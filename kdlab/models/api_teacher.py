@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kdlab.models.api_allowance import Allowance
-from kdlab.models.api_answers import KeptAnswers
+from kdlab.models.api_answers import KeptAnswers, kept_answers
 from kdlab.models.api_cost import Estimate, Price, estimated_tokens
 from kdlab.models.api_probe import LABEL_ONLY, PROBE_TEXT, WITH_PROBABILITIES, Probed, Rungs, probe
-from kdlab.models.api_queries import Halt, Queries
+from kdlab.models.api_queries import Halt, Parameters, Queries
 from kdlab.models.endpoint import Endpoint, EndpointError, HttpAnswer
 from kdlab.models.endpoint_faults import error_for, reply_in
 from kdlab.models.multiple_choice import MultipleChoice, Reading, Reply, text_sha256
@@ -87,9 +87,10 @@ class ApiTeacher:
         self._parameters = usable and usable.parameters
         self._rungs = usable and usable.rungs
         self._refused_in_a_row: list[str] = []  # SHA-256 of each text
+        self._took_one = False  # in this asking
         about = dict(zip(("endpoint", "model", "prompt"), self._about, strict=True))
         self._kept = {
-            p.temperature: KeptAnswers(folder, about | p.about()) for p in (WITH_PROBABILITIES, *LABEL_ONLY)
+            p.temperature: kept_answers(folder, **about, **p.about()) for p in (WITH_PROBABILITIES, *LABEL_ONLY)
         }
 
     @property
@@ -121,13 +122,12 @@ class ApiTeacher:
         self._read_kept()
         asked = list(dict.fromkeys(texts))
         left = [text for text in asked if self._find(text) is None]
-        prompts = [
-            self.question.prompt(text) for text in ([PROBE_TEXT] if left and not self._rungs else []) + left
-        ]
-        prompt_tokens = sum(map(estimated_tokens, prompts))
-        answer_tokens = len(prompts) * (self._parameters or LABEL_ONLY[0]).answer_tokens
+        sent = ([PROBE_TEXT] if left and not self._rungs else []) + left
+        around = self.question.prompt("")  # as long about every text, whatever the order of the classes
+        prompt_tokens = sum(estimated_tokens(around, text) for text in sent)
+        answer_tokens = len(sent) * (self._parameters or LABEL_ONLY[0]).answer_tokens
         cost = self._cost(prompt_tokens, answer_tokens)
-        return Estimate(len(asked), len(asked) - len(left), len(prompts), prompt_tokens, answer_tokens, cost)
+        return Estimate(len(asked), len(asked) - len(left), len(sent), prompt_tokens, answer_tokens, cost)
 
     def probe(self) -> Rungs:
         """Which rungs are open, by asking once; once or twice more where the endpoint does not take all that is asked.
@@ -149,8 +149,8 @@ class ApiTeacher:
         """The answers, as they come: those on disk first. The same text is asked once, wherever it stands.
 
         Probes first where anything is to be asked. Ends early where it is stopped or the budget is used up, which
-        `progress.note` then says. A text that the endpoint refuses has an answer without label, which is kept too, unless
-        the endpoint turns out to refuse them all.
+        `progress.note` then says. A text that the endpoint refuses has an answer without label. That is kept once another
+        text was taken: before, it may be the key that is refused, and the next one's is good.
         Raises EndpointError for any other fault, after the answers that were on their way.
         """
         self._queries.stopped.clear()
@@ -160,6 +160,7 @@ class ApiTeacher:
         with self._lock:
             self._progress = replace(self._progress, texts=len(texts), answered=0, kept=0, note="")
             self._refused_in_a_row.clear()
+            self._took_one = False
         return self._answers(places)
 
     def _answers(self, places: dict[str, list[int]]) -> Iterator[Answer]:
@@ -205,7 +206,7 @@ class ApiTeacher:
             except BaseException:
                 self._queries.stop()  # nobody takes the answers any more
                 raise
-        if not halts or isinstance(halts[0], Halt):
+        if self._took_one and not (halts and isinstance(halts[0], EndpointError)):
             self._keep_refused()
         if halts:
             raise halts[0]
@@ -220,19 +221,25 @@ class ApiTeacher:
 
     def _ask_one(self, text: str) -> tuple[Reply, bool] | None:
         """The reply, and whether it was on disk; None where somebody else is asking at this moment."""
-        assert self._parameters is not None, "probed before"
-        kept, sha256 = self._kept[self._parameters.temperature], text_sha256(text)
+        asked = self._parameters
+        assert asked is not None, "probed before"
+        kept, sha256 = self._kept[asked.temperature], text_sha256(text)
         prompt = self.question.prompt(text.encode(errors="replace").decode())
         for failed in itertools.count():
             self._queries.turn()
             with kept.claim(sha256) as mine:
                 if mine and (reply := kept.get(sha256)):
                     return reply, True
-                answer = self._queries.once(prompt, self._parameters, failed) if mine else None
+                answer = self._queries.once(prompt, asked, failed) if mine else None
+                if answer and answer.status != 200 and "logprob" in answer.text and (less := asked.without_refused(answer)):
+                    answer = self._queries.send(prompt, less)
+                    if answer.status == 200:
+                        kept = self._ask_less(less)
                 if answer and answer.status == 200:
                     reply = reply_in(answer, self.endpoint)
                     kept.add(sha256, reply)
                     self._count(reply)
+                    self._took_one = True
                     self._keep_refused()
                     return reply, False
                 if answer:
@@ -241,6 +248,15 @@ class ApiTeacher:
                 self._queries.stopped.wait(0.05)
                 return None
         raise AssertionError("counting does not end")
+
+    def _ask_less(self, less: Parameters) -> KeptAnswers:
+        """From now on without what the endpoint has begun to refuse: where its answers are kept."""
+        with self._lock:
+            self._parameters = less
+            if self._rungs and self._rungs.top_k and not less.logprobs:
+                note = f"{self._rungs.note} It sent probabilities at first, and then refused to."
+                self._rungs = replace(self._rungs, top_k=0, captured_mass=0.0, note=note.strip())
+        return self._kept[less.temperature]
 
     def _refused(self, answer: HttpAnswer, sha256: str) -> Reply:
         """No reply, for a text that the endpoint will not read; where it reads none any more, that is an error."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import zlib
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 from zipfile import BadZipFile
@@ -18,6 +18,7 @@ from kdlab.models.added_teachers import Shows, added_for, find_added, folder_of,
 from kdlab.models.student_folder import FolderStudent, find_folder_student, folder_students, folder_title
 
 WEIGHTS = Path(__file__).parent / "weights"
+_IN_MEMORY = 64  # teachers: visitors add them without end
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ def weights_sha256(name: str) -> str:
     return hashlib.sha256(_bytes(weights_path(name))).hexdigest()
 
 
-@cache
+@lru_cache(_IN_MEMORY)
 def _card(name: str) -> str:
     return _bytes(weights_path(name).with_suffix(".json")).decode()
 
@@ -223,7 +224,7 @@ def shown_by(teacher: str) -> Shows:
     return teacher_card(teacher).get("shows", "everything") if is_added(teacher) else "everything"
 
 
-@cache
+@lru_cache(_IN_MEMORY)
 def teacher_logits(name: str) -> TeacherLogits:
     """The teacher's logits on the whole of its data set, as computed after its training.
 

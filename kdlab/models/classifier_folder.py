@@ -30,7 +30,7 @@ class Classifier:
 def inspect_folder(folder: Path, classes: Sequence[str], free: int | None = None) -> Classifier:
     """What a folder holds. free: bytes of memory that may be taken, None where unknown. Raises ModelFolderError."""
     found = read_model_folder(folder)
-    if not found.architecture.endswith("ForSequenceClassification"):
+    if not re.fullmatch(r"\w+ForSequenceClassification", found.architecture):
         raise ModelFolderError(
             f"It is {found.architecture or 'a model that does not say what it is'}, and no sequence classifier. Fine-tune it with "
             "AutoModelForSequenceClassification on your labels first, and save that."

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,9 @@ def fetch(asked: str, free: int | None, say: Callable[[str], None], endpoint: st
 
     try:
         told = HfApi(endpoint=endpoint, token=False).model_info(asked, files_metadata=True, timeout=_SECONDS)
-        size = _weights_bytes(told.siblings or [])
-        check_memory(size, free)
+        files = [file for file in told.siblings or [] if "/" not in file.rfilename]
+        check_memory(_weights_bytes(files), free)
+        size = sum(file.size or 0 for file in files if any(fnmatch(file.rfilename, form) for form in _FILES))
         cache = home() / "cache" / "hub"
         cache.mkdir(parents=True, exist_ok=True)
         if 2 * size > shutil.disk_usage(cache).free:
@@ -120,7 +122,7 @@ def fetch(asked: str, free: int | None, say: Callable[[str], None], endpoint: st
 
 
 def _weights_bytes(files: list[Any]) -> int:
-    sizes = [file.size or 0 for file in files if file.rfilename.endswith(".safetensors") and "/" not in file.rfilename]
+    sizes = [file.size or 0 for file in files if file.rfilename.endswith(".safetensors")]
     if not sizes:
         raise ModelFolderError(
             "On the hub it has no weights in safetensors form, and pickles, which can run any program, the lab does not open. "

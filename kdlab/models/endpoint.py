@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -26,14 +27,7 @@ _UNICAST = IPv6Network("2000::/3")  # RFC 4291; all else is local, multicast or 
 
 
 class EndpointError(Exception):
-    """A teacher behind an API that cannot be asked; the message says why, and what to do next, for a learner.
-
-    ``go_on_at``: the time (seconds since the epoch) before which the endpoint asks to be left alone, if it did.
-    """
-
-    def __init__(self, message: str, go_on_at: float | None = None) -> None:
-        super().__init__(message)
-        self.go_on_at = go_on_at
+    """A teacher behind an API that cannot be asked; the message says why, and what to do next, for a learner."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +44,7 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         # Typed fields bring spaces along, and the documentation of servers names the whole path.
-        url = self.base_url.strip().rstrip("/").removesuffix("/chat/completions")
+        url = self.base_url.strip().rstrip("/").removesuffix("/chat/completions").rstrip("/")
         key = self.key.get_secret_value()
         object.__setattr__(self, "base_url", url)
         object.__setattr__(self, "model", self.model.strip())
@@ -62,6 +56,7 @@ class Endpoint:
                 "The key holds a space or a character that no key has. Copy it again, without what stands around it."
             )
         check_host(_host(url))
+        object.__setattr__(self, "base_url", _one_spelling(url))
 
     @classmethod
     def from_environment(cls) -> Endpoint | None:
@@ -198,6 +193,15 @@ def _host(url: str) -> str:
             f"The address carries more than host and path. A key has a field of its own. {example}"
         )
     return host
+
+
+def _one_spelling(url: str) -> str:
+    """Of the ways to write an address that is whole, the one that its answers are kept under."""
+    parts = urlsplit(url)
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else (parts.hostname or "").rstrip(".")
+    port = f":{parts.port}" if parts.port not in (None, usual) else ""
+    return f"{parts.scheme}://{host}{port}{re.sub('/+', '/', parts.path)}"
 
 
 def _is_public(address: str) -> bool:

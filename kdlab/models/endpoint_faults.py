@@ -12,11 +12,12 @@ from typing import Any
 from pydantic import BaseModel, FiniteFloat, ValidationError
 
 from kdlab.models.endpoint import Endpoint, EndpointError, HttpAnswer
-from kdlab.models.multiple_choice import Reply
+from kdlab.models.multiple_choice import TOP_LOGPROBS, Reply
 
 LONGEST_WAIT = 120.0  # seconds; an endpoint that asks for more is left alone
 _TRIES = {"throttle": 8, "fault": 4}
 _NEVER_HEALS = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
+_LONGEST_SAID, _LONGEST_TOKEN = 200, 60  # characters that are kept of an answer: a server may send any number
 _KEPT = "What was answered is kept and is not paid for again."
 
 
@@ -25,8 +26,8 @@ def wait_before_next_try(answer: HttpAnswer, failed: int, now: float, host: str)
 
     Throttling (429) gets eight tries; time-outs, cut connections, 408, 409 and 5xx get four. The endpoint's
     Retry-After is a minimum; without one the wait doubles from a second to a minute, blurred so that many who were
-    turned away together do not come back together. Raises EndpointError, with the time to go on, where the endpoint
-    asks for more than two minutes.
+    turned away together do not come back together. Raises EndpointError where the endpoint asks for more than two
+    minutes.
     """
     throttled = answer.status == 429
     if not throttled and answer.status not in {0, 408, 409} and answer.status < 500:
@@ -37,9 +38,7 @@ def wait_before_next_try(answer: HttpAnswer, failed: int, now: float, host: str)
         return None
     told = retry_after(answer.headers, now)
     if told is not None and told > LONGEST_WAIT:
-        raise EndpointError(
-            f"{host} asks for a pause of {_duration(told)}. Go on after that. {_KEPT}", go_on_at=now + told
-        )
+        raise EndpointError(f"{host} asks for a pause of {_duration(told)}. Go on after that. {_KEPT}")
     return max(told, 1.0) if told is not None else min(2.0 ** (failed - 1), 60.0) * random.uniform(0.75, 1.25)
 
 
@@ -151,10 +150,10 @@ def reply_in(answer: HttpAnswer, endpoint: Endpoint) -> Reply:
     token, top = _first_token(choice.logprobs)
     usage = read.usage or _Usage()
     return Reply(
-        content=choice.message.content or "",
+        content=(choice.message.content or "")[:_LONGEST_SAID],
         token=token,
         top=top,
-        model=read.model or "",
+        model=(read.model or "")[:_LONGEST_SAID],
         prompt_tokens=usage.prompt_tokens or 0,
         answer_tokens=usage.completion_tokens or 0,
     )
@@ -165,10 +164,10 @@ def _first_token(logprobs: object) -> tuple[tuple[str, float] | None, tuple[tupl
         first = _Logprobs.model_validate(logprobs).content[0]
     except (ValidationError, IndexError):
         return None, None
-    top = tuple((shown.token, shown.logprob) for shown in first.top_logprobs or ())
+    top = tuple((shown.token[:_LONGEST_TOKEN], shown.logprob) for shown in (first.top_logprobs or ())[:TOP_LOGPROBS])
     if sum(math.exp(min(value, 0.0)) for _, value in top) > 1.02:
         return None, None
-    return (first.token, first.logprob), top or None
+    return (first.token[:_LONGEST_TOKEN], first.logprob), top or None
 
 
 def _nonsense(answer: HttpAnswer, endpoint: Endpoint) -> EndpointError:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -40,7 +41,7 @@ def measured_once(folder: Path, about: Mapping[str, str | int], kind: type[T], m
 def write_whole(path: Path, content: bytes) -> None:
     """Writes a file so that whoever reads it at this moment finds the old or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial = path.with_name(f"{path.name}.{os.getpid()}{threading.get_ident()}")  # threads write one path too
     try:
         partial.write_bytes(content)
         partial.replace(path)

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import FiniteFloat
 
 LETTERS = "ABCDEFGHIJ"
+TOP_LOGPROBS = 20  # the most that OpenAI and most others show of an answer
 INSTRUCTION = "Which of these classes does the text belong to?"
 
 _NAMED = re.compile(r"[\W_]*([A-Za-z])(?:\s*$|\s*[.):*\n])")

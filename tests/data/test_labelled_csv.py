@@ -66,7 +66,12 @@ MANY = [(f"text {i}", f"class {i // 5}") for i in range(5 * 51)]
     ("raw", "said"),
     [
         (b"", "is empty"),
+        (codecs.BOM_UTF8, "is empty"),
+        (codecs.BOM_UTF8 + b"\r\n", "is empty"),
+        (codecs.BOM_UTF16_LE, "is empty"),
         (b"text,label\n", "has no rows"),
+        ("\n".join(f'"{line}"' for line in csv().splitlines()).encode(), "quotation marks as a whole"),
+        ("\n".join(f'"{line}"' for line in csv().replace(",", ";").splitlines()).encode(), "quotation marks as a whole"),
         (b"x" * 5_000_001, "5.0 MB; the lab takes at most 5 MB"),
         (b"PK\x03\x04rest", "a spreadsheet or an archive"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "no text"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +54,30 @@ def test_the_same_texts_are_the_same_set_in_whichever_order_and_whoever_brings_t
     assert visitor_sets.sets_of("ann") == {first: "mine.csv"}
     assert visitor_sets.sets_of("bob") == {first: "yours.csv"}
     assert visitor_sets.keep(table([*TEXTS, ("one more", "bad")]), "mine.csv", "ann") != first
+
+
+def test_a_class_that_brings_one_file_at_one_moment_has_it_in_every_hand(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(visitor_sets, "_ONE_AT_A_TIME", contextlib.nullcontext())  # as servers apart from each other
+    students = [f"student {i}" for i in range(8)]
+    with ThreadPoolExecutor(len(students)) as pool:
+        names = set(pool.map(lambda student: visitor_sets.keep(table(), "mine.csv", student), students))
+    (name,) = names
+    assert all(visitor_sets.may_read(name, student) for student in students)
+    assert len(get_dataset(name).load().text_train) == get_dataset(name).train_size
+
+
+def test_texts_that_were_half_removed_are_gone_and_can_be_brought_again(home: Path, monkeypatch: pytest.MonkeyPatch):
+    name = visitor_sets.keep(table(), "mine.csv", "ann")
+    monkeypatch.setattr(visitor_sets.shutil, "rmtree", lambda *_, **__: None)  # killed before
+    visitor_sets.take_away(name, "ann")
+    monkeypatch.undo()
+    monkeypatch.setenv("KDLAB_HOME", str(home))
+    assert get_dataset(name).taken_away
+    assert visitor_sets.keep(table(), "mine.csv", "ann") == name
+    assert get_dataset(name).load().text_train
+    shutil.rmtree(home / "sets" / name / "content")  # in another tab, a moment ago
+    visitor_sets.take_away(name, "ann")
+    assert not [path for path in home.rglob("*") if path.name in ("texts.json", "rows.npz")]
 
 
 def test_ids_are_few_and_those_of_the_training_texts():

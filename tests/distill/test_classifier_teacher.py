@@ -170,6 +170,21 @@ def test_answers_that_were_lost_end_a_run_with_what_to_do(home: Path):
         load_logits(found.teacher, home / "cache")
 
 
+@pytest.mark.parametrize("damage", ["cut", "missing"])
+def test_answers_that_are_damaged_are_made_anew_when_it_is_added_again(home: Path, damage: str):
+    tiny_classifier(home / "models" / "tiny")
+    _, found = asked_for(home)
+    answers = weights_path(found.teacher).with_suffix(".logits.npz")
+    whole = answers.read_bytes()
+    if damage == "cut":
+        answers.write_bytes(whole[:100])
+    else:
+        answers.unlink()
+    _, again = asked_for(home)
+    assert (again.state, again.teacher) == ("done", found.teacher)
+    assert np.isfinite(teacher_logits(found.teacher).test).all()
+
+
 def test_it_can_be_stopped_while_it_waits_and_while_it_answers(home: Path, monkeypatch: pytest.MonkeyPatch):
     tiny_classifier(home / "models" / "tiny")
     data = visitor_sets.keep(LabelledTexts(*zip(*TEXTS, strict=True)), "mine.csv", "ann")

@@ -116,6 +116,18 @@ def test_it_is_paused_resumed_and_stopped_from_outside(server: Loopback, teacher
     assert not asking.paused
 
 
+def test_a_pause_that_lasts_ends_it_and_lets_the_key_go(
+    server: Loopback, teacher: Callable[..., ApiTeacher], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(api_asking, "_LONGEST_PAUSE", 0.05)
+    asking = asked(teacher())
+    asking.pause()
+    begin("ann", asking)
+    asking.wait(30)
+    assert not asking.goes_on
+    assert len(server.received) <= 1
+
+
 def test_a_server_that_ends_leaves_no_paused_asking_behind(server: Loopback, teacher: Callable[..., ApiTeacher]):
     asking = asked(teacher())
     server.script.append(lambda handler, payload: (asking.pause(), answer()(handler, payload))[1])

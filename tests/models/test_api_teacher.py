@@ -243,6 +243,19 @@ def test_a_torn_or_damaged_line_is_as_good_as_none_and_harms_no_other(
     assert [server.texts.count(text) for text in TEXTS] == [1, 1, 1, 2] + [1] * 8
 
 
+def test_answers_that_were_taken_from_the_disk_are_not_there_any_more(
+    server: Loopback, teacher: Callable[..., ApiTeacher], tmp_path: Path
+):
+    asking = teacher()
+    list(asking.ask(TEXTS))
+    assert asking.estimate(TEXTS).kept == len(TEXTS)
+    (path,) = tmp_path.glob("*.jsonl")
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    assert asking.estimate(TEXTS).kept == 1
+    path.unlink()
+    assert asking.estimate(TEXTS).kept == 0
+
+
 def test_a_row_of_another_model_in_the_file_is_not_taken(tmp_path: Path):
     KeptAnswers(tmp_path, {"model": "a"}).add("0" * 64, Reply("A"))
     (path,) = tmp_path.glob("*.jsonl")

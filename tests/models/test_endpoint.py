@@ -136,6 +136,24 @@ def test_an_address_is_taken_as_documentation_prints_it():
     assert pasted.key.get_secret_value() == "sk-1"
 
 
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        "HTTPS://API.OpenAI.com/v1",
+        "https://api.openai.com:443/v1/",
+        "https://api.openai.com.//v1",
+        "https://api.openai.com/v1//chat/completions",
+    ],
+)
+def test_an_address_is_the_same_teacher_however_it_is_spelt(spelt: str):
+    assert Endpoint(spelt, "m").base_url == "https://api.openai.com/v1"
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8000/v1", "http://[::1]:8000/v1", "https://a.example/V1/Models"])
+def test_what_tells_two_addresses_apart_stays(url: str):
+    assert Endpoint(url, "m").base_url == url
+
+
 def test_an_endpoint_has_a_model():
     with pytest.raises(EndpointError, match="No model"):
         Endpoint("https://api.example.com/v1", " ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from tests.models.loopback_endpoint import (
     labels,
     loopback,
     plain,
+    refuses,
+    says,
 )
 
 
@@ -91,11 +94,22 @@ def test_throttling_for_ever_ends_with_a_sentence(
 def test_a_throttled_thread_holds_the_others_back(
     server: Loopback, clock: Clock, teacher: Callable[..., ApiTeacher]
 ):
-    asking = teacher(concurrency=4)
+    asleep, over = threading.Semaphore(0), threading.Event()
+
+    def sleep(seconds: float) -> None:
+        asleep.release()
+        over.wait()
+        clock.sleep(seconds)
+
+    asking = teacher(concurrency=2, sleep=sleep)
     asking.probe()
     server.script.append(error(429, "slow down", retry_after="60"))
-    assert labels(asking.ask(TEXTS)) == RIGHT
-    assert clock.now() - START >= 60
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(lambda: labels(asking.ask(TEXTS)))
+        both = [asleep.acquire(timeout=60) for _ in range(2)]  # while texts are left, who is not held asks about them
+        over.set()
+        assert both == [True, True]
+        assert found.result() == RIGHT
 
 
 def test_a_long_retry_after_parks_and_says_when_to_go_on(
@@ -106,7 +120,6 @@ def test_a_long_retry_after_parks_and_says_when_to_go_on(
     server.script.extend([answer(), error(429, "daily limit", retry_after="900")])
     with pytest.raises(EndpointError, match=r"pause of 15 minutes.*is kept") as parked:
         list(asking.ask(TEXTS))
-    assert parked.value.go_on_at == START + 900
     assert clock.slept == []
     assert asking.progress.note == str(parked.value)
     assert labels(teacher().ask(TEXTS)) == RIGHT
@@ -288,13 +301,55 @@ def test_a_text_that_is_refused_has_no_label_stops_nothing_and_is_not_asked_agai
 
 
 def test_refusals_on_disk_are_no_refusals_in_a_row(server: Loopback, teacher: Callable[..., ApiTeacher]):
-    for first in range(0, 4, 2):
+    one_and_two_refused = [answer(), *[error(400, "content filter")] * 2]
+    for first in (0, 3):
         asking = teacher()
         asking.probe()
-        server.script.extend([error(400, "content filter")] * 2)
-        list(asking.ask(TEXTS[first : first + 2]))
-    server.script.extend([answer(), *[error(400, "content filter")] * 2])
-    assert labels(teacher().ask(TEXTS)) == [None] * 6 + RIGHT[6:]
+        server.script.extend(one_and_two_refused)
+        list(asking.ask(TEXTS[first : first + 3]))
+    server.script.extend([answer(), *one_and_two_refused])
+    assert labels(teacher().ask(TEXTS)) == [right if i % 3 == 0 or i > 8 else None for i, right in enumerate(RIGHT)]
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["two are left", "stopped after two"])
+def test_a_key_that_is_refused_takes_no_text_from_whoever_has_a_good_one(
+    stopped: bool, server: Loopback, teacher: Callable[..., ApiTeacher]
+):
+    asking = teacher()
+    asking.probe()
+    server.script.extend([error(403, "wrong key")] * 2)
+    answers = asking.ask(TEXTS if stopped else TEXTS[:2])
+    assert [next(answers).label for _ in range(2)] == [None, None]
+    if stopped:
+        asking.stop()
+    list(answers)
+    assert labels(teacher().ask(TEXTS)) == RIGHT
+
+
+def test_logprobs_that_are_refused_after_the_probe_close_the_rung_and_cost_no_text(
+    server: Loopback, teacher: Callable[..., ApiTeacher]
+):
+    asking = teacher()
+    assert asking.probe().top_k > 0
+    server.script.extend([answer(), refuses("logprobs", message="logprobs are not supported")])
+    server.usually = answer(logprobs=False)
+    found = by_position(asking.ask(TEXTS))
+    assert [one.label for one in found] == RIGHT
+    assert [one.captured_mass > 0 for one in found] == [True] + [False] * (len(TEXTS) - 1)
+    assert asking.probed is not None
+    assert asking.probed.rungs.top_k == 0
+    assert "then refused" in asking.probed.rungs.note
+    assert len(server.received) == 1 + len(TEXTS) + 1
+    assert "logprobs" not in server.received[-1]
+
+
+def test_of_an_answer_no_more_is_kept_than_an_answer_needs(
+    server: Loopback, teacher: Callable[..., ApiTeacher], tmp_path: Path
+):
+    many = {f"{k} {'x' * 5_000}": 1e-3 for k in range(100)}
+    server.usually = says("A" + " and so on" * 10_000, {"A": 0.4, **many})
+    assert len(by_position(teacher().ask(TEXTS[:2]))) == 2
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*.jsonl")) < 2 * 4000
 
 
 def test_an_endpoint_that_refuses_one_text_after_another_is_an_error_and_not_the_texts_fault(

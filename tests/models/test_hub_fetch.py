@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -106,4 +107,15 @@ def test_what_cannot_be_had_is_told_and_nothing_is_fetched(hub: Hub, asked: str,
 def test_what_does_not_fit_the_memory_is_not_fetched(hub: Hub):
     with pytest.raises(ModelFolderError, match="memory"):
         fetch("org/model", 1000, print, hub.url)
+    assert not any("resolve" in path for path, _ in hub.asked)
+
+
+def test_what_the_disk_has_no_room_for_is_not_fetched_whatever_kind_of_file_it_is(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+):
+    (hub.folder / "vocab.json").write_bytes(b"[" + b" " * 3_000_000 + b"]")
+    room = shutil.disk_usage("/")._replace(free=4_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: room)
+    with pytest.raises(ModelFolderError, match="no room"):
+        fetch("org/model", None, print, hub.url)
     assert not any("resolve" in path for path, _ in hub.asked)

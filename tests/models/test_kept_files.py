@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,15 @@ def test_a_file_is_never_seen_in_part(tmp_path: Path, monkeypatch: pytest.Monkey
         write_whole(path, b"newer")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_threads_that_write_one_file_do_not_take_it_from_each_other(tmp_path: Path) -> None:
+    def write(_: int) -> None:
+        write_whole(tmp_path / "kept", b"x" * 10_000)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(400)))
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
 def test_cut_arrays_are_as_good_as_none(tmp_path: Path) -> None:

@@ -141,12 +141,12 @@ def _ended(spec: RunSpec, then: EqualTime) -> str:
         (key for key in then.steps if then.steps[key] < spec.total_steps), key=then.steps.__getitem__
     )
     who = (
-        f"After **{then.seconds:.1f} s** {_called(spec, then.ended)} has taken its {spec.total_steps:,} steps"
+        f"After **{then.seconds:.1f} s** {called_arm(spec, then.ended)} has taken its {spec.total_steps:,} steps"
     )
     if not late:
         return f"{who}, and so has every other arm."
     return (
-        f"{who}; {len(late)} of {len(then.steps)} arms have not got to their end, {_called(spec, late[0])} the least far: "
+        f"{who}; {len(late)} of {len(then.steps)} arms have not got to their end, {called_arm(spec, late[0])} the least far: "
         f"{then.steps[late[0]]:,.0f} steps."
     )
 
@@ -155,11 +155,11 @@ def differences_words(spec: RunSpec, then: EqualTime, metric: Metric) -> str:
     """Which arms differ from logits at that time, in a sentence or two; Markdown."""
     found = then.differences(ALL)
     shown = [
-        f"{_called(spec, key)} {in_words(one, metric.name)}"
+        f"{called_arm(spec, key)} {in_words(one, metric.name)}"
         for key, one in found.items()
         if not one.contains_zero
     ]
-    head, rest = f"Against {_called(spec, ALL)} at that time, paired over seeds", len(found) - len(shown)
+    head, rest = f"Against {called_arm(spec, ALL)} at that time, paired over seeds", len(found) - len(shown)
     if not shown:
         return f"{head}, no arm is shown to differ."
     return f"{head}: {'; '.join(shown)}." + (f" Of the other {rest} none is shown to differ." if rest else "")
@@ -174,11 +174,12 @@ def _extremes(spec: RunSpec, levels: Mapping[str, Level], metric: Metric) -> str
     ordered = sorted(means, reverse=more)
     (best, first), (worst, last) = ordered[0], ordered[-1]
     return (
-        f"**{_called(spec, first)}** has the {'highest' if more else 'lowest'} mean, {best:{metric.form}}, "
-        f"**{_called(spec, last)}** the {'lowest' if more else 'highest'}, {worst:{metric.form}}. Bars are 95 % "
+        f"**{called_arm(spec, first)}** has the {'highest' if more else 'lowest'} mean, {best:{metric.form}}, "
+        f"**{called_arm(spec, last)}** the {'lowest' if more else 'highest'}, {worst:{metric.form}}. Bars are 95 % "
         "intervals over seeds."
     )
 
 
-def _called(spec: RunSpec, key: str) -> str:
+def called_arm(spec: RunSpec, key: str) -> str:
+    """An arm's label within a sentence."""
     return spec.arm(key).label.removeprefix("+ ")

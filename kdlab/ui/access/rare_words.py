@@ -12,6 +12,7 @@ from kdlab.runs.comparison import in_words
 from kdlab.runs.ladder import ALL, INSIDE
 from kdlab.runs.rare_words import SCORES, ByFrequency
 from kdlab.runs.spec import RunSpec
+from kdlab.ui.access.ladder_view import called_arm
 from kdlab.ui.look.style import ROLES, Figure
 from kdlab.ui.run.charts import drawn_as
 from kdlab.ui.widgets.live_plot import live_plot
@@ -40,13 +41,13 @@ def rare_words(spec: RunSpec, found: ByFrequency) -> str:
     if not inside:
         return f"{lost} No arm of this run looks inside the teacher, so it cannot say whether that mends it. {where}"
     gains = found.on_the_rarest("agreement", inside, ALL)
-    helping = [_called(spec, key) for key, gain in gains.items() if gain.low > 0]
+    helping = [called_arm(spec, key) for key, gain in gains.items() if gain.low > 0]
     verdict = (
         f"**Here {' and '.join(helping)} help where words are rarest.**"
         if helping
         else "**Here nothing inside the teacher is shown to help where words are rarest.**"
     )
-    told = "; ".join(f"{_called(spec, key)} {in_words(gain)}" for key, gain in gains.items())
+    told = "; ".join(f"{called_arm(spec, key)} {in_words(gain)}" for key, gain in gains.items())
     return f"{verdict} Agreement with the teacher there, on top of logits: {told}. {lost} {where}"
 
 
@@ -108,11 +109,7 @@ def _drawn(found: ByFrequency) -> tuple[str, ...]:
 
 def _in_numbers(spec: RunSpec, found: ByFrequency, score: str) -> str:
     rows = ((key, found.of(score, key).mean(-1)) for key in _drawn(found))
-    return "; ".join(f"{_called(spec, key)} {', '.join(f'{mean:.0%}' for mean in means)}" for key, means in rows)
-
-
-def _called(spec: RunSpec, key: str) -> str:
-    return spec.arm(key).label.removeprefix("+ ")
+    return "; ".join(f"{called_arm(spec, key)} {', '.join(f'{mean:.0%}' for mean in means)}" for key, means in rows)
 
 
 def _many(frequency: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import streamlit as st
 
 from kdlab.server.picture_source import picture
@@ -17,7 +19,7 @@ def choose_example(teacher: str, default: int) -> None:
     dataset, rest = dataset_of(teacher), showcase(teacher)
 
     def number(text: str) -> int | None:
-        return int(text) if text.isascii() and text.isdigit() and int(text[:9]) < dataset.test_size else None
+        return int(text) if re.fullmatch(r"[0-9]{1,9}", text) and int(text) < dataset.test_size else None
 
     rejected = adopt("example", default, number)
     if rejected is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -105,7 +105,7 @@ def dataset_of(teacher: str) -> Dataset:
     return get_dataset(get_teacher(teacher).dataset)
 
 
-@cache
+@lru_cache(64)  # visitors add teachers without end
 def showcase(teacher: str) -> tuple[int, ...]:
     """Test examples worth a look: the two named ones, of each class the right answer about which the teacher is
     least sure, then its surest mistakes, then answers without a doubt.
@@ -122,7 +122,7 @@ def showcase(teacher: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys((woken_by_heat(teacher), hesitant(teacher), *unsure, *mistakes, *clear)))
 
 
-@cache
+@lru_cache(64)  # visitors add teachers without end
 def woken_by_heat(teacher: str) -> int:
     """A right and sure answer whose second class, too faint to be told at T = 1, has most at T = 4."""
     logits = teacher_logits(teacher).test
@@ -130,7 +130,7 @@ def woken_by_heat(teacher: str) -> int:
     return int(np.where(_right(teacher) & (cold < FAINTEST_TOLD), warm, -1).argmax())
 
 
-@cache
+@lru_cache(64)  # visitors add teachers without end
 def hesitant(teacher: str) -> int:
     """A right answer that is an honest toss-up: the second class nearly as likely as the first, a third one in sight."""
     ranked = -np.sort(-softmax(teacher_logits(teacher).test), axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kdlab.data.registry import get_dataset
+from kdlab.data.registry import DATASETS, get_dataset
 from kdlab.lessons.cards import data_words, size_words, teacher_words
 from kdlab.models.catalogue import get_teacher, teacher_card, teacher_logits
 from kdlab.ui.own import examples_on_offer, teachers_with_doubts
@@ -36,7 +36,8 @@ _OF_THE_DATA = ("teacher", "example", "text", "of", "as")
 def choose_teacher() -> str | None:
     """Data, then teacher. None where the visitor wants numbers of their own."""
     offered = examples_on_offer()
-    titles = {name: shortened(title) for name, title in offered.items()} | {OWN: "Own numbers"}
+    own = {name: as_it_is(shortened(file)) for name, file in offered.items() if name not in DATASETS}
+    titles = {**offered, **own, OWN: "Own numbers"}
     if arriving("data") and st.query_params.get("data") not in (None, remembered("data") or DEFAULT_DATA):
         for key in _OF_THE_DATA:
             forget(key)

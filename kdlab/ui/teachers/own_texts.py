@@ -51,8 +51,14 @@ def own_texts() -> None:
             with st.container(border=True, key=f"card-{name}"):
                 _card(name, file)
         _for_the_labs_texts()
-    except (HomeError, OSError) as error:
+    except HomeError as error:
         st.error(str(error), icon=":material/folder_off:")
+    except OSError as error:  # its own words name the server's folders
+        st.error(
+            f"The lab's disk does not take or give what is needed here ({error.strerror or type(error).__name__}). Try again; if "
+            "that does not help, tell the lab's owner.",
+            icon=":material/folder_off:",
+        )
 
 
 def _upload() -> None:
