@@ -64,7 +64,7 @@ class Arm(BaseModel):
     @property
     def untaught_because(self) -> str | None:
         """Why nothing of its distillation term reaches the students, in a sentence; None where something does."""
-        if any(asked.weight for asked in self.insides):
+        if self.copy_layers is not None or any(asked.weight for asked in self.insides):
             return None
         if self.kd_weight == 0:
             return "With a KD weight of 0 the distillation term counts for nothing."

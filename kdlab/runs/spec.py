@@ -179,6 +179,8 @@ class Setting(BaseModel):
         """Why this student cannot be asked this inside this teacher, in a sentence; None where it can."""
         if is_added(self.teacher):
             return closed_because(self.teacher)
+        if is_folder_student(self.student):
+            return f"{asked.title} needs a student that the lab looks into; one from a folder reads with a tokenizer of its own."
         if isinstance(asked, WhiteBox) and asked.compares_gradients and get_dataset(self.dataset).kind == "character":
             return f"{asked.title} moves the input a little, which pictures and embedded words allow and characters do not."
         return asked.unfit_because(layers_of_student(self.student, self.dataset), layers_of_teacher(self.teacher))

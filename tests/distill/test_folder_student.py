@@ -34,6 +34,7 @@ from kdlab.models.student_folder import folder_students
 from kdlab.models.student_inputs import inputs_for
 from kdlab.runs import artifacts, build
 from kdlab.runs.execute import execute
+from kdlab.runs.ladder import Ladder, ladder
 from kdlab.runs.pretrained_folder import pretrained_zip
 from kdlab.runs.recipes import read_spec, three_arms
 from kdlab.runs.spec import RunSpec, explain
@@ -216,3 +217,11 @@ def test_too_little_memory_is_told_before_anything_is_loaded(monkeypatch: pytest
     monkeypatch.setattr(build, "free_memory", lambda _: 10_000)
     with pytest.raises(ModelFolderError, match="Take a smaller model"):
         build.make_trainer(asked)
+
+
+def test_a_ladder_has_no_rung_inside_for_a_student_that_the_lab_does_not_look_into():
+    spec = ladder(dataset="glosses", student=STUDENT)
+    assert [arm.key for arm in spec.arms if arm.insides or arm.copy_layers] == []
+    reasons = Ladder(dataset="glosses", student=STUDENT).closed().values()
+    assert len(reasons) == 5
+    assert all("one from a folder" in reason for reason in reasons)

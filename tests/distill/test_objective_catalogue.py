@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from kdlab.distill import objectives
 from kdlab.distill.arms import Arm
+from kdlab.distill.copy_layers import CopyLayers
 from kdlab.distill.objective_catalogue import OBJECTIVES, AnyObjective, ForwardKL, Given, Objective, Softened
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -137,3 +138,5 @@ def test_an_arm_is_untaught_where_its_weight_or_its_objective_is_nothing():
     for kd_weight, objective, untaught in ((0.0, asks, True), (0.9, asks, False), (0.9, nothing, True)):
         arm = Arm(key="arm", label="Arm", hue="0", objective=objective, kd_weight=kd_weight)
         assert (arm.untaught_because is not None) is untaught
+    copied = Arm(key="arm", label="Arm", hue="0", objective=asks, kd_weight=0.0, copy_layers=CopyLayers())
+    assert copied.untaught_because is None

@@ -31,6 +31,7 @@ def soft_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
         ("example", "-1"),
         ("example", "nan"),
         ("example", "9" * 5000),
+        ("example", "0000000009999999"),
         ("of", "Hat"),
         ("as", "<b>"),
     ],
