@@ -100,3 +100,45 @@ def test_a_run_that_was_opened_is_left_for_the_list_by_one_step(browser_page: Pa
     expect(browser_page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     browser_page.go_back()
     expect(browser_page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ["/access", "/loss"],
+        ["/access", "/loss", "/loss?data=digits"],
+        ["/access", "/access?data=digits", "/loss?data=digits"],
+        ["/access", "/access?data=digits", "/loss", "/loss?data=digits"],
+        ["/access?data=languages", "/loss?data=languages"],
+    ],
+    ids=" ".join,
+)
+def test_whatever_streamlit_writes_while_a_page_is_left_back_leads_to_it_as_it_was(
+    browser_page: Page, written: list[str]
+):
+    browser_page.goto("/access?against=Seconds&data=digits")
+    expect(browser_page.get_by_role("heading", name="Access", exact=True)).to_be_visible()
+    expect(browser_page.get_by_role("radio", name="Seconds")).to_be_checked()
+    before = _entries(browser_page)
+    browser_page.evaluate(
+        """(written) => {
+          dispatchEvent(new Event("pointerdown"));
+          for (const to of written) history.pushState(null, "", to);
+        }""",
+        written,
+    )
+    assert _entries(browser_page) == before + 1
+    browser_page.go_back()
+    expect(browser_page).to_have_url(re.compile(r"/access\?against=Seconds&data=digits$"))
+
+
+def test_back_leads_to_the_view_that_was_chosen(browser_page: Page):
+    browser_page.goto("/access?data=digits")
+    browser_page.get_by_text("Seconds", exact=True).first.click()
+    expect(browser_page).to_have_url(re.compile("against=Seconds"))
+    browser_page.get_by_role("link", name="Loss", exact=True).click()
+    expect(browser_page.get_by_role("heading", name="Loss", exact=True)).to_be_visible()
+    browser_page.go_back()
+    expect(browser_page.get_by_role("radio", name="Seconds")).to_be_checked()
+    expect(browser_page.get_by_role("radio", name="Handwritten digits")).to_be_checked()
+    expect(browser_page).to_have_url(re.compile(r"/access\?against=Seconds&data=digits$"))
