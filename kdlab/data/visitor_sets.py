@@ -30,7 +30,7 @@ _MARKS = len(word_pieces.MARKS)
 _GONE = "The texts of this data set were taken away by who brought them. Upload the file again to train on it."
 _NAME = re.compile(r"own-[0-9a-f]{16}")
 _DRAFT = "draft-"  # what is being written, or taken away
-_ONE_AT_A_TIME = threading.Lock()  # cutting 50,000 texts into word pieces takes all cores for seconds
+_ONE_AT_A_TIME = threading.Lock()  # also because cutting 50,000 texts into word pieces takes all cores for seconds
 
 
 class TextsGoneError(ValueError):
@@ -69,7 +69,7 @@ def keep(table: LabelledTexts, file: str, visitor: str) -> str:
     with _ONE_AT_A_TIME:
         if not (folder / "content").is_dir():
             _write(folder, name, table, rows)
-    (folder / "owners" / _who(visitor)).write_text(file, encoding="utf-8")
+        (folder / "owners" / _who(visitor)).write_text(file, encoding="utf-8")
     return name
 
 
@@ -109,15 +109,16 @@ def take_away(name: str, visitor: str) -> None:
     if not may_read(name, visitor):
         return
     folder = _folder(name)
-    (folder / "owners" / _who(visitor)).unlink(missing_ok=True)
-    if any((folder / "owners").iterdir()):
-        return
-    # Renamed first: from then on they are gone, whatever ends the rest.
-    gone = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder))
-    with contextlib.suppress(FileNotFoundError):  # in another tab they went a moment ago
-        os.rename(folder / "content", gone / "content")
-    for left in folder.glob(f"{_DRAFT}*"):
-        shutil.rmtree(left, ignore_errors=True)
+    with _ONE_AT_A_TIME:  # nobody brings the same texts meanwhile
+        (folder / "owners" / _who(visitor)).unlink(missing_ok=True)
+        if any((folder / "owners").iterdir()):
+            return
+        # Renamed first: from then on they are gone, whatever ends the rest.
+        gone = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder))
+        with contextlib.suppress(FileNotFoundError):  # in another tab they went a moment ago
+            os.rename(folder / "content", gone / "content")
+        for left in folder.glob(f"{_DRAFT}*"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def read(name: str) -> tuple[dict[str, np.ndarray], dict[str, tuple[str, ...]]]:

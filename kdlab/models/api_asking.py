@@ -9,7 +9,7 @@ from kdlab.models.api_probe import Probed
 from kdlab.models.api_teacher import Answer, ApiTeacher, Progress
 from kdlab.models.endpoint import EndpointError
 
-_LONGEST_PAUSE = 600.0  # seconds
+LONGEST_PAUSE = 600.0  # seconds
 _MOST = 64  # askings that are remembered; the oldest that ended go first
 
 
@@ -30,7 +30,7 @@ class Asking:
         self._last = Progress()
         self._answers: dict[int, Answer] = {}
         self._lock = threading.Lock()
-        self._rest = threading.Timer(_LONGEST_PAUSE, self.stop)
+        self._rest = threading.Timer(LONGEST_PAUSE, self.stop)
         self._thread = threading.Thread(target=self._work, args=(teacher,), name="kdlab-asking", daemon=True)
 
     def start(self) -> None:
@@ -57,7 +57,8 @@ class Asking:
         if teacher := self._teacher:
             self.paused = True
             teacher.pause()
-            self._rest = threading.Timer(_LONGEST_PAUSE, self.stop)
+            self._rest.cancel()  # perhaps another tab has paused it too
+            self._rest = threading.Timer(LONGEST_PAUSE, self.stop)
             self._rest.daemon = True
             self._rest.start()
 

@@ -180,7 +180,7 @@ class Setting(BaseModel):
         if is_added(self.teacher):
             return closed_because(self.teacher)
         if is_folder_student(self.student):
-            return f"{asked.title} needs a student that the lab looks into; one from a folder reads with a tokenizer of its own."
+            return "The lab does not look into a student from a folder, which reads with a tokenizer of its own."
         if isinstance(asked, WhiteBox) and asked.compares_gradients and get_dataset(self.dataset).kind == "character":
             return f"{asked.title} moves the input a little, which pictures and embedded words allow and characters do not."
         return asked.unfit_because(layers_of_student(self.student, self.dataset), layers_of_teacher(self.teacher))

@@ -224,4 +224,4 @@ def test_a_ladder_has_no_rung_inside_for_a_student_that_the_lab_does_not_look_in
     assert [arm.key for arm in spec.arms if arm.insides or arm.copy_layers] == []
     reasons = Ladder(dataset="glosses", student=STUDENT).closed().values()
     assert len(reasons) == 5
-    assert all("one from a folder" in reason for reason in reasons)
+    assert all("a student from a folder" in reason for reason in reasons)

@@ -119,13 +119,33 @@ def test_it_is_paused_resumed_and_stopped_from_outside(server: Loopback, teacher
 def test_a_pause_that_lasts_ends_it_and_lets_the_key_go(
     server: Loopback, teacher: Callable[..., ApiTeacher], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(api_asking, "_LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(api_asking, "LONGEST_PAUSE", 0.05)
     asking = asked(teacher())
     asking.pause()
     begin("ann", asking)
     asking.wait(30)
     assert not asking.goes_on
     assert len(server.received) <= 1
+
+
+def test_a_pause_from_two_tabs_that_one_resumed_does_not_end_it(
+    server: Loopback, teacher: Callable[..., ApiTeacher], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(api_asking, "LONGEST_PAUSE", 0.5)
+    asking = asked(teacher())
+    asking.pause()
+    asking.pause()
+    asking.go_on()
+    began = threading.Event()
+
+    def turn(handler: server_side.Handler, payload: dict[str, Any]) -> None:
+        began.wait(1.5)  # as long as the forgotten pause might take to end it
+        answer()(handler, payload)
+
+    server.script.append(turn)
+    begin("ann", asking)
+    asking.wait(30)
+    assert len(asking.answers) == len(TEXTS)
 
 
 def test_a_server_that_ends_leaves_no_paused_asking_behind(server: Loopback, teacher: Callable[..., ApiTeacher]):

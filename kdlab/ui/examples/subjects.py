@@ -15,6 +15,7 @@ from kdlab.server.picture_source import picture
 from kdlab.ui.examples.own_numbers import LARGEST_LOGIT, OwnNumbers
 from kdlab.ui.examples.words import FAINTEST_TOLD, called
 
+_TEACHERS = 64  # whose answers are remembered: visitors add them without end
 THIRD_IN_SIGHT = 0.08
 READABLE = {"character": range(3, 7), "token": range(5, 13)}
 """Words of a text that is worth a look: enough to read, not enough to be sure."""
@@ -105,7 +106,7 @@ def dataset_of(teacher: str) -> Dataset:
     return get_dataset(get_teacher(teacher).dataset)
 
 
-@lru_cache(64)  # visitors add teachers without end
+@lru_cache(_TEACHERS)
 def showcase(teacher: str) -> tuple[int, ...]:
     """Test examples worth a look: the two named ones, of each class the right answer about which the teacher is
     least sure, then its surest mistakes, then answers without a doubt.
@@ -122,7 +123,7 @@ def showcase(teacher: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys((woken_by_heat(teacher), hesitant(teacher), *unsure, *mistakes, *clear)))
 
 
-@lru_cache(64)  # visitors add teachers without end
+@lru_cache(_TEACHERS)
 def woken_by_heat(teacher: str) -> int:
     """A right and sure answer whose second class, too faint to be told at T = 1, has most at T = 4."""
     logits = teacher_logits(teacher).test
@@ -130,7 +131,7 @@ def woken_by_heat(teacher: str) -> int:
     return int(np.where(_right(teacher) & (cold < FAINTEST_TOLD), warm, -1).argmax())
 
 
-@lru_cache(64)  # visitors add teachers without end
+@lru_cache(_TEACHERS)
 def hesitant(teacher: str) -> int:
     """A right answer that is an honest toss-up: the second class nearly as likely as the first, a third one in sight."""
     ranked = -np.sort(-softmax(teacher_logits(teacher).test), axis=1)

@@ -12,7 +12,7 @@ from kdlab.data.home import HomeError, home
 from kdlab.data.registry import DATASETS, get_dataset
 from kdlab.data.visitor_sets import sets_of
 from kdlab.models.api_allowance import Allowance
-from kdlab.models.api_asking import Asking, asking_of, begin
+from kdlab.models.api_asking import LONGEST_PAUSE, Asking, asking_of, begin
 from kdlab.models.api_cost import Price
 from kdlab.models.api_teacher import ApiTeacher
 from kdlab.models.endpoint import Endpoint, EndpointError, allowed_hosts
@@ -216,7 +216,8 @@ def _commands(data: str, teacher: ApiTeacher | None, rows: list[int], texts: lis
             if asking.paused:
                 st.button("Resume", on_click=asking.go_on, icon=":material/play_arrow:")
             else:
-                st.button("Pause", on_click=asking.pause, icon=":material/pause:")
+                most = f"A pause of {LONGEST_PAUSE / 60:.0f} minutes ends it; what was answered is kept."
+                st.button("Pause", on_click=asking.pause, icon=":material/pause:", help=most)
             st.button("Stop", on_click=asking.stop, icon=":material/stop:", help="What is on its way comes, and is kept.")
     if teacher is None or not (probe or ask):
         return
