@@ -13,7 +13,8 @@ from kdlab.runs.home import keep_to_owner
 
 # Counts up where an older lab could not go on with the store. Nullable columns and indexes are simply added.
 SCHEMA_VERSION = 1
-ACTIVE = ("queued", "running", "paused")
+AT_WORK = ("running", "paused")
+ACTIVE = ("queued", *AT_WORK)
 
 _OPENERS = 20  # that may open an empty store at the same moment
 

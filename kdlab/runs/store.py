@@ -20,13 +20,12 @@ from kdlab.runs.database import Database
 from kdlab.runs.listing import ALL, NEWEST_FIRST, Line, Which, ids_of_page, lines, number_of
 from kdlab.runs.points import Row
 from kdlab.runs.recipes import ThreeArms
-from kdlab.runs.schema import ACTIVE, VISIBLE, StoreError, points_table, runs_table
+from kdlab.runs.schema import ACTIVE, AT_WORK, VISIBLE, StoreError, points_table, runs_table
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.runs.stored import Run, UnreadableRun, read_run
 
-__all__ = ["AT_WORK", "UNDO_FOR", "NotYoursError", "Run", "Store", "StoreError", "TooManyRunsError", "UnreadableRun"]
+__all__ = ["UNDO_FOR", "NotYoursError", "Run", "Store", "StoreError", "TooManyRunsError", "UnreadableRun"]
 
-AT_WORK = ("running", "paused")
 ACTIVE_AT_MOST = 5  # runs of one visitor
 UNDO_FOR = 10.0  # seconds that a page offers to undo a deletion
 _SWEPT_AFTER = 2 * UNDO_FOR  # so that a click at the last moment still finds the run
@@ -248,8 +247,8 @@ class Store:
             ids = connection.scalars(sa.select(runs_table.c.id).where(waiting)).all()
         return sum(self.finish(run_id, "cancelled", of=("queued",)) for run_id in ids)
 
-    def steer(self, run_id: str, owner: str, steering: dict[str, float]) -> None:
-        """Sets temperature and kd_weight for the rest of a run at work.
+    def steer(self, run_id: str, owner: str, steering: dict[str, float]) -> bool:
+        """Sets temperature and kd_weight for the rest of a run under way (`Run.under_way`); False for any other.
 
         Raises NotYoursError; ValueError, in a sentence, where a run could not have been launched with them.
         """
@@ -258,7 +257,8 @@ class Store:
             _Steering.model_validate(steering)
         except ValidationError as error:
             raise ValueError(" ".join(explain(error))) from error
-        self._move(run_id, AT_WORK, steering=steering)
+        started = runs_table.c.started.is_not(None)
+        return self._move(run_id, AT_WORK, steering=steering) or self._move(run_id, ("queued",), started, steering=steering)
 
     def delete(self, run_id: str, owner: str) -> bool:
         """Hides an ended run of one's own, until `undelete` brings it back or `sweep_deleted` takes it for good.

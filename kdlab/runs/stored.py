@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from kdlab.runs.recipes import read_spec
-from kdlab.runs.schema import ACTIVE
+from kdlab.runs.schema import ACTIVE, AT_WORK
 from kdlab.runs.spec import RunSpec, explain
 
 State = Literal["queued", "running", "paused", "done", "failed", "cancelled", "lost"]
@@ -81,6 +81,11 @@ class Run:
     @property
     def active(self) -> bool:
         return self.state in ACTIVE
+
+    @property
+    def under_way(self) -> bool:
+        """At work, or resumed and waiting for its place again."""
+        return self.state in AT_WORK or (self.state == "queued" and self.started is not None)
 
 
 @dataclass(frozen=True)

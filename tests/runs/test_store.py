@@ -490,8 +490,19 @@ def test_a_run_that_has_ended_is_steered_no_more(store: Store) -> None:
     run_id = store.enqueue(SPEC, "ann")
     store.claim(run_id)
     store.finish(run_id, "cancelled")
-    store.steer(run_id, "ann", {"temperature": 8.0, "kd_weight": 0.5})
+    assert not store.steer(run_id, "ann", {"temperature": 8.0, "kd_weight": 0.5})
     assert store.get(run_id).asked == {}  # type: ignore[union-attr]
+
+
+def test_a_resumed_run_is_steered_while_it_waits_and_a_new_one_is_not(store: Store) -> None:
+    waiting = store.enqueue(SPEC, "ann")
+    assert not store.steer(waiting, "ann", {"temperature": 8.0})
+    claim = store.begin(SPEC, "ann")
+    store.command(claim.run_id, "ann", "pause")
+    assert claim.acknowledge("pause", "paused")
+    store.command(claim.run_id, "ann", "resume")
+    assert store.steer(claim.run_id, "ann", {"temperature": 8.0})
+    assert claim.control() == ("queued", "", {"temperature": 8.0})
 
 
 def test_however_long_the_queue_its_first_is_found(store: Store) -> None:

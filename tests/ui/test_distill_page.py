@@ -255,6 +255,22 @@ def test_two_tabs_on_one_run_show_the_same_held_values(fresh_store: Path) -> Non
     assert store.get(run_id).asked == {"temperature": 6.6, "kd_weight": 0.5}  # type: ignore[union-attr]
 
 
+def test_a_slider_moved_at_the_press_of_resume_steers_the_run(fresh_store: Path) -> None:
+    app = open_page("distill")
+    store, run_id = own_run_at_work(app)
+    claim, owner = claim_of(store, run_id), store.get(run_id).owner  # type: ignore[union-attr]
+    store.command(run_id, owner, "pause")
+    assert claim.acknowledge("pause", "paused")
+    app.run()
+    app.session_state["temperature"] = 2.2  # both come in one message: the press is obeyed first
+    app.button(key="ask-resume").click().run()
+    run = store.get(run_id)
+    assert run is not None
+    assert (run.state, run.asked) == ("queued", {"temperature": 2.2, "kd_weight": 0.9})
+    assert "steer your run at work" in words(app)
+    assert app.session_state["temperature"] == 2.2
+
+
 def test_values_of_a_link_do_not_hide_in_a_closed_section(fresh_store: Path) -> None:
     def opened(**query: str) -> list[str]:
         return [section.label for section in open_page("distill", **query).expander if section.proto.expanded]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from kdlab.runs.recipes import ThreeArms, settings_of
-from kdlab.runs.store import AT_WORK, NotYoursError, Run, Store
+from kdlab.runs.store import NotYoursError, Run, Store
 from kdlab.server.identity import visitor_id
 
 _STEERED = ("temperature", "kd_weight")
@@ -31,11 +31,13 @@ def steer(store: Store | None, run_id: str | None, settings: ThreeArms) -> Run |
     if run is not None and moved and in_hand(run) and not _differs(run, settings):
         wanted = steered_values(run) | moved
         try:
-            store.steer(run_id, visitor_id(), wanted)
+            taken = store.steer(run_id, visitor_id(), wanted)
         except NotYoursError as error:
             st.toast(str(error))
-        run = replace(run, asked=wanted)
-        st.session_state[f"{_KNOWN}{run_id}"] = wanted
+            taken = False
+        if taken:
+            run = replace(run, asked=wanted)
+            st.session_state[f"{_KNOWN}{run_id}"] = wanted
     st.session_state[key] = now
     return run
 
@@ -46,7 +48,7 @@ def whom_it_steers(run: Run | None, settings: ThreeArms) -> str:
         return "These two are for your next run."
     if run.owner != visitor_id():
         return "These two are for your next run: the one on show is another visitor's, who alone steers it."
-    if run.state not in AT_WORK:
+    if not run.under_way:
         return "These two are for your next run: the one on show still waits, with its own settings."
     if differs := _differs(run, settings):
         return f"These two are for your next run: the one at work has another {differs}."
@@ -55,8 +57,8 @@ def whom_it_steers(run: Run | None, settings: ThreeArms) -> str:
 
 
 def in_hand(run: Run | None) -> bool:
-    """Whether the run is at work and this visitor's own."""
-    return run is not None and run.state in AT_WORK and run.owner == visitor_id()
+    """Whether the run is under way and this visitor's own."""
+    return run is not None and run.under_way and run.owner == visitor_id()
 
 
 def steered_values(run: Run) -> dict[str, float]:
