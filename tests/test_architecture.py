@@ -119,3 +119,22 @@ def test_nothing_is_looked_up_along_sys_path_while_a_script_runs():
     found = {name: _path_searches(script) for name, script in scripts.items()}
     assert found["kdlab/runs/worker.py"], "the search itself finds nothing"
     assert {name: where for name, where in found.items() if where and name not in OUTSIDE_SCRIPT_RUNS} == {}
+
+
+def test_no_button_is_asked_whether_it_was_pressed():
+    """Its value goes with the run of the script that another message ends: `ask_button` notes the press."""
+    read = {}
+    for script in [*ROOT.glob("kdlab/**/*.py"), *ROOT.glob("pages/*.py")]:
+        tree = ast.parse(script.read_text(encoding="utf-8"))
+        said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        pressed = [
+            node.lineno
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in ("button", "form_submit_button")
+            and id(node) not in said
+        ]
+        if pressed:
+            read[script.relative_to(ROOT).as_posix()] = pressed
+    assert read == {}

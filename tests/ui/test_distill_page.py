@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -269,6 +270,25 @@ def test_a_slider_moved_at_the_press_of_resume_steers_the_run(fresh_store: Path)
     assert (run.state, run.asked) == ("queued", {"temperature": 2.2, "kd_weight": 0.9})
     assert "steer your run at work" in words(app)
     assert app.session_state["temperature"] == 2.2
+
+
+def test_a_replay_is_seen_whole_by_a_browser_that_is_busy(fresh_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("kdlab.ui.run.source.time", SimpleNamespace(monotonic=lambda: now))
+    app = open_page("distill")
+    assert not app.get("progress")
+    app.button(key="replay").click().run()
+    looks = 0
+    while app.get("progress"):  # the browser comes back every half a minute
+        now, looks = now + 30, looks + 1
+        app.run()
+    assert looks == 12
+
+
+def test_a_press_whose_run_of_the_script_was_ended_is_done_by_the_next(fresh_store: Path) -> None:
+    app = open_page("distill")
+    app.session_state["asked"]["replay"] = "three_arms"  # what its callback has left
+    assert app.run().get("progress")
 
 
 def test_values_of_a_link_do_not_hide_in_a_closed_section(fresh_store: Path) -> None:

@@ -1,12 +1,6 @@
-"""What a visitor asks of the lab: noted at the press and kept until it is done, so that no click is lost.
-
-Streamlit may end a run of the script at any of its calls, because a slider has moved meanwhile, and the value of
-a pressed button goes with it.
-"""
+"""What a visitor asks of a run: it goes on waiting while the store refuses it."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import streamlit as st
 
@@ -14,23 +8,10 @@ from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import NotYoursError, Store, StoreError, TooManyRunsError
 from kdlab.server.identity import visitor_id
 from kdlab.ui.run.on_show import put_on_show
+from kdlab.ui.widgets.ask_button import asked
 
 COMMAND, LAUNCH, AGAIN = "command", "launch", "again"
 _FAULT = "launch-fault"
-
-
-def asked() -> dict[str, Any]:
-    """What waits to be done: what is asked for, and about what."""
-    return st.session_state.setdefault("asked", {})
-
-
-def ask_button(label: str, what: str, about: Any, **button: Any) -> None:
-    """A button that notes ``asked()[what] = about``."""
-    notes = asked()
-    # The callback calls nothing of Streamlit: it is done whole or not at all. A server that has just started knows
-    # no callback of a button that the tab still shows, only its value.
-    if st.button(label, on_click=notes.__setitem__, args=(what, about), **button):
-        notes[what] = about
 
 
 def carry_out(store: Store | None) -> None:

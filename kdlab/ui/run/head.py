@@ -12,9 +12,10 @@ import streamlit as st
 
 from kdlab.runs.store import Run, Store
 from kdlab.server.identity import visitor_id
-from kdlab.ui.run.commands import AGAIN, COMMAND, ask_button, still_waits
-from kdlab.ui.run.source import Shown, start_replay
+from kdlab.ui.run.commands import AGAIN, COMMAND, still_waits
+from kdlab.ui.run.source import REPLAY, Shown
 from kdlab.ui.run.titles import run_title, state_words
+from kdlab.ui.widgets.ask_button import ask_button, asked
 
 
 def run_head(shown: Shown, store: Store | None) -> None:
@@ -26,8 +27,8 @@ def run_head(shown: Shown, store: Store | None) -> None:
     words.markdown(_state(shown))
     with buttons:
         if shown.recorded:
-            if st.button("Replay", icon=":material/replay:", key="replay"):
-                start_replay(shown.stand_in)
+            ask_button("Replay", REPLAY, shown.stand_in, icon=":material/replay:", key="replay")
+            if REPLAY in asked():  # pressed on a server that had just started
                 st.rerun()
         elif store is None:
             return

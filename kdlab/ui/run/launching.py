@@ -8,9 +8,10 @@ import streamlit as st
 
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store
-from kdlab.ui.run.commands import LAUNCH, ask_button, asked, launch, launch_fault
+from kdlab.ui.run.commands import LAUNCH, launch, launch_fault
 from kdlab.ui.run.head import run_head
 from kdlab.ui.run.source import Shown
+from kdlab.ui.widgets.ask_button import ask_button, asked
 
 
 def launch_pad(store: Store | None, settings: Callable[[], RunSpec | None]) -> None:

@@ -14,8 +14,11 @@ from kdlab.runs.curves import Curves, curves
 from kdlab.runs.points import LIVE, Row
 from kdlab.runs.recorded import OWNER, recorded_run
 from kdlab.runs.store import Run, Store
+from kdlab.ui.widgets.ask_button import asked
 
+REPLAY = "replay"
 _REPLAY_SECONDS = 12.0  # a replay takes this long, however long the run took
+_LONGEST_LOOK = 1.0  # seconds that it goes on by, at most, between two looks: a busy browser sees all of it, slower
 
 
 @dataclass(frozen=True)
@@ -71,23 +74,28 @@ def recorded(name: str = "three_arms") -> Shown:
     """The recorded run of this name, whole, or as far as its replay has come."""
     run, rows, _ = recorded_run(name)
     whole = curves(rows, run.spec)
-    started = st.session_state.get(_replay(name))
-    if started is None or whole is None:
-        return Shown(run, whole, 1.0, False, name)
-    share = (time.time() - started) / _REPLAY_SECONDS
-    if share >= 1:
-        del st.session_state[_replay(name)]
+    share = _replayed(name)
+    if share is None or whole is None:
         return Shown(run, whole, 1.0, False, name)
     return Shown(run, whole.until(share * float(whole.seconds[-1])), share, True, name)
 
 
-def start_replay(name: str) -> None:
-    """For a button's callback."""
-    st.session_state[_replay(name)] = time.time()
-
-
-def _replay(name: str) -> str:
-    return f"replay-started-{name}"
+def _replayed(name: str) -> float | None:
+    """How far the run's replay has come, None where none goes on."""
+    replays: dict[str, tuple[float, float]] = st.session_state.setdefault("replays", {})  # seconds seen, last look
+    notes, now = asked(), time.monotonic()
+    if notes.get(REPLAY) == name:
+        replays[name] = 0.0, now
+        del notes[REPLAY]
+    if name not in replays:
+        return None
+    seen, looked = replays[name]
+    seen += min(now - looked, _LONGEST_LOOK)
+    replays[name] = seen, now
+    if seen >= _REPLAY_SECONDS:
+        del replays[name]
+        return None
+    return seen / _REPLAY_SECONDS
 
 
 def answers_of(shown: Shown) -> np.ndarray | None:

@@ -23,7 +23,9 @@ from kdlab.ui.run.titles import run_title, state_words
 from kdlab.ui.run.verdict_words import headline
 from kdlab.ui.runs.compare_runs import open_comparison
 from kdlab.ui.runs.narrowing import narrowing, none_found, page_number
+from kdlab.ui.widgets.ask_button import ask_button, asked
 
+OPEN, COMPARE = "open", "compare"
 _TICKED = "ticked-runs"  # ids, kept while other pages of the list are on show
 _DELETED = "deleted-runs"  # id -> its title, and until when its deletion can be undone
 
@@ -48,6 +50,7 @@ def run_list(store: Store) -> None:
     with st.container(key="at-hand", gap="xxsmall"):  # stays in view however long the list is
         _compare_bar(_ticked(store))
         _undo_bar(store)
+    asked().pop(OPEN, None)  # the run is on this page of the list no more
 
 
 def _stop_waiting(store: Store, waiting: int) -> None:
@@ -84,7 +87,9 @@ def _row(run: Run, store: Store) -> None:
         # What stands in :small is read out and not seen: every button says which run it is of.
         with buttons, st.container(horizontal=True, horizontal_alignment="right"):
             named = f":small[{title}, {short}]"
-            if st.button(f"Open {named}", key=f"open-{run.id}", icon=":material/open_in_full:"):
+            ask_button(f"Open {named}", OPEN, run.id, key=f"open-{run.id}", icon=":material/open_in_full:")
+            if asked().get(OPEN) == run.id:
+                del asked()[OPEN]
                 st.switch_page(page_of(run).script, query_params={"run": run.id})
             with st.popover(f"More {named}", icon=":material/more_horiz:"):
                 _downloads(run, store)
@@ -159,7 +164,10 @@ def _compare_bar(ticked: list[Run]) -> None:
             st.markdown("These two are on different data: their accuracies do not compare.")
         else:
             st.markdown("Two runs are ticked.")
-            if st.button("Compare these two", type="primary", icon=":material/compare:", key="compare-these"):
+            ask_button(
+                "Compare these two", COMPARE, True, type="primary", icon=":material/compare:", key="compare-these"
+            )
+            if asked().pop(COMPARE, None):
                 _untick_all()
                 open_comparison(*reversed(ticked))  # the older one first: the newer is what was changed
         st.button("Untick", key="untick", icon=":material/close:", on_click=_untick_all)

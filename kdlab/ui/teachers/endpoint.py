@@ -21,8 +21,10 @@ from kdlab.server.identity import visitor_id
 from kdlab.ui.teachers.endpoint_answers import watch
 from kdlab.ui.teachers.endpoint_words import estimate_words
 from kdlab.ui.url_state import as_it_is, place_of, publish, url_choice
+from kdlab.ui.widgets.ask_button import ask_button, asked
 from kdlab.ui.widgets.live_slider import live_slider
 
+ASK = "ask-endpoint"
 _KEY = "endpoint-key"
 _FEWEST = 10
 _MINE, _LABS = "Mine", "The lab's"
@@ -210,8 +212,9 @@ def _commands(data: str, teacher: ApiTeacher | None, rows: list[int], texts: lis
     working = asking is not None and asking.goes_on
     with st.container(horizontal=True):
         idle = teacher is not None and not working
-        probe = st.button("Probe", disabled=not idle, icon=":material/troubleshoot:", help="One query: what does it show?")
-        ask = st.button("Ask", disabled=not idle, type="primary", icon=":material/forum:")
+        what = "One query: what does it show?"
+        ask_button("Probe", ASK, "probe", disabled=not idle, icon=":material/troubleshoot:", help=what)
+        ask_button("Ask", ASK, "texts", disabled=not idle, type="primary", icon=":material/forum:")
         if asking is not None and working:
             if asking.paused:
                 st.button("Resume", on_click=asking.go_on, icon=":material/play_arrow:")
@@ -219,12 +222,14 @@ def _commands(data: str, teacher: ApiTeacher | None, rows: list[int], texts: lis
                 most = f"A pause of {LONGEST_PAUSE / 60:.0f} minutes ends it; what was answered is kept."
                 st.button("Pause", on_click=asking.pause, icon=":material/pause:", help=most)
             st.button("Stop", on_click=asking.stop, icon=":material/stop:", help="What is on its way comes, and is kept.")
-    if teacher is None or not (probe or ask):
+    wanted = asked().pop(ASK, None)
+    if teacher is None or wanted is None:
         return
-    if probe:
+    if wanted == "probe":
         teacher.forget_probe()
+        rows, texts = [], []
     try:
-        begin(visitor_id(), Asking(teacher, data, rows if ask else (), texts if ask else ()))
+        begin(visitor_id(), Asking(teacher, data, rows, texts))
     except EndpointError as error:
         st.warning(as_it_is(str(error)), icon=":material/pending:")
         return

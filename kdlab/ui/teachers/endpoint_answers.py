@@ -25,8 +25,10 @@ from kdlab.ui.teachers.endpoint_words import (
 from kdlab.ui.teachers.way_to_distill import way_to_distill
 from kdlab.ui.url_state import as_it_is
 from kdlab.ui.widgets.announcer import announce
+from kdlab.ui.widgets.ask_button import ask_button, asked
 from kdlab.ui.widgets.live_plot import live_plot
 
+TEACH = "teach"
 POLL = 0.5  # seconds between two looks
 
 
@@ -154,10 +156,13 @@ def _as_a_teacher(asking: Asking) -> None:
             "**Learn from it**: the texts that it answered become a data set of yours, with the labels that are known, and its "
             "answers the teacher. Texts without a class are left out."
         )
-        if not place.button("Make it a teacher", icon=":material/school:"):
+        with place:
+            ask_button("Make it a teacher", TEACH, True, icon=":material/school:")
+        if TEACH not in asked():
             return
         try:
             with place, st.spinner("Sorting texts and answers"):
+                del asked()[TEACH]
                 asking.taught = make_teacher(asking, visitor_id())
         except (TooFewAnswersError, TextsGoneError, ModelMissing) as fault:
             place.warning(as_it_is(str(fault)), icon=":material/playlist_add:")

@@ -22,7 +22,9 @@ from kdlab.ui.look.numbers import share
 from kdlab.ui.own import own_sets, teachers_on_offer
 from kdlab.ui.teachers.way_to_distill import way_to_distill
 from kdlab.ui.url_state import as_it_is, literal, shortened
+from kdlab.ui.widgets.ask_button import ask_button, asked
 
+HAVE_ANSWER = "have-answer"
 _READ = "own-texts-read"
 _FAULT = "own-teacher-fault"
 _POLL = 0.5  # seconds between two looks at how far a teacher is
@@ -138,8 +140,8 @@ def _teachers_of(name: str) -> None:
 
 def _teacher_for(name: str) -> None:
     """How far a teacher is that was asked for, or the field that asks for one."""
-    asked = asking_of(visitor_id())
-    if asked and asked.goes_on and asked.dataset == name:
+    asking = asking_of(visitor_id())
+    if asking and asking.goes_on and asking.dataset == name:
         st.fragment(_progress, run_every=_POLL)(name)
         st.button(
             "Stop",
@@ -153,7 +155,7 @@ def _teacher_for(name: str) -> None:
     taught = bool(teachers_on_offer(name))
     if not taught:
         st.markdown(f"**It has no teacher yet.** {_how_to_get_one()}")
-    refused = asked if asked and asked.state == "refused" and asked.dataset == name else None
+    refused = asking if asking and asking.state == "refused" and asking.dataset == name else None
     if fault := st.session_state.pop(_FAULT, None) or (refused and refused.words):
         (st.info if fault == STOPPED else st.error)(as_it_is(fault), icon=":material/block:")
     with st.form(f"teacher-of-{name}", border=False):
@@ -165,12 +167,17 @@ def _teacher_for(name: str) -> None:
             key=f"source-of-{name}",
             help=_how_to_get_one() if taught else None,
         )
-        if st.form_submit_button(
+        ask_button(
             "Have it answer",
+            HAVE_ANSWER,
+            name,
+            st.form_submit_button,
             key=f"ask-{name}",
             icon=":material/psychology:",
-            disabled=bool(asked and asked.goes_on),
-        ):
+            disabled=bool(asking and asking.goes_on),
+        )
+        if asked().get(HAVE_ANSWER) == name:
+            del asked()[HAVE_ANSWER]
             try:
                 start(source.strip(), name, visitor_id())
             except ModelFolderError as error:
