@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.rest import at_rest, open_all
+
 if TYPE_CHECKING:
     from playwright.sync_api import CDPSession, Locator, Page
 
@@ -50,31 +52,11 @@ SET = """
 
 
 def _ready(page: Page, path: str) -> None:
-    """The page with every part open and every figure drawn: one out of sight waits until it is seen."""
+    """The page with every part open and every figure drawn."""
     page.goto(path)
     if path in STEERED:
         expect(page.get_by_role("slider").first).to_be_visible()
-    _rest(page)
-    closed = page.locator("[data-testid=stExpander] details:not([open]) > summary")
-    while left := closed.count():
-        closed.first.click()
-        expect(closed).to_have_count(left - 1)
-        # What stands in a section may be made only once it is open; the next is opened after that.
-        for section in page.locator("[data-testid=stExpander] details[open]").all():
-            expect(section.get_by_test_id("stElementContainer").first).to_be_visible()
-        _rest(page)
-    for plot in page.locator(".kdlab-plot").all():
-        if plot.is_visible():
-            plot.scroll_into_view_if_needed()
-            expect(plot).to_have_attribute("data-state", "drawn")
-    _rest(page)
-
-
-def _rest(page: Page) -> None:
-    expect(page.get_by_role("button", name="Projector")).to_be_visible()
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
-    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
+    open_all(page)
 
 
 def _swipe(finger: CDPSession, x: float, y: float, dx: float = 0, dy: float = 0) -> None:
@@ -134,7 +116,7 @@ def test_a_tap_on_the_rail_moves_nothing_and_what_is_touched_is_large_enough(pho
     before, box = slider.get_attribute("aria-valuetext"), slider.bounding_box()
     assert box
     phone.touchscreen.tap(box["x"] + box["width"] * 0.8, box["y"] + box["height"] / 2)
-    _rest(phone)
+    at_rest(phone)
     assert slider.get_attribute("aria-valuetext") == before
     assert box["height"] >= 24
     assert slider.evaluate("node => parseFloat(getComputedStyle(node).getPropertyValue('--thumb'))") >= 24
