@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +30,14 @@ class Interval:
         """Whether no difference is shown: zero lies in the interval, or there are fewer than two values."""
         contains = ~((self.low > 0) | (self.high < 0))  # NaN compares false, so one value contains zero
         return bool(contains) if np.ndim(contains) == 0 else contains
+
+    def within(self, least: float, most: float | None) -> Interval:
+        """The same mean, its interval cut to what its quantity can be; most: None where there is no upper end."""
+        return replace(self, low=np.clip(self.low, least, most), high=np.clip(self.high, least, most))
+
+    def turned(self) -> Interval:
+        """Of b − a, where this one is of a − b."""
+        return Interval(-self.mean, -self.high, -self.low, self.n)
 
 
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
@@ -61,7 +69,7 @@ def share_interval(hits: int, n: int, confidence: float = 0.95) -> Interval:
     z, p = float(special.ndtri((1 + confidence) / 2)), hits / n
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Interval(p, middle - half, middle + half, n)
+    return Interval(p, middle - half, middle + half, n).within(0, 1)  # rounding may lead a hair beyond
 
 
 def paired_difference(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Interval:
@@ -77,33 +85,16 @@ def paired_difference(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> I
     return mean_interval(first - second, confidence)
 
 
-def holm_differences(
+def joint_differences(
     pairs: Sequence[tuple[ArrayLike, ArrayLike]], confidence: float = 0.95
 ) -> list[Interval]:
     """Paired differences that are looked at together: all intervals hold at once with at least this confidence.
 
-    pairs: (a, b) each as for `paired_difference`, one number a seed, (n,). Holm's steps: the difference of smallest p
-    is judged at 1 − (1 − confidence)/m, the next at m − 1 in place of m, and so on to the first that holds zero;
-    those after it are judged as that one is. So an interval leaves zero out just where Holm's test rejects.
-    Holm 1979, Scandinavian Journal of Statistics 6, 65–70. Raises ValueError as `paired_difference`.
+    pairs: (a, b) each as for `paired_difference`, one number a seed, (n,). Each of the m intervals has the confidence
+    1 − (1 − confidence)/m (Bonferroni; Dunn 1961, JASA 56, 52–64), however the differences depend on each other. A
+    difference of one seed has no interval and is not counted. Holm's steps would show some differences more, but the
+    intervals that go with them do not hold at once: with these, what is shown and what is printed cannot contradict.
+    Raises ValueError as `paired_difference`.
     """
-    plain = [paired_difference(a, b, confidence) for a, b in pairs]
-    order = sorted(range(len(pairs)), key=lambda i: _p_of_zero(plain[i], confidence))
-    found: dict[int, Interval] = {}
-    left = len(pairs)
-    for i in order:
-        found[i] = paired_difference(*pairs[i], 1 - (1 - confidence) / left)
-        if not found[i].contains_zero:
-            left -= 1
-    return [found[i] for i in range(len(pairs))]
-
-
-def _p_of_zero(difference: Interval, confidence: float) -> float:
-    """The two-sided p of Student's t for a mean of zero; 1 where there is no spread to judge by."""
-    if difference.n < 2:
-        return 1.0
-    half = float(difference.high - difference.mean)
-    if half == 0:
-        return 0.0 if difference.mean else 1.0
-    quantile = special.stdtrit(difference.n - 1, (1 + confidence) / 2)
-    return float(2 * special.stdtr(difference.n - 1, -abs(float(difference.mean)) * quantile / half))
+    judged = sum(len(np.asarray(a)) > 1 for a, _ in pairs)
+    return [paired_difference(a, b, 1 - (1 - confidence) / max(judged, 1)) for a, b in pairs]

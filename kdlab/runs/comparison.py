@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from kdlab.core.intervals import Interval, holm_differences, mean_interval, paired_difference
+from kdlab.core.intervals import Interval, joint_differences, mean_interval, paired_difference
 from kdlab.distill.metrics import METRICS
 from kdlab.runs.contrasts import Contrast
+from kdlab.runs.ladder import asked_besides
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.stored import Run
 
@@ -25,7 +26,8 @@ class Found:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The contrasts of a run in the spec's order, and every arm's test accuracy over seeds by its key."""
+    """The contrasts of a run in the spec's order, then those that its page asks besides; and every arm's test accuracy
+    over seeds by its key."""
 
     found: tuple[Found, ...]
     accuracy: dict[str, Interval]
@@ -42,28 +44,35 @@ class Comparison:
 
     @property
     def together(self) -> int:
-        """How many contrasts are judged together: those that are part of no other."""
+        """How many contrasts are judged together: those that have an interval and are part of no other."""
         parts = {part for one in self.found for part in one.contrast.parts}
-        return sum(one.contrast.key not in parts for one in self.found)
+        return sum(one.difference.n > 1 and one.contrast.key not in parts for one in self.found)
 
     def between(self, minuend: str, subtrahend: str) -> Interval | None:
-        """The difference in accuracy between two arms, where the run declares that contrast."""
-        ends = (minuend, subtrahend, "accuracy")
-        declared = (f for f in self.found if (f.contrast.minuend, f.contrast.subtrahend, f.contrast.metric) == ends)
-        return next((one.difference for one in declared), None)
+        """The difference in accuracy between two arms, where the run has that contrast, or the one of the sides swapped."""
+        for one in self.found:
+            if one.contrast.metric == "accuracy":
+                ends = (one.contrast.minuend, one.contrast.subtrahend)
+                if ends == (minuend, subtrahend):
+                    return one.difference
+                if ends == (subtrahend, minuend):
+                    return one.difference.turned()
+        return None
 
 
 def compare(spec: RunSpec, result: dict[str, Any]) -> Comparison:
     """The comparison that a run's result holds. An arm's metric that an older lab did not keep gives no contrast.
 
-    Contrasts that are part of no other are a run's questions: of several, the intervals hold together (Holm).
+    Contrasts that are part of no other are a run's questions: their intervals hold together (`joint_differences`). All
+    that a page says of a run's differences in accuracy is taken from here, so that one difference has one interval.
     """
     arms = {arm["key"]: arm for arm in result["arms"]}
-    kept = [c for c in spec.contrasts if c.metric in arms[c.minuend] and c.metric in arms[c.subtrahend]]
+    asked = (*spec.contrasts, *asked_besides(spec))
+    kept = [c for c in asked if c.metric in arms[c.minuend] and c.metric in arms[c.subtrahend]]
     pairs = {c.key: _both(arms[c.minuend][c.metric], arms[c.subtrahend][c.metric]) for c in kept}
     parts = {part for contrast in kept for part in contrast.parts}
     questions = [key for key, (first, _) in pairs.items() if first and key not in parts]
-    corrected = dict(zip(questions, holm_differences([pairs[key] for key in questions]), strict=True))
+    corrected = dict(zip(questions, joint_differences([pairs[key] for key in questions]), strict=True))
     return Comparison(
         found=tuple(Found(c, corrected.get(c.key) or _difference(*pairs[c.key])) for c in kept),
         accuracy={key: over_seeds(arm["accuracy"]) for key, arm in arms.items()},
@@ -75,9 +84,14 @@ _NONE = Interval(np.float64("nan"), np.float64("nan"), np.float64("nan"), 0)
 
 
 def over_seeds(values: list[float | None]) -> Interval:
-    """The mean over the seeds that have a number, with its interval; NaN, with n = 0, where all students diverged."""
+    """The mean share over the seeds that have a number, with its interval, cut to 0 to 1; NaN, with n = 0, where all diverged."""
     found = [value for value in values if value is not None]
-    return mean_interval(found) if found else _NONE
+    return mean_interval(found).within(0, 1) if found else _NONE
+
+
+def diverged(result: dict[str, Any]) -> np.ndarray:
+    """(arms, seeds), true for a student whose training diverged: it has no number, and the classes it gives are none."""
+    return np.array([[value is None for value in arm["accuracy"]] for arm in result["arms"]])
 
 
 def _both(minuend: list[float | None], subtrahend: list[float | None]) -> tuple[list[float], list[float]]:
@@ -113,6 +127,29 @@ def best_supported(spec: RunSpec, found: Comparison) -> str | None:
         if difference.low > 0:  # NaN, of one seed, is not
             best = key
     return best
+
+
+def most_accurate(spec: RunSpec, found: Comparison) -> list[str]:
+    """The keys of the arms of which none is shown to be behind another: one alone is shown to be best, several tie.
+
+    An arm is behind where a contrast shows it, or where its interval against the arm that all are compared with ends
+    below the other's. Intervals that hold together allow that. The highest mean is first; no arm where all diverged.
+    """
+    arms = [arm.key for arm in spec.arms if found.accuracy[arm.key].n]
+    hub = spec.contrasts[0].subtrahend if spec.contrasts else None
+
+    def against_hub(key: str) -> Interval | None:
+        if hub is None or key != hub:
+            return found.between(key, hub) if hub else None
+        return Interval(np.float64(0), np.float64(0), np.float64(0), found.accuracy[key].n)
+
+    def behind(key: str, other: str) -> bool:
+        direct, ours, theirs = found.between(key, other), against_hub(key), against_hub(other)
+        apart = ours is not None and theirs is not None and ours.high < theirs.low  # NaN, of one seed, is not
+        return bool(apart or (direct is not None and direct.high < 0))
+
+    ahead = [key for key in arms if not any(behind(key, other) for other in arms if other != key)]
+    return sorted(ahead, key=lambda key: -float(found.accuracy[key].mean))
 
 
 def void_because(spec: RunSpec, contrast: Contrast, steering: Mapping[str, float] | None = None) -> str | None:
@@ -181,7 +218,7 @@ def in_words(difference: Interval, metric: str = "accuracy") -> str:
         return "no difference shown; no seed has a student on both sides whose training did not diverge"
     said = f"{in_points(difference.mean)} points" if not kind.unit and kind.range[1] == 1 else _amount(difference.mean, kind.unit)
     if difference.n < 2:
-        return f"{said}; one seed shows no difference, run at least two"
+        return f"{said}; one seed tells nothing of chance, run at least two"
     scale = 1 if kind.unit else 100
     form = ".2f" if kind.unit else ".1f"
     interval = f"95 % interval {scale * difference.low:{form}} to {scale * difference.high:{form}}".replace("-", "−")

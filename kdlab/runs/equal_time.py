@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from kdlab.core.intervals import Interval, holm_differences, mean_interval
+from kdlab.core.intervals import Interval, joint_differences, mean_interval
 
 
 class Clock(NamedTuple):
@@ -41,14 +41,14 @@ class EqualTime:
         return mean_interval(self.scores[arm]) if np.isfinite(self.scores[arm]).all() else None
 
     def differences(self, subtrahend: str) -> dict[str, Interval]:
-        """Every other arm minus this one, paired over the seeds that have both; all intervals hold together (Holm)."""
+        """Every other arm minus this one, paired over the seeds that have both; all intervals hold together."""
         base = self.scores[subtrahend]
         pairs = {}
         for arm, scores in self.scores.items():
             both = np.isfinite(scores) & np.isfinite(base)
             if arm != subtrahend and both.any():
                 pairs[arm] = (scores[both], base[both])
-        return dict(zip(pairs, holm_differences(list(pairs.values())), strict=True))
+        return dict(zip(pairs, joint_differences(list(pairs.values())), strict=True))
 
 
 def at_equal_time(

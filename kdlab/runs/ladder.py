@@ -289,6 +289,34 @@ _HUES = {key: round(place / (len(_ORDER) - 1), 3) for place, key in enumerate(_O
 _HUES |= {"attention_scores": 0.792, "weights": 0.875, "distilbert": 0.854, "tinybert": 0.896}
 
 
+_BESIDES = (
+    Contrast(
+        key="label_against_labels",
+        minuend="label",
+        subtrahend="labels_only",
+        words="The teacher's label, against labels only",
+        label="Label, against labels only",
+    ),
+    Contrast(
+        key="hidden_against_untrained",
+        minuend="hidden",
+        subtrahend="hidden_untrained",
+        words="The teacher's hidden states, against an untrained teacher's",
+        label="Hidden states, against an untrained teacher's",
+    ),
+)
+
+
+def asked_besides(spec: RunSpec) -> tuple[Contrast, ...]:
+    """What the lesson's claims ask of a ladder beside its own contrasts, which are all against the logits.
+
+    They are no part of the spec, so that a ladder of an older lab answers them too. Empty for a run of another recipe.
+    """
+    keys = {arm.key for arm in spec.arms}
+    besides = (one for one in _BESIDES if {one.minuend, one.subtrahend} <= keys)
+    return tuple(besides) if spec.recipe.name == Ladder.recipe else ()
+
+
 def ladder(**settings: Any) -> RunSpec:
     """The run of `Ladder` with these settings, the others at their defaults. Raises ValidationError."""
     return Ladder.model_validate(settings).spec()

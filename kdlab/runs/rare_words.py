@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from kdlab.core.intervals import Interval, holm_differences, paired_difference
+from kdlab.core.intervals import Interval, joint_differences, paired_difference
 from kdlab.data.registry import find_dataset, get_dataset
 from kdlab.data.word_frequency import Band, frequency_bands, word_frequency
 from kdlab.models.catalogue import teacher_logits
@@ -32,9 +32,9 @@ class ByFrequency:
         return self.scores[score][self.arms.index(arm)]
 
     def on_the_rarest(self, score: str, arms: list[str], against: str) -> dict[str, Interval]:
-        """Each arm minus another on the rarest band, paired over seeds; all intervals hold together (Holm)."""
+        """Each arm minus another on the rarest band, paired over seeds; all intervals hold together."""
         base = self.of(score, against)[0]
-        return dict(zip(arms, holm_differences([(self.of(score, arm)[0], base) for arm in arms]), strict=True))
+        return dict(zip(arms, joint_differences([(self.of(score, arm)[0], base) for arm in arms]), strict=True))
 
     def rarest_minus_commonest(self, score: str, arm: str) -> Interval:
         """What an arm's students lose where words are rare, paired over seeds."""

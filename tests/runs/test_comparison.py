@@ -9,15 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdlab.core.intervals import holm_differences, mean_interval, paired_difference
+from kdlab.core.intervals import joint_differences, mean_interval, paired_difference
 from kdlab.runs.comparison import (
     between_runs,
     compare,
+    diverged,
     in_words,
+    most_accurate,
     no_verdict,
+    over_seeds,
     sampling_error,
     unpaired_because,
 )
+from kdlab.runs.ladder import ALL, Ladder, ladder
 from kdlab.runs.recipes import three_arms
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.store import Run
@@ -137,8 +141,81 @@ def test_questions_are_judged_together_and_their_parts_are_not() -> None:
     corrected = compare(apart, result())
     assert corrected.together == 3
     pairs = [(SOFT, LABELS_ONLY), (ANSWERS, LABELS_ONLY), (SOFT, ANSWERS)]
-    assert [one.difference for one in corrected.found] == holm_differences(pairs)
+    assert [one.difference for one in corrected.found] == joint_differences(pairs)
     assert corrected["total"].low < found["total"].low
+
+
+def test_what_the_claims_ask_of_a_ladder_is_judged_with_its_contrasts() -> None:
+    run = recorded_run(Ladder.recipe)[0]
+    assert run.result is not None
+    found = compare(run.spec, run.result)
+    assert found.together == len(run.spec.contrasts) + 2
+    arms = {arm["key"]: arm["accuracy"] for arm in run.result["arms"]}
+    for minuend, subtrahend in (("label", "labels_only"), ("hidden", "hidden_untrained"), ("label", ALL)):
+        difference = found.between(minuend, subtrahend)
+        assert difference == paired_difference(arms[minuend], arms[subtrahend], 1 - 0.05 / found.together)
+
+
+def test_a_difference_has_one_interval_from_whichever_side_it_is_told() -> None:
+    found = compare(three_arms(), result())
+    forth, back = found.between("soft_targets", "labels_only"), found.between("labels_only", "soft_targets")
+    assert forth is not None
+    assert back == forth.turned()
+
+
+def test_contrasts_that_have_no_interval_are_not_counted_among_those_judged_together() -> None:
+    spec = three_arms()
+    apart = spec.model_copy(update={"contrasts": tuple(c.model_copy(update={"parts": ()}) for c in spec.contrasts)})
+    told = result()
+    told["arms"][1]["accuracy"] = [0.75, None, None]  # type: ignore[index]
+    found = compare(apart, told)
+    assert found.together == 1
+    assert found["total"] == paired_difference(SOFT, LABELS_ONLY)
+
+
+def of_a_ladder(**accuracy: list[float | None]) -> list[str]:
+    """The arms that lead in a ladder of these accuracies; those not named are far behind."""
+    spec = ladder(seeds=3)
+    far = [0.20, 0.21, 0.22]
+    arms = [{"key": arm.key, "accuracy": accuracy.get(arm.key, far)} for arm in spec.arms]
+    return most_accurate(spec, compare(spec, {"arms": arms, "teacher_accuracy": 0.9}))
+
+
+BASE = [0.70, 0.72, 0.71]
+
+
+def test_one_arm_alone_leads_only_where_every_other_is_shown_to_be_behind() -> None:
+    assert of_a_ladder(logits=BASE) == [ALL]
+    assert of_a_ladder(logits=BASE, hidden=[a + 0.05 for a in BASE]) == ["hidden"]
+
+
+def test_arms_that_are_not_shown_to_differ_tie_with_the_highest_mean_first() -> None:
+    unsure = [0.71, 0.71, 0.73]
+    assert of_a_ladder(logits=BASE, hidden=unsure) == ["hidden", ALL]
+    # Both are better than logits, and which of the two is better nobody asked.
+    far_apart = {"hidden": [a + 0.05 for a in BASE], "attention": [0.77, 0.80, 0.76]}
+    assert of_a_ladder(logits=BASE, **far_apart) == ["attention", "hidden"]
+
+
+def test_with_one_seed_nobody_is_behind_and_who_diverged_leads_nowhere() -> None:
+    spec = ladder(seeds=1)
+    arms = [{"key": arm.key, "accuracy": [0.1 * place]} for place, arm in enumerate(spec.arms)]
+    arms[-1]["accuracy"] = [None]  # type: ignore[list-item]
+    found = most_accurate(spec, compare(spec, {"arms": arms, "teacher_accuracy": 0.9}))
+    assert found == [arm.key for arm in reversed(spec.arms[:-1])]
+
+
+def test_an_accuracys_interval_does_not_leave_zero_to_one_nor_what_is_kept_of_the_teachers() -> None:
+    wide = over_seeds([0.99, 0.60])
+    assert (wide.low, wide.high) == (0, 1)
+    kept = compare(three_arms(), result() | {"arms": [arm | {"accuracy": [0.99, 0.60]} for arm in result()["arms"]]})  # type: ignore[attr-defined]
+    assert (kept.kept("soft_targets").low, kept.kept("soft_targets").high) == (0, pytest.approx(1 / 0.9))
+
+
+def test_students_without_a_number_are_those_that_diverged() -> None:
+    told = result()
+    told["arms"][2]["accuracy"] = [0.7, None, 0.8]  # type: ignore[index]
+    assert diverged(told).tolist() == [[False] * 3, [False] * 3, [False, True, False]]
 
 
 def test_the_test_set_s_own_error_is_that_of_a_resampled_test_set() -> None:

@@ -47,6 +47,14 @@ def test_differences_are_paired_over_the_seeds_and_hold_together() -> None:
     assert difference.mean == pytest.approx(-0.05)
 
 
+def test_of_several_arms_the_differences_hold_together() -> None:
+    rng = np.random.default_rng(0)
+    scores = {arm: rng.uniform(size=(3, 4)) for arm in ("one", "two", "three")}
+    found = at_equal_time(STEP, scores, dict.fromkeys(scores, Clock(0, 1)))
+    assert found is not None
+    assert found.differences("one")["two"] == paired_difference(scores["two"][-1], scores["one"][-1], 1 - 0.05 / 2)
+
+
 def test_a_student_that_diverged_has_no_number_from_there_on() -> None:
     gone = np.array([[0.1, 0.2], [0.6, np.nan], [0.9, np.nan]])
     found = at_equal_time(STEP, {"cheap": CHEAP, "dear": gone}, {"cheap": Clock(0, 1), "dear": Clock(2, 1.5)})

@@ -182,7 +182,7 @@ def _examples_of_seeds(result: dict[str, Any]) -> str:
 def _together(found: Comparison) -> str:
     if found.together < 2:
         return ""
-    return f" Their 95 % is for all {found.together} contrasts together (Holm's correction)."
+    return f" Their 95 % is for all {found.together} contrasts together (Bonferroni's correction)."
 
 
 def accuracies(run: Run, found: Comparison) -> str:
