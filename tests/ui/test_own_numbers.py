@@ -161,4 +161,4 @@ def test_what_was_typed_is_read_back_with_what_was_done_to_it():
 
     assert said("0.5, 0.3, 0.2") == "Read as 3 probabilities: A 0.5; B 0.3; C 0.2."
     assert said("cat 70, dog 30") == "Read as 2 probabilities: cat 70; dog 30. Divided by their sum, 100."
-    assert said("cat: 2, dog: -7", as_logits=True) == "Read as 2 logits: cat 2; dog -7."
+    assert said("cat: 2, dog: -7", as_logits=True) == "Read as 2 logits: cat 2; dog −7."

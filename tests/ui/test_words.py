@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kdlab.core.intervals import mean_interval
 from kdlab.core.probability import soften
 from kdlab.ui.examples.words import hint, percent, second_to_third, times_likelier
+from kdlab.ui.look.numbers import interval_words, minus
 
 CLOTHES = ("Shirt", "T-shirt", "Coat", "Bag")
 
@@ -148,3 +150,25 @@ def test_two_classes_that_heat_brings_near_each_other_still_hint():
         "**cat**, 1.1 times likelier than dog. The other class has 47 %, where a hard label gives it 0 %."
     )
     assert "nearly lost" in hint(("cat", "dog"), soften(p, 20), at_one=p)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("-10.5%", "−10.5%"),
+        ("from -2 to -0.5", "from −2 to −0.5"),
+        ("(-3)", "(−3)"),
+        ("<b>-0.123</b>", "<b>−0.123</b>"),
+        ("1e-05", "1e−05"),
+        ("-1.5e-05", "−1.5e−05"),
+        ("bert-2x64, 28-by-28, 2024-05", "bert-2x64, 28-by-28, 2024-05"),
+    ],
+)
+def test_a_number_is_written_with_a_minus_sign_and_a_name_keeps_its_hyphen(written, said):
+    assert minus(written) == said
+
+
+def test_an_interval_is_told_in_its_means_form_and_one_seed_has_none():
+    found = mean_interval([0.1, -0.3, 0.2])
+    assert interval_words(float(found.low), float(found.high), ".1%") == ", 95 % interval −65.7% to 65.7%"
+    assert interval_words(float("nan"), float("nan"), ".1%") == ""

@@ -9,7 +9,8 @@ import numpy as np
 
 from kdlab.distill.arms import Arm
 from kdlab.distill.metrics import Metric
-from kdlab.ui.look.numbers import size
+from kdlab.ui.look.numbers import interval_words, size
+from kdlab.ui.look.series import error_bar
 from kdlab.ui.look.style import ROLES, Figure, direct_label
 from kdlab.ui.run.charts import drawn_as
 
@@ -62,23 +63,17 @@ def ladder_figure(
     traces: list[dict[str, Any]] = []
     for place, row in enumerate(drawn):
         (mean, half), role = levels[row.key], roles[row.key]
-        half = float(np.nan_to_num(half))
         if not np.isfinite(mean):
             continue
+        low, high = np.clip([mean - half, mean + half], *metric.range)
         traces.append(
             {
                 "x": [mean],
                 "y": [place],
                 "mode": "markers",
                 "marker": {"color": role.colour, "symbol": role.marker, "size": 12},
-                "error_x": {
-                    "type": "data",
-                    "array": [half],
-                    "color": role.colour,
-                    "thickness": 3,
-                    "width": 0,
-                },
-                "hovertemplate": f"{row.name} %{{x:{metric.form}}} ± {half:{metric.form}}<extra></extra>",
+                "error_x": error_bar(mean, low, high, color=role.colour, thickness=3, width=0),
+                "hovertemplate": f"{row.name} %{{x:{metric.form}}}{interval_words(low, high, metric.form)}<extra></extra>",
             }
         )
     shapes, labels = [], []

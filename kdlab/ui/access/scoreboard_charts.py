@@ -8,6 +8,8 @@ import numpy as np
 
 from kdlab.distill.arms import Arm
 from kdlab.runs.comparison import Comparison
+from kdlab.ui.look.numbers import interval_words
+from kdlab.ui.look.series import error_bar
 from kdlab.ui.look.style import ROLES, Figure, direct_label
 from kdlab.ui.run.charts import drawn_as
 
@@ -15,21 +17,22 @@ from kdlab.ui.run.charts import drawn_as
 def accuracy_kept(found: Comparison, arms: tuple[Arm, ...]) -> Figure:
     """A row an arm: its mean share of the teacher's accuracy, with the 95 % interval over seeds; the teacher at 100 %."""
     traces: list[dict[str, Any]] = []
-    lowest = 1.0
+    lowest = highest = 1.0
     for place, (role, arm) in enumerate(drawn_as(arms)):
         kept = found.kept(arm.key)
-        mean, half = float(kept.mean), float(np.nan_to_num(kept.high - kept.mean))
+        mean = float(kept.mean)
         if not np.isfinite(mean):
             continue
-        lowest = min(lowest, mean - half)
+        low, high = (mean, mean) if kept.n < 2 else (float(kept.low), float(kept.high))
+        lowest, highest = min(lowest, low), max(highest, high)
         traces.append(
             {
                 "x": [mean],
                 "y": [place],
                 "mode": "markers",
                 "marker": {"color": role.colour, "symbol": role.marker, "size": 12},
-                "error_x": {"type": "data", "array": [half], "color": role.colour, "thickness": 3, "width": 0},
-                "hovertemplate": f"{arm.label} %{{x:.1%}} ± {half:.1%}<extra></extra>",
+                "error_x": error_bar(kept.mean, kept.low, kept.high, color=role.colour, thickness=3, width=0),
+                "hovertemplate": f"{arm.label} %{{x:.1%}}{interval_words(float(kept.low), float(kept.high), '.1%')}<extra></extra>",
             }
         )
     ends = {"x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1}
@@ -42,7 +45,7 @@ def accuracy_kept(found: Comparison, arms: tuple[Arm, ...]) -> Figure:
                 "tickformat": ".0%",
                 "nticks": 5,
                 "tickangle": 0,
-                "range": [max(0.0, lowest) - 0.02, 1.02],
+                "range": [lowest - 0.02, highest + 0.02],
             },
             "yaxis": {
                 "tickvals": list(range(len(arms))),

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kdlab.ui.look.numbers import minus
+
 FAINTEST_TOLD = 0.0005
 """A smaller probability is told as less than 0.1 %."""
 FAINT = 0.01
@@ -108,11 +110,11 @@ def _even(soft_targets: np.ndarray) -> bool:
 
 def read_as(classes: Sequence[str], numbers: np.ndarray, as_logits: bool) -> str:
     """How numbers that somebody typed were understood."""
-    listed = "; ".join(f"{name} {number:g}" for name, number in zip(classes, numbers, strict=True))
+    listed = "; ".join(f"{name} {minus(f'{number:g}')}" for name, number in zip(classes, numbers, strict=True))
     what = "logits" if as_logits else "probabilities"
     said = f"Read as {len(numbers)} {what}: {listed}."
     total = float(numbers.sum())
-    return said if as_logits or np.isclose(total, 1) else f"{said} Divided by their sum, {total:g}."
+    return said if as_logits or np.isclose(total, 1) else f"{said} Divided by their sum, {minus(f'{total:g}')}."
 
 
 def percent(share: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 
 def number(value: float) -> str:
@@ -21,6 +22,16 @@ def number(value: float) -> str:
 def share(mean: float) -> str:
     """A share as a percentage, or that there is none."""
     return f"{mean:.1%}" if math.isfinite(mean) else "no number"
+
+
+def interval_words(low: float, high: float, form: str) -> str:
+    """", 95 % interval 86.9% to 89.9%", to stand behind a mean in the same form; empty where there is none, NaN."""
+    return minus(f", 95 % interval {low:{form}} to {high:{form}}") if math.isfinite(high - low) else ""
+
+
+def minus(written: str) -> str:
+    """Numbers as Python writes them, with the minus sign in place of its hyphen, in exponents too."""
+    return re.sub(r"(?<![\w)])-(?=\d)|(?<=\de)-(?=\d)", "−", written)
 
 
 def size(bits: float) -> str:
@@ -45,4 +56,4 @@ def direction(cosine: float) -> str:
         way = "they want unrelated things"
     else:
         way = "they work **against each other**"
-    return f"{way} (cosine {cosine:.2f})".replace("-", "−")
+    return f"{way} (cosine {minus(f'{cosine:.2f}')})"

@@ -6,13 +6,26 @@ from typing import Any
 
 import numpy as np
 
+from kdlab.core.checks import Floats
 from kdlab.ui.look.style import Role, direct_label
+
+Range = tuple[float, float | None]
+"""What a quantity can be: its least value, and its largest or None."""
+
+
+def error_bar(mean: float | Floats, low: float | Floats, high: float | Floats, **stroke: Any) -> dict[str, Any]:
+    """From low to high around each mean, () or (points,), as Plotly's error bars; of no length where an end is NaN."""
+    above, below = (np.nan_to_num(np.atleast_1d(length)).tolist() for length in (high - mean, mean - low))
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "visible": any(above + below), **stroke}
 
 
 def line_with_band(
-    x: np.ndarray, mean: np.ndarray, half: np.ndarray, role: Role, hover: str
+    x: np.ndarray, mean: np.ndarray, half: np.ndarray, role: Role, hover: str, within: Range | None = None
 ) -> list[dict[str, Any]]:
-    """The band of the mean's 95 % interval and the mean's line. x, mean, half: (points,), half NaN where none is known."""
+    """The band of the mean's 95 % interval and the mean's line. x, mean, half: (points,), half NaN where none is known.
+
+    within: what the quantity can be; the band goes no further.
+    """
     finite = np.isfinite(mean)  # where training diverges the line ends
     x, mean, half = x[finite], mean[finite], half[finite]
     if not len(x):
@@ -20,6 +33,7 @@ def line_with_band(
     band: list[dict[str, Any]] = []
     if np.isfinite(half).all():
         edge = np.concatenate([mean + half, (mean - half)[::-1]])
+        edge = edge if within is None else np.clip(edge, *within)
         band = [
             {
                 "x": np.concatenate([x, x[::-1]]).tolist(),

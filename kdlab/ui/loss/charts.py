@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kdlab.core.simplex import CORNERS, HEIGHT, from_plane, loss_at, to_plane
+from kdlab.ui.look.numbers import minus
 from kdlab.ui.look.style import ROLES, Figure, direct_label
 
 _HARD, _SOFT = ROLES["supervised"], ROLES["distillation"]
@@ -47,7 +48,7 @@ def pushes(
             "width": 0.16,
             "marker": {"color": [role.colour for role in roles]},
             "customdata": [f"{name}, {role.name.lower()}" for name, role in zip([*classes] * 2, roles, strict=True)],
-            "hovertemplate": "%{customdata}: %{x:.3f}<extra></extra>",
+            "hovertemplate": "%{customdata}: %{x}<extra></extra>",
         },
         {
             "type": "scatter",
@@ -61,7 +62,7 @@ def pushes(
                 "symbol": ["triangle-right" if push[k] > 0 else "triangle-left" for k in seen] + ["line-ns"] * size,
                 "line": {"color": "@ink", "width": [0] * len(seen) + [2] * size},
             },
-            "customdata": [""] * len(seen) + [f"{name}, both: {x:.3f}" for name, x in zip(classes, total, strict=True)],
+            "customdata": [""] * len(seen) + [f"{name}, both: {minus(f'{x:.3f}')}" for name, x in zip(classes, total, strict=True)],
             "hovertemplate": "%{customdata}<extra></extra>",
             "cliponaxis": False,
         },
@@ -86,6 +87,7 @@ def pushes(
             "zeroline": True,
             "zerolinecolor": "@faint",
             "title": {"text": "◂ lowers · −gradient · raises ▸", "standoff": 4},
+            "hoverformat": ".3f",  # as the axis writes it, with a minus sign
             "automargin": False,
             "fixedrange": True,
         },

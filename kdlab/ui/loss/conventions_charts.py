@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kdlab.core.convention_terms import Terms
+from kdlab.ui.look.numbers import minus
 from kdlab.ui.look.style import ROLES, Figure
 
 ROW_PIXELS = 62
@@ -33,13 +34,13 @@ def loss_bars(rows: Sequence[tuple[str, Terms]], third: str) -> Figure:
             "width": 0.42,
             "marker": {"color": colour},
             # Where a number does not fit into its bar it is left out; the hover has it.
-            "text": [f"{value:.3f}" if abs(value) > READABLE * most else "" for value in values],
+            "text": [minus(f"{value:.3f}") if abs(value) > READABLE * most else "" for value in values],
             "textposition": "inside",
             "insidetextanchor": "middle",
             "textangle": 0,
             "textfont": {"color": "#14171C", "size": 12},
             "constraintext": "none",
-            "hovertemplate": f"{name}: %{{x:.3f}} nats<extra></extra>",
+            "hovertemplate": f"{name}: %{{x}} nats<extra></extra>",
         }
         for name, colour, values in parts
     ]
@@ -59,7 +60,7 @@ def loss_bars(rows: Sequence[tuple[str, Terms]], third: str) -> Figure:
         {
             "x": end,
             "y": row,
-            "text": f"<b>{terms.total:.3f}</b>",
+            "text": minus(f"<b>{terms.total:.3f}</b>"),
             "showarrow": False,
             "xanchor": "left",
             "xshift": 6,
@@ -73,6 +74,7 @@ def loss_bars(rows: Sequence[tuple[str, Terms]], third: str) -> Figure:
         "xaxis": {
             "range": [lowest * 1.05, most * 1.22],
             "title": {"text": "loss, nats"},
+            "hoverformat": ".3f",  # as the axis writes it: a format in the template would leave the hyphen of d3
             "nticks": 6,
             "fixedrange": True,
         },

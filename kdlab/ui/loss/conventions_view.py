@@ -12,6 +12,7 @@ import streamlit as st
 
 from kdlab.core.convention_terms import SMALLEST, Convention, Terms, Translation, WeightedSum, mix
 from kdlab.core.conventions import CONVENTIONS
+from kdlab.ui.look.numbers import minus
 from kdlab.ui.look.tokens import ROLE_INKS
 from kdlab.ui.loss.conventions_charts import ROW_PIXELS, loss_bars
 from kdlab.ui.loss.words import times
@@ -73,10 +74,12 @@ def _under_the_hand(
 def _alt(rows: Sequence[tuple[str, Terms]], third: str) -> str:
     said = []
     for name, terms in rows:
-        other = f" + {third} {terms.other:.3f}" if terms.other else ""
+        other = minus(f" + {third} {terms.other:.3f}") if terms.other else ""
         said.append(
-            f"{name.replace('<b>', '').replace('</b>', '')}: cross-entropy term {terms.supervised:.3f} + distillation "
-            f"term {terms.distillation:.3f}{other} = {terms.total:.3f} nats"
+            f"{name.replace('<b>', '').replace('</b>', '')}: "
+            + minus(
+                f"cross-entropy term {terms.supervised:.3f} + distillation term {terms.distillation:.3f}{other} = {terms.total:.3f} nats"
+            )
         )
     return f"The library's loss beside ours, by term. {'; '.join(said)}."
 
@@ -134,7 +137,7 @@ def _match(convention: Convention, temperature: float, kd_weight: float, classes
     if settings is None:
         st.caption(f"No settings of it give this page's {here}.")
         return
-    said = ", ".join(f"{name} = {value:.3g}" for name, value in settings.items())
+    said = ", ".join(f"{name} = {minus(f'{value:.3g}')}" for name, value in settings.items())
     st.button(
         "Set to this page's T and kd_weight",
         key="lib_match",
@@ -211,7 +214,7 @@ def _sentence(
     else:
         t, w, scale = translation
         said.append(
-            f"The same loss here is **kd_weight {w:.3g}** at T = {t:g}, **times {scale:.3g}**"
+            f"The same loss here is **kd_weight {w:.3g}** at T = {t:g}, **times {minus(f'{scale:.3g}')}**"
             + (
                 f", plus the {convention.other_words}."
                 if convention.other and abs(rows[0][1].other) > EQUAL
@@ -221,8 +224,8 @@ def _sentence(
         same = scale * rows[1][1].total + rows[0][1].other
         if abs(same - rows[0][1].total) > EQUAL:
             said.append(
-                f"Not quite on this example: the library cuts probabilities below {SMALLEST:.0e} to it, so its loss is "
-                f"{rows[0][1].total:.3f} where ours would make {same:.3f}."
+                f"Not quite on this example: the library cuts probabilities below {minus(f'{SMALLEST:.0e}')} to it, so its loss is "
+                f"{minus(f'{rows[0][1].total:.3f} where ours would make {same:.3f}')}."
             )
     if rows[-1][0].startswith("copied") and rows[0][1].total > EQUAL:
         ratio = rows[-1][1].total / rows[0][1].total

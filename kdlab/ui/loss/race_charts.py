@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kdlab.core import mixture
+from kdlab.ui.look.numbers import minus
 from kdlab.ui.look.style import ROLES, Figure
 
 _TEACHER, _STUDENT = ROLES["teacher"], ROLES["soft_targets"]
@@ -35,7 +36,7 @@ def race_panels(distance: float, students: Mapping[str, np.ndarray], titles: Map
                 "fill": "tozeroy",
                 "fillcolor": _TEACHER.band,
                 "line": {"color": _TEACHER.colour, "width": 1.5},
-                "hovertemplate": "teacher at %{x:.1f}: %{y:.3f}<extra></extra>",
+                "hovertemplate": "teacher at %{x}: %{y:.3f}<extra></extra>",
             }
         )
         traces.append(
@@ -43,7 +44,7 @@ def race_panels(distance: float, students: Mapping[str, np.ndarray], titles: Map
             | {
                 "y": density,
                 "line": {"color": _STUDENT.colour, "width": 3},
-                "hovertemplate": "student at %{x:.1f}: %{y:.3f}<extra></extra>",
+                "hovertemplate": "student at %{x}: %{y:.3f}<extra></extra>",
             }
         )
         left, bottom = column * 0.52, 0.53 * (1 - row)
@@ -51,6 +52,7 @@ def race_panels(distance: float, students: Mapping[str, np.ndarray], titles: Map
             "domain": [left, left + 0.48],
             "anchor": f"y{number}",
             "range": [-8, 8],
+            "hoverformat": ".1f",  # as the axis writes it, with a minus sign
             "showgrid": False,
             "showticklabels": False,
             "fixedrange": True,
@@ -106,7 +108,7 @@ def beta_ends(distance: float, student: np.ndarray, beta: float) -> Figure:
             "JSD's limit",
         ),
         _points(
-            [0, 1], ends, {"color": "@ink", "size": 11}, f"KL: {ends[0]:.3g} forward, {ends[1]:.3g} reverse"
+            [0, 1], ends, {"color": "@ink", "size": 11}, minus(f"KL: {ends[0]:.3g} forward, {ends[1]:.3g} reverse")
         ),
         _points(
             [beta],

@@ -10,7 +10,7 @@ import numpy as np
 
 from kdlab.core import cross_entropy, forward_kl_from_logits, hinton_loss, logit_gradients
 from kdlab.ui.examples.words import called, percent
-from kdlab.ui.look.numbers import direction, number
+from kdlab.ui.look.numbers import direction, minus, number
 from kdlab.ui.look.tokens import ROLE_COLOURS, ROLE_INKS
 
 SILENT = 1e-4
@@ -242,4 +242,4 @@ def _shares(p: np.ndarray) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−").replace("+0.00", "0.00").replace("−0.00", "0.00")
+    return minus(f"{value:+.2f}").replace("+0.00", "0.00").replace("−0.00", "0.00")

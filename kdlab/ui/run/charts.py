@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from kdlab.distill.arms import Arm
-from kdlab.distill.metrics import Metric
+from kdlab.distill.metrics import METRICS, Metric
 from kdlab.runs.curves import Curves, Line
-from kdlab.ui.look.series import line_with_band, spread_labels
+from kdlab.ui.look.series import Range, line_with_band, spread_labels
 from kdlab.ui.look.style import ROLES, Figure, Role, arm_role
 
 _PERCENT = ".0%"
@@ -31,7 +31,8 @@ def learning_curves(curves: Curves, arms: tuple[Arm, ...], epochs: int, teacher_
     later: list[np.ndarray] = []
     for role, arm in drawn_as(arms):
         line = curves.line("accuracy", arm.key)
-        traces += line_with_band(curves.epoch, line.mean, line.half, role, f"{arm.label} %{{y:.1%}}")
+        hover, within = f"{arm.label} %{{y:.1%}}", METRICS["accuracy"].range
+        traces += line_with_band(curves.epoch, line.mean, line.half, role, hover, within)
         ends.append((float(line.mean[-1]), arm.label, role))
         later.append((line.mean - np.nan_to_num(line.half))[-max(1, len(curves) // 2) :])
     low = max(0.0, min(0.9, _span(np.concatenate(later))[0] - 0.05))
@@ -58,7 +59,7 @@ def fidelity(curves: Curves, arms: tuple[Arm, ...], metric: Metric) -> Figure:
     title = f"{metric.title}, {metric.unit}" if metric.unit else metric.title
     form = ".2f" if metric.unit else _PERCENT
     lines = [(curves.line(metric.name, arm.key), role, arm.label) for role, arm in drawn_as(arms)]
-    return _several(curves, lines, title, form)
+    return _several(curves, lines, title, form, metric.range)
 
 
 def terms(curves: Curves, arm: Arm, control: Arm | None) -> Figure:
@@ -154,10 +155,12 @@ def _norms(curves: Curves, arm: Arm, control: Arm | None) -> list[tuple[Line, Ro
     return drawn + _control(curves, "gradient_supervised", control)
 
 
-def _several(curves: Curves, shown: list[tuple[Line, Role, str]], title: str, form: str) -> Figure:
+def _several(
+    curves: Curves, shown: list[tuple[Line, Role, str]], title: str, form: str, within: Range | None = None
+) -> Figure:
     traces, labels = [], []
     for line, role, name in shown:
-        traces += line_with_band(curves.epoch, line.mean, line.half, role, f"{name} %{{y:{form}}}")
+        traces += line_with_band(curves.epoch, line.mean, line.half, role, f"{name} %{{y:{form}}}", within)
         labels.append((float(line.mean[-1]), name, role))
     return _small(curves, traces, labels, title, form)
 

@@ -13,6 +13,7 @@ from kdlab.runs.ladder import Ladder
 from kdlab.runs.recipes import Recipe, ThreeArms, settings_of
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Run
+from kdlab.ui.look.numbers import minus
 from kdlab.ui.widgets.field_slider import said_of
 
 STATES = {
@@ -95,7 +96,7 @@ def _default(recipe: type[Recipe], dataset: str) -> Recipe:
 def _number(value: float) -> str:
     """As short as it can be without being another number."""
     short = f"{value:g}"
-    return short if float(short) == value else repr(value)
+    return minus(short if float(short) == value else repr(value))
 
 
 def _objective(objective: Objective) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from kdlab.distill.arms import Arm
 from kdlab.runs.curves import Curves
 from kdlab.runs.store import Run, Store
-from kdlab.ui.look.numbers import direction, number
+from kdlab.ui.look.numbers import direction, minus, number
 from kdlab.ui.run.source import Shown
 from kdlab.ui.run.titles import STATES
 
@@ -134,4 +134,4 @@ def _place(run: Run, store: Store) -> tuple[int, int]:
 
 
 def _said(mean: float, form: str) -> str:
-    return format(mean, form) if np.isfinite(mean) else "no number"
+    return minus(format(mean, form)) if np.isfinite(mean) else "no number"

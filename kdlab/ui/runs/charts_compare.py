@@ -60,6 +60,7 @@ def arm_in_both(
             line.half,
             replace(role, dash=dash, marker=marker),
             f"{name}, {role.name} %{{y:.1%}}",
+            (0, 1),
         )
         if not drawn:
             continue

@@ -6,9 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from kdlab.core.intervals import Interval
 from kdlab.lessons.systems import Kept, Role
 from kdlab.ui.look.numbers import share, size
+from kdlab.ui.look.series import error_bar
 from kdlab.ui.look.style import ROLES, Figure, direct_label
 
 _ROLES = {"teacher": ROLES["teacher"], "student": ROLES["soft_targets"]}
@@ -113,35 +116,33 @@ _NEAR = 0.015  # of the teacher's score: closer, two names would cover each othe
 def kept_figure(published: Sequence[Kept], own: Sequence[OwnKept]) -> Figure:
     """The share of the teacher's score that a student keeps, by how many times smaller it is."""
     role = ROLES["soft_targets"]
-    points = [(one.name, one.smaller, one.share, 0.0, role.marker) for one in published]
-    points += [
-        (one.name, one.smaller, one.kept.mean, one.kept.high - one.kept.mean, f"{role.marker}-open") for one in own
-    ]
+    points = [(one.name, one.smaller, Interval(one.share, one.share, one.share, 1), role.marker) for one in published]
+    points += [(one.name, one.smaller, one.kept, f"{role.marker}-open") for one in own]
     most = max(smaller for _, smaller, *_ in points)
     traces = [
         {
             "x": [smaller],
-            "y": [kept],
+            "y": [float(kept.mean)],
             "mode": "markers",
             "marker": {"color": role.colour, "symbol": marker, "size": 12, "line": {"width": 2, "color": role.colour}},
-            "error_y": {"type": "data", "array": [half], "color": role.colour, "thickness": 2, "width": 0},
-            "hovertemplate": f"{name}: {share(kept)}, {smaller:.1f}× smaller<extra></extra>",
+            "error_y": error_bar(kept.mean, kept.low, kept.high, color=role.colour, thickness=2, width=0),
+            "hovertemplate": f"{name}: {share(kept.mean)}, {smaller:.1f}× smaller<extra></extra>",
         }
-        for name, smaller, kept, half, marker in points
+        for name, smaller, kept, marker in points
     ]
     labels = [
         # Published ones lie close together: one is named above its point, the next below.
         direct_label(
             math.log10(smaller),
-            kept,
+            float(kept.mean),
             name,
             role,
             **_beside(smaller, most),
-            yshift=(14 if place % 2 == 0 else -14) if place < len(published) else _apart(kept, own),
+            yshift=(14 if place % 2 == 0 else -14) if place < len(published) else _apart(float(kept.mean), own),
         )
         for place, (name, smaller, kept, *_) in enumerate(points)
     ]
-    low = min(kept - half for _, _, kept, half, _ in points)
+    low = min(float(np.fmin(kept.mean, kept.low)) for _, _, kept, _ in points)
     return {
         "data": traces,
         "layout": {

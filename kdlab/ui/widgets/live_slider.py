@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
+from kdlab.ui.look.numbers import minus
 from kdlab.ui.url_state import adopt, publish
 from kdlab.ui.widgets.component_source import component
 
@@ -79,7 +80,7 @@ def live_slider(
             "help": help,
             "unit": unit,
             "disabled": disabled,
-            "notice": rejected and f"The link asked for “{rejected}”, {span.words}. Here is {value:g}.",
+            "notice": rejected and f"The link asked for “{rejected}”, {span.words}. Here is {minus(f'{value:g}')}.",
         },
         on_move_change=moved,
     )
@@ -102,7 +103,7 @@ class _Span:
     def words(self) -> str:
         """What a number is that is none of the slider's."""
         low, high = self.snap(self.low), self.snap(self.high)
-        return f"not a number from {low:g} to {high:g}" if low < high else f"but only {low:g} fits"
+        return minus(f"not a number from {low:g} to {high:g}" if low < high else f"but only {low:g} fits")
 
     def snap(self, value: float) -> float:
         """The nearest value of the slider."""
