@@ -23,8 +23,9 @@ from kdlab.lessons.claims import CLAIMS
 from kdlab.models.catalogue import teacher_logits
 from kdlab.models.inside_examples import inside_examples
 from kdlab.runs import recorded
+from kdlab.runs.comparison import compare, in_words
 from kdlab.runs.curves import curves, seed_table
-from kdlab.runs.equal_time import at_equal_time, clocks, seed_scores
+from kdlab.runs.equal_time import Clock, at_equal_time, clocks, seed_scores
 from kdlab.runs.inside_kept import START, TEACHER, InsideKept, of_arm
 from kdlab.runs.ladder import Ladder, ladder
 from kdlab.runs.rare_words import by_frequency
@@ -36,6 +37,7 @@ from kdlab.ui.access import ladder_settings
 from kdlab.ui.access.claims import answer
 from kdlab.ui.access.ladder_charts import BYTES, RUNGS, SECONDS, Level, ladder_figure, rows
 from kdlab.ui.access.ladder_table import taken_table
+from kdlab.ui.access.ladder_view import differences_words, means_words
 from kdlab.ui.access.look_inside import drawn_attention, likeness_words
 from kdlab.ui.access.rare_words import frequency_figure
 from kdlab.ui.access.reveals import rungs
@@ -43,6 +45,7 @@ from kdlab.ui.examples import subjects
 from kdlab.ui.examples.subjects import dataset_of, showcase
 from kdlab.ui.look.numbers import size
 from kdlab.ui.run.result_charts import told_by_class
+from kdlab.ui.run.verdict_words import sentences
 
 MAIN = str(Path(__file__).parents[2] / "kdlab" / "main.py")
 
@@ -338,11 +341,26 @@ def test_the_claim_of_rare_words_is_answered_from_the_students_answers() -> None
     if inside:  # the teacher's model is installed
         for seed in range(3):
             answers[inside[0], seed, : 1000 + 50 * seed] = teacher[: 1000 + 50 * seed]
-    found = by_frequency(spec, answers)
+    gone = np.zeros(answers.shape[:2], dtype=bool)
+    found = by_frequency(spec, answers, gone)
     said = answer("rare", run, found)
-    assert ("hidden states help where words are rarest" if inside else "cannot say whether that mends it") in said
-    assert "of 3,500 training texts, as a geometric mean: in less than one to 18" in said
-    assert "Students of logits agree with it on" in said
+    assert said.startswith("**No: here the black box misses less where words are rare.** Students of logits give their")
+    assert ("**Here a look inside the teacher helps there: hidden states.**" if inside else "cannot say whether that mends it") in said
+    assert "by how many of the 3,500 training texts" in said
+    assert "less than one to 18, in the one with the commonest 42 to 398" in said
+    assert "Left out" not in said
+    logits = [arm.key for arm in spec.arms].index("logits")
+    worse = answers.copy()
+    for seed, rarest in enumerate((found.bands[0].rows, found.bands[0].rows[:-9], found.bands[0].rows[9:])):
+        worse[logits, seed, rarest] = (teacher[rarest] + 1) % 10
+    gone[0, 0] = True
+    said = answer("rare", run, by_frequency(spec, worse, gone))
+    assert said.startswith("**Yes: here the black box misses more where words are rare.**")
+    assert "Left out: 1 student whose training diverged." in said
+    one = answer("rare", run, by_frequency(spec, worse[:, :1], gone[:, :1] & False))
+    assert one.startswith("**It cannot say: one seed tells nothing of chance.**")
+    assert "shown" not in one
+    assert "95 %" not in one
     figure = frequency_figure(spec, found, "accuracy")
     assert [trace["name"] for trace in figure["data"]][-1] == "Teacher"
     assert len(figure["data"][0]["y"]) == 4
@@ -370,9 +388,85 @@ def test_each_claim_is_answered_by_the_run_or_said_to_be_open() -> None:
     assert better.result is not None
     arms = {arm["key"]: arm for arm in better.result["arms"]}
     arms["hidden"]["accuracy"] = [value + 0.05 for value in arms["logits"]["accuracy"]]
-    assert "**Here hidden states help.**" in answer("accuracy", better)
+    assert "**Here a look inside the teacher helps: hidden states.**" in answer("accuracy", better)
     del better.result["costs"]
     assert "did not measure" in answer("cost", better)
+
+
+def test_a_difference_has_the_same_interval_wherever_the_page_tells_it() -> None:
+    run = recorded_run(Ladder.recipe)[0]
+    assert run.result is not None
+    found = compare(run.spec, run.result)
+    verdict = sentences(run, found, list(found.found), "")
+    for claim, minuend, subtrahend in (
+        ("api", "label", "labels_only"),
+        ("accuracy", "hidden", "hidden_untrained"),
+        ("accuracy", "hidden", "logits"),
+    ):
+        difference = found.between(minuend, subtrahend)
+        assert difference is not None
+        assert in_words(difference) in verdict
+        assert in_words(difference) in answer(claim, run)
+        assert f"this run's {found.together} contrasts, whose 95 % is for all together" in answer(claim, run)
+    # One is told from its other side.
+    assert f"against logits alone:** **{in_words(found['label'])}**" in verdict
+    assert f"keeps back: {in_words(found['label'].turned())}." in answer("api", run)
+
+
+def test_claims_leave_students_out_that_diverged_and_say_so() -> None:
+    run = copy.deepcopy(recorded_run(Ladder.recipe)[0])
+    assert run.result is not None
+    next(arm for arm in run.result["arms"] if arm["key"] == "label")["accuracy"][0] = None
+    found = compare(run.spec, run.result)
+    difference = found.between("label", "labels_only")
+    assert difference is not None
+    assert difference.n == run.spec.seeds - 1
+    assert f"against labels only: {in_words(difference)}" in answer("api", run)
+    assert "1 of 70 students diverged in training and is left out." in answer("api", run)
+
+
+def test_of_one_seed_no_claim_and_no_line_says_what_chance_would() -> None:
+    run = copy.deepcopy(recorded_run(Ladder.recipe)[0])
+    assert run.result is not None
+    for arm in run.result["arms"]:
+        arm["accuracy"] = arm["accuracy"][:1]
+    run = replace(run, spec=run.spec.model_copy(update={"seeds": 1}))
+    for said in (answer("accuracy", run), answer("api", run)):
+        assert "one seed tells nothing of chance" in said
+        assert "shown" not in said.replace("shows no probabilities", "")
+        assert "interval" not in said
+    accuracy = metrics_of("classification")["accuracy"]
+    levels = {arm.key: Level(0.1 * place, np.nan) for place, arm in enumerate(run.spec.arms[:3])}
+    assert means_words(run.spec, levels, accuracy) == (
+        "the arms' means lie between **0.0%** and **20.0%**. Each is one student: with one seed nothing is said of chance."
+    )
+    scores = {arm.key: np.array([[0.1], [0.2]]) for arm in run.spec.arms}
+    then = at_equal_time(np.array([0, 1]), scores, dict.fromkeys(scores, Clock(0, 1)))
+    assert then is not None
+    assert differences_words(run.spec, then, accuracy) == "Which arms differ one seed cannot say: run at least two."
+
+
+def test_while_it_runs_no_rung_is_called_best() -> None:
+    run, points, _ = recorded_run(Ladder.recipe)
+    drawn, accuracy = curves(points, run.spec), metrics_of("classification")["accuracy"]
+    assert drawn is not None
+    lines = {arm.key: drawn.line("accuracy", arm.key) for arm in run.spec.arms}
+    levels = {key: Level(float(line.mean[-1]), float(line.half[-1])) for key, line in lines.items()}
+    said = means_words(run.spec, levels, accuracy)
+    assert not any(arm.label in said for arm in run.spec.arms)
+    assert said.endswith("Bars are 95 % intervals over seeds.")
+
+
+def test_bars_of_a_share_stay_between_nothing_and_all() -> None:
+    spec, metrics = ladder(), metrics_of("classification")
+    levels = {arm.key: Level(0.98, 0.3) for arm in spec.arms} | {"label": Level(0.02, 0.3)}
+    drawn = rows(spec.arms, RUNGS, {}, 800, 700)
+    for metric in ("accuracy", "agreement"):
+        traces = ladder_figure(levels, spec.arms, metrics[metric], None, drawn)["data"]
+        for trace in traces:
+            assert trace["x"][0] - trace["error_x"]["arrayminus"][0] >= 0
+            assert trace["x"][0] + trace["error_x"]["array"][0] <= 1
+        assert "95 % interval 0.0% to 32.0%" in traces[1]["hovertemplate"]
 
 
 def test_layers_of_a_single_place_have_no_map_to_compare() -> None:

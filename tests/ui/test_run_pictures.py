@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import warnings
 from typing import Any
@@ -12,13 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from kdlab.data.registry import get_dataset
 from kdlab.distill.metrics import metrics_of
-from kdlab.runs.comparison import Comparison, best_supported, compare
+from kdlab.runs.comparison import Comparison, best_supported, compare, sampling_error
 from kdlab.runs.curves import Curves, Mark
 from kdlab.runs.points import mean_and_half
 from kdlab.runs.recipes import three_arms
+from kdlab.runs.recorded import recorded_run
+from kdlab.runs.store import Run
 from kdlab.ui.look.style import Figure, styled
 from kdlab.ui.run import charts, result_charts
+from kdlab.ui.run.verdict import most_frequent
+from kdlab.ui.run.verdict_words import sampled, sentences
 from kdlab.ui.run.words import budget_words, course
 
 SPEC = three_arms(seeds=3)
@@ -165,6 +171,70 @@ def test_costs_are_plain_multiples_on_a_linear_scale() -> None:
     assert figure["data"][0]["x"][0] == pytest.approx(12_730 / 241_898)
     said = [annotation["text"] for annotation in figure["layout"]["annotations"]]
     assert said == ["19× fewer", "the same", "3.0× fewer", "2.0× slower"]
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "agreement"])
+def test_bands_of_a_share_stay_between_nothing_and_all(metric: str) -> None:
+    values = {name: np.ones((2, 3, 2)) for name in METRICS}
+    values[metric] = np.array([[[0.0, 0.3]] * 3, [[0.99, 0.7]] * 3])
+    figure = (
+        charts.learning_curves(curves_of(values), ARMS, 10, 0.9)
+        if metric == "accuracy"
+        else charts.fidelity(curves_of(values), ARMS, METRICS[metric])
+    )
+    bands = [trace["y"] for trace in figure["data"] if trace.get("fill") == "toself"]
+    assert len(bands) == len(ARMS)
+    for band in bands:
+        assert (min(band), max(band)) == (0, 1)
+
+
+def test_bars_of_the_gains_ends_stay_between_nothing_and_all() -> None:
+    found = comparison([0.1, 0.0, 0.4], [0.3, 0.3, 0.3], [0.99, 0.7, 0.95])
+    figure = result_charts.gain_split(SPEC, found, SPEC.contrasts[0])
+    ends = [trace for trace in figure["data"] if trace.get("mode") == "markers"]
+    assert len(ends) == 2
+    for trace in ends:
+        bar, mean = trace["error_y"], trace["y"][0]
+        assert mean - bar["arrayminus"][0] >= 0
+        assert mean + bar["array"][0] <= 1
+
+
+def test_of_one_seed_no_gain_is_called_shown_or_not() -> None:
+    figure = result_charts.gain_split(SPEC, comparison([0.5], [0.6], [0.7]), SPEC.contrasts[0])
+    assert not any("shown" in note["text"] or "better" in note["text"] for note in figure["layout"]["annotations"])
+    assert not any(trace["error_y"]["visible"] for trace in figure["data"])
+
+
+def recorded_with_one_gone() -> tuple[Run, np.ndarray]:
+    """The recorded run and its answers, the first soft-targets student diverged: all its answers are class 0."""
+    run, _, answers = recorded_run()
+    run, answers = copy.deepcopy(run), answers.copy()
+    assert run.result is not None
+    run.result["arms"][2]["accuracy"][0] = None
+    answers[2, 0] = 0
+    return run, answers
+
+
+def test_the_test_sets_own_error_leaves_students_out_that_diverged() -> None:
+    run, answers = recorded_with_one_gone()
+    assert run.result is not None
+    question = compare(run.spec, run.result).found[0]
+    labels = get_dataset(run.spec.dataset).load().y_test
+    error = sampling_error(answers[2, 1:], answers[0, 1:], labels)
+    assert f"open by ± {100 * error:.1f} points" in sampled(run, question, answers)
+    one = copy.deepcopy(run)
+    one.result["arms"][2]["accuracy"][1:4] = [None] * 3  # type: ignore[index]
+    assert sampled(one, question, answers) == ""
+    assert "1 of 15 students diverged in training and is left out." in sentences(run, compare(run.spec, run.result), [question], "")
+
+
+def test_where_they_differ_leaves_answers_out_that_are_none() -> None:
+    _, answers = recorded_with_one_gone()
+    gone = np.array([True, False, False, False, False])
+    labels = get_dataset("fashion").load().y_test
+    sound = (most_frequent(answers[2], 10, gone) == labels).mean()
+    assert sound > (most_frequent(answers[2], 10, gone & False) == labels).mean()
+    assert (most_frequent(np.array([[0, 0], [3, 1], [3, 1]]), 4, np.array([True, False, False])) == [3, 1]).all()
 
 
 def silent_curves(supervised: float, distillation: float, cosine: float) -> Curves:

@@ -6,12 +6,13 @@ import copy
 import re
 from dataclasses import replace
 
-from kdlab.runs.comparison import compare
+from kdlab.runs.comparison import compare, most_accurate
 from kdlab.runs.ladder import Ladder
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.store import Run
 from kdlab.ui.access.scoreboard import COSTS, cost_table, how_measured, sentence
 from kdlab.ui.access.scoreboard_charts import accuracy_kept
+from kdlab.ui.run.verdict_words import sentences
 
 TEACHER = {"parameters": 241898, "disk_bytes": 970_000, "run_memory_mib": 64.0, "latency_ms": 1.03, "throughput": 2200.0}
 STUDENT = {"parameters": 9098, "disk_bytes": 37_000, "run_memory_mib": 4.0, "latency_ms": 0.0957, "throughput": 110_000.0}
@@ -68,13 +69,59 @@ def test_each_arm_stands_in_the_picture_with_the_share_that_it_keeps() -> None:
 def test_the_sentence_names_who_keeps_most_and_the_caption_on_what_it_was_measured() -> None:
     run = recorded()
     assert run.result is not None
-    found = compare(run.spec, run.result)
-    best = max(run.spec.arms, key=lambda arm: found.accuracy[arm.key].mean)
+    arms = {arm["key"]: arm for arm in run.result["arms"]}
+    arms["hidden"]["accuracy"] = [value + 0.05 for value in arms["logits"]["accuracy"]]
+    found, hidden = compare(run.spec, run.result), run.spec.arm("hidden")
+    assert most_accurate(run.spec, found) == ["hidden"]
     said = sentence(run, found)
-    assert said.startswith(f"The {best.its_student} keeps most: **{found.kept(best.key).mean:.1%}** of Fashion CNN's accuracy")
+    assert said.startswith(f"The {hidden.its_student} keeps most: **{found.kept('hidden').mean:.1%}**")
+    assert "of Fashion CNN's accuracy. Every other student is shown to keep less." in said
     assert "27× fewer parameters" in said
     assert "when the run was recorded, on x86_64 CPU" in how_measured(run)
     assert "once on this machine" in how_measured(replace(run, owner="ann"))
+    arms["hidden"]["accuracy"][0] = None
+    assert "1 of 70 students diverged in training and is left out." in sentence(run, compare(run.spec, run.result))
     for arm in run.result["arms"]:
         arm["accuracy"] = [None] * len(arm["accuracy"])
     assert "diverged" in sentence(run, compare(run.spec, run.result))
+
+
+def test_among_ties_nobody_is_said_to_keep_most_and_the_verdict_says_the_same() -> None:
+    run = recorded()
+    assert run.result is not None
+    found = compare(run.spec, run.result)
+    first, *tied = (run.spec.arm(key) for key in most_accurate(run.spec, found))
+    assert tied
+    for said in (sentence(run, found), sentences(run, found, list(found.found), "")):
+        assert f"**No student is shown to keep most.** The {first.its_student} has the highest mean, " in said
+        assert f"not shown to keep less: {', '.join(arm.in_a_sentence for arm in tied)}." in said
+        assert "keeps most" not in said
+
+
+def test_of_one_seed_nothing_is_said_of_chance() -> None:
+    run = recorded()
+    assert run.result is not None
+    for arm in run.result["arms"]:
+        arm["accuracy"] = arm["accuracy"][:1]
+    run = replace(run, spec=run.spec.model_copy(update={"seeds": 1}))
+    found = compare(run.spec, run.result)
+    for said in (sentence(run, found), sentences(run, found, list(found.found), "")):
+        assert "interval" not in said.replace("for an interval", "")
+        assert "shown" not in said
+        assert "one seed tells nothing of chance" in said
+
+
+def test_bars_and_words_go_no_further_than_an_accuracy_can() -> None:
+    run = recorded()
+    assert run.result is not None
+    for arm in run.result["arms"]:
+        arm["accuracy"] = [0.95, 0.2, 0.1, 0.9, 0.05]
+    found, most = compare(run.spec, run.result), 1 / run.result["teacher_accuracy"]
+    for trace in accuracy_kept(found, run.spec.arms)["data"]:
+        bar, mean = trace["error_x"], trace["x"][0]
+        assert mean - bar["arrayminus"][0] >= 0
+        assert mean + bar["array"][0] <= most + 1e-9
+    run.result["arms"] = [arm | {"accuracy": [0.6, 0.1, 0.0, 0.0, 0.0]} for arm in run.result["arms"]]
+    found = compare(run.spec, run.result)
+    for said in (sentence(run, found), sentences(run, found, list(found.found), "")):
+        assert "(95 % interval 0.0 to " in said

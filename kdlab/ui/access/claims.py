@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import streamlit as st
 
-from kdlab.core.intervals import Interval, paired_difference
 from kdlab.lessons.ablations import ABLATIONS
 from kdlab.lessons.claims import CLAIMS
 from kdlab.models.catalogue import student_title
-from kdlab.runs.comparison import compare, in_words
+from kdlab.runs.comparison import Comparison, compare, diverged, in_words
 from kdlab.runs.ladder import ALL, INSIDE
 from kdlab.runs.rare_words import ByFrequency, by_frequency, has_words
 from kdlab.runs.recorded import OWNER
 from kdlab.runs.store import Run
-from kdlab.ui.access.rare_words import rare_words, rare_words_pictures
+from kdlab.ui.access.rare_words import helping, rare_words, rare_words_pictures
+from kdlab.ui.look.numbers import minus
+from kdlab.ui.run.verdict_words import left_out
 from kdlab.ui.url_state import as_it_is
 
 
@@ -42,7 +41,7 @@ def _where_words_are_rare(run: Run, answers: np.ndarray | None) -> ByFrequency |
     if run.result is None or answers is None or not has_words(run.spec):
         return None
     try:
-        return by_frequency(run.spec, answers)
+        return by_frequency(run.spec, answers, diverged(run.result))
     except ValueError:
         return None
 
@@ -51,7 +50,7 @@ def _show_ablations(run: Run) -> None:
     """What the papers say that each part of a recipe is worth, for those recipes that the run follows."""
     keys = {arm.key for arm in run.spec.arms}
     for paper in (paper for paper in ABLATIONS if paper.arm in keys):
-        parts = "; ".join(f"{part} {value:g}".replace("-", "−") for part, value in paper.parts)
+        parts = "; ".join(f"{part} {minus(f'{value:g}')}" for part, value in paper.parts)
         st.caption(f"Published, {paper.title}: {paper.measured}. Without {parts} ({paper.source}).")
 
 
@@ -87,27 +86,24 @@ def _accuracy(run: Run) -> str:
     told = [
         (one.contrast.label.removeprefix("+ "), one.difference)
         for one in found.found
-        if one.contrast.minuend in INSIDE and one.difference.n
+        if one.contrast.minuend in INSIDE and one.contrast.subtrahend == ALL and one.difference.n
     ]
     if not told:
         return f"{_NONE_INSIDE}: it cannot say."
-    gains = [name for name, difference in told if difference.low > 0]
     said = "; ".join(f"{name} {in_words(difference)}" for name, difference in told)
-    verdict = (
-        f"**Here {' and '.join(gains)} help.**"
-        if gains
-        else "**Here nothing inside the teacher is shown to help.**"
+    verdict = helping([name for name, difference in told if difference.low > 0], [one.n for _, one in told], "")
+    placebo = found.between("hidden", "hidden_untrained")
+    against = (
+        "" if placebo is None else f" The teacher's hidden states against an untrained teacher's: {in_words(placebo)}."
     )
-    return f"{verdict} On top of its softened logits: {said}.{_placebo(run)}"
+    return f"{verdict} On top of its softened logits: {said}.{against}{_together(run, found)}"
 
 
-def _placebo(run: Run) -> str:
-    pair = _between(run, "hidden", "hidden_untrained")
-    return (
-        ""
-        if pair is None
-        else f" The teacher's hidden states against an untrained teacher's: {in_words(pair)}."
-    )
+def _together(run: Run, found: Comparison) -> str:
+    """For what the intervals hold, and who is left out."""
+    many = found.together > 1
+    held = f" These are the intervals of this run's {found.together} contrasts, whose 95 % is for all together." if many else ""
+    return f"{held}{left_out(run)}"
 
 
 def _cost(run: Run) -> str:
@@ -128,17 +124,10 @@ def _cost(run: Run) -> str:
 
 
 def _api(run: Run) -> str:
-    label = _between(run, "label", "labels_only")
+    assert run.result is not None
+    found = compare(run.spec, run.result)
+    label, rest = found.between("label", "labels_only"), found.between(ALL, "label")
     if label is None:
         return "This run has no arm with the teacher's label alone."
-    rest = _between(run, ALL, "label")
     more = "" if rest is None else f" What an API that shows no probabilities keeps back: {in_words(rest)}."
-    return f"The teacher's labels alone, against labels only: {in_words(label)}.{more}"
-
-
-def _between(run: Run, minuend: str, subtrahend: str) -> Interval | None:
-    """The paired difference of two arms' accuracies; None where the run lacks one, or a student diverged."""
-    arms: dict[str, Any] = {arm["key"]: arm["accuracy"] for arm in (run.result or {}).get("arms", ())}
-    if minuend not in arms or subtrahend not in arms or None in (*arms[minuend], *arms[subtrahend]):
-        return None
-    return paired_difference(arms[minuend], arms[subtrahend])
+    return f"The teacher's labels alone, against labels only: {in_words(label)}.{more}{_together(run, found)}"

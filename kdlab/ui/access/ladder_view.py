@@ -68,11 +68,10 @@ def ladder_picture(shown: Shown, store: Store | None) -> None:
     )
     measured = "when the run was recorded" if shown.recorded else "here"
     if then is None:
-        st.markdown(
-            f"Now {_extremes(spec, levels, metric)} Which arms differ is said at the end of the run, paired over seeds."
-        )
+        later = "" if spec.seeds == 1 else " Which arms differ is said at the end of the run, paired over seeds."
+        st.markdown(f"Now {means_words(spec, levels, metric)}{later}")
     else:
-        st.markdown(f"{_ended(spec, then)} Then {_extremes(spec, levels, metric)}")
+        st.markdown(f"{_ended(spec, then)} Then {means_words(spec, levels, metric)}")
         st.markdown(differences_words(spec, then, metric))
         st.caption(
             "An arm's clock: the time of its teacher's answers, then, for each step, that of one such student alone, measured "
@@ -152,8 +151,10 @@ def _ended(spec: RunSpec, then: EqualTime) -> str:
 
 
 def differences_words(spec: RunSpec, then: EqualTime, metric: Metric) -> str:
-    """Which arms differ from logits at that time, in a sentence or two; Markdown."""
-    found = then.differences(ALL)
+    """Which arms differ from logits at that time, in a sentence or two; Markdown. Of one seed none is said to."""
+    found = {key: one for key, one in then.differences(ALL).items() if one.n > 1}
+    if not found:
+        return "Which arms differ one seed cannot say: run at least two."
     shown = [
         f"{called_arm(spec, key)} {in_words(one, metric.name)}"
         for key, one in found.items()
@@ -165,19 +166,13 @@ def differences_words(spec: RunSpec, then: EqualTime, metric: Metric) -> str:
     return f"{head}: {'; '.join(shown)}." + (f" Of the other {rest} none is shown to differ." if rest else "")
 
 
-def _extremes(spec: RunSpec, levels: Mapping[str, Level], metric: Metric) -> str:
-    """Which rung stands first, and which last."""
-    more = metric.better == "more"
-    means = [(level.mean, key) for key, level in levels.items() if np.isfinite(level.mean)]
+def means_words(spec: RunSpec, levels: Mapping[str, Level], metric: Metric) -> str:
+    """Between what the arms' means lie, and what the bars are. Who leads is not said: means alone do not show it."""
+    means = [level.mean for level in levels.values() if np.isfinite(level.mean)]
     if not means:
         return "no student has a number: every one has diverged."
-    ordered = sorted(means, reverse=more)
-    (best, first), (worst, last) = ordered[0], ordered[-1]
-    return (
-        f"**{called_arm(spec, first)}** has the {'highest' if more else 'lowest'} mean, {best:{metric.form}}, "
-        f"**{called_arm(spec, last)}** the {'lowest' if more else 'highest'}, {worst:{metric.form}}. Bars are 95 % "
-        "intervals over seeds."
-    )
+    bars = "Bars are 95 % intervals over seeds." if spec.seeds > 1 else "Each is one student: with one seed nothing is said of chance."
+    return f"the arms' means lie between **{min(means):{metric.form}}** and **{max(means):{metric.form}}**. {bars}"
 
 
 def called_arm(spec: RunSpec, key: str) -> str:

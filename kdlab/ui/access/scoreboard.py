@@ -18,6 +18,7 @@ from kdlab.ui.access.scoreboard_charts import accuracy_kept
 from kdlab.ui.look.numbers import share, size
 from kdlab.ui.run.downloads import student_download
 from kdlab.ui.run.result_charts import multiple
+from kdlab.ui.run.verdict_words import keeps_most, left_out
 from kdlab.ui.url_state import as_it_is
 from kdlab.ui.widgets.live_plot import live_plot
 
@@ -68,18 +69,15 @@ def show_scoreboard(run: Run) -> None:
 
 
 def sentence(run: Run, found: Comparison) -> str:
-    """Who keeps most, at what price. Markdown."""
-    arms = [arm for arm in run.spec.arms if found.accuracy[arm.key].n]
-    if not arms or run.result is None:
-        return "Every student has diverged: none keeps anything."
-    best = max(arms, key=lambda arm: found.accuracy[arm.key].mean)
-    kept = found.kept(best.key)
-    ends = f" (95 % interval {kept.low:.1%} to {kept.high:.1%})" if kept.n > 1 else " (one seed)"
+    """Who keeps most, or which ones tie, at what price. Markdown."""
+    said = keeps_most(run.spec, found, as_it_is(get_teacher(run.spec.teacher).title))
+    if run.result is None or not any(accuracy.n for accuracy in found.accuracy.values()):
+        return said
     fewer = _multiple(COSTS[0], run.result["profiles"])
-    price = f" with {fewer} parameters" if fewer and fewer != "the same" else ""
+    price = f", with {fewer} parameters than the teacher" if fewer and fewer != "the same" else ""
     return (
-        f"The {best.its_student} keeps most: **{share(kept.mean)}** of {as_it_is(get_teacher(run.spec.teacher).title)}'s accuracy"
-        f"{ends}{price}. All arms' students have one shape, {as_it_is(student_title(run.spec.student))}, and cost the same."
+        f"{said}{left_out(run)} All arms' students have one shape, {as_it_is(student_title(run.spec.student))}, and cost the "
+        f"same{price}."
     )
 
 

@@ -10,6 +10,7 @@ from kdlab.core.intervals import Interval
 from kdlab.runs.comparison import Comparison, in_points, in_words
 from kdlab.runs.contrasts import Contrast
 from kdlab.runs.spec import RunSpec
+from kdlab.ui.look.series import error_bar
 from kdlab.ui.look.style import ROLES, Figure, Role, arm_role, direct_label
 
 _PERCENT = ".0%"
@@ -44,7 +45,7 @@ def gain_split(spec: RunSpec, found: Comparison, contrast: Contrast) -> Figure:
                 "y": [interval.mean],
                 "mode": "markers",
                 "marker": {"color": role.colour, "symbol": role.marker, "size": 16},
-                "error_y": _error_bar(interval),
+                "error_y": error_bar(interval.mean, interval.low, interval.high, **_STROKE),
                 "hovertemplate": f"%{{y:.1%}}<extra>{role.name}</extra>",
             }
         )
@@ -58,7 +59,7 @@ def gain_split(spec: RunSpec, found: Comparison, contrast: Contrast) -> Figure:
                 "base": [start],
                 "width": 0.5,
                 "marker": _block(interval, role),
-                "error_y": _error_bar(interval),
+                "error_y": error_bar(interval.mean, interval.low, interval.high, **_STROKE),
                 "hovertemplate": f"{in_words(interval)}<extra>{name}</extra>",
             }
         )
@@ -123,6 +124,8 @@ def _block(interval: Interval, role: Role) -> dict[str, Any]:
 
 def _step_words(interval: Interval) -> str:
     points = in_points(interval.mean)
+    if interval.n < 2:
+        return points  # with one seed nothing is said of chance
     if interval.contains_zero:
         return f"{points}<br>not shown"
     return f"▲ {points}<br>better" if interval.mean > 0 else f"▼ {points}<br>worse"
@@ -137,16 +140,7 @@ def _level(y: float) -> dict[str, float]:
     return {"y0": y, "y1": y}
 
 
-def _error_bar(interval: Interval) -> dict[str, Any]:
-    half = 0.0 if interval.n < 2 else float(interval.high - interval.mean)
-    return {
-        "type": "data",
-        "array": [half],
-        "color": "@ink",
-        "thickness": 1.5,
-        "width": 5,
-        "visible": half > 0,
-    }
+_STROKE: dict[str, Any] = {"color": "@ink", "thickness": 1.5, "width": 5}
 
 
 def _top(y: float, interval: Interval) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from kdlab.data.registry import DATASETS, Dataset, get_dataset
-from kdlab.runs.comparison import Comparison, Found, compare, in_words, no_verdict, void_because
+from kdlab.runs.comparison import Comparison, Found, compare, diverged, in_words, no_verdict, void_because
 from kdlab.runs.recorded import OWNER
 from kdlab.runs.store import Run
 from kdlab.ui.look.numbers import share
@@ -17,7 +17,7 @@ from kdlab.ui.look.style import arm_role
 from kdlab.ui.own import texts_hidden_because
 from kdlab.ui.run import result_charts
 from kdlab.ui.run.differences import paired_differences
-from kdlab.ui.run.verdict_words import accuracies, by_class, contrast_sentence, sampled, sentences
+from kdlab.ui.run.verdict_words import accuracies, by_class, contrast_sentence, left_out, sampled, sentences
 from kdlab.ui.url_state import literal, shortened
 from kdlab.ui.widgets.live_plot import live_plot
 
@@ -130,15 +130,19 @@ def _price(run: Run, found: Comparison) -> None:
 def _changed(run: Run, data: Dataset, answers: np.ndarray) -> None:
     """Test examples on which only one of the two students that the run asks about is right, by most of their seeds."""
     arrays, question = data.load(), run.spec.contrasts[0]
-    usual = {arm.key: _most_frequent(answers[i], len(data.classes)) for i, arm in enumerate(run.spec.arms)}
     first, second = run.spec.arm(question.subtrahend), run.spec.arm(question.minuend)
-    control, taught = usual[first.key], usual[second.key]
+    place, gone = [arm.key for arm in run.spec.arms], diverged(run.result or {})
+    ends = [place.index(first.key), place.index(second.key)]
+    if gone[ends].all(axis=1).any():
+        st.caption("Every student on one side diverged in training: its answers are none.")
+        return
+    control, taught = (most_frequent(answers[end], len(data.classes), gone[end]) for end in ends)
     mended = np.flatnonzero((control != arrays.y_test) & (taught == arrays.y_test))
     spoilt = np.flatnonzero((control == arrays.y_test) & (taught != arrays.y_test))
     st.markdown(
         f"Two students, each by the answer that most of its seeds give: on **{len(mended)}** of the "
         f"{len(control):,} test examples only the {second.its_student} is right, on **{len(spoilt)}** only the "
-        f"{first.its_student}."
+        f"{first.its_student}.{left_out(run)}"
     )
     for arm, picked in ((second, mended), (first, spoilt)):
         if len(picked):
@@ -164,6 +168,6 @@ def _gallery(data: Dataset, picked: np.ndarray, said: dict[str, np.ndarray]) -> 
                 st.caption(f"truth: {truth}  \n{answers}")
 
 
-def _most_frequent(answers: np.ndarray, classes: int) -> np.ndarray:
-    """answers (seeds, N) → (N,): the class that most seeds name."""
-    return np.eye(classes, dtype=int)[answers].sum(0).argmax(-1)
+def most_frequent(answers: np.ndarray, classes: int, diverged: np.ndarray) -> np.ndarray:
+    """answers (seeds, N), diverged (seeds,) → (N,): the class that most seeds name, those that diverged left out."""
+    return np.eye(classes, dtype=int)[answers[~diverged]].sum(0).argmax(-1)

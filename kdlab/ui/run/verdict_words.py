@@ -14,8 +14,10 @@ from kdlab.runs.comparison import (
     Found,
     best_supported,
     compare,
+    diverged,
     in_points,
     in_words,
+    most_accurate,
     no_verdict,
     sampling_error,
 )
@@ -114,16 +116,47 @@ def _beside(difference: Interval | None, other: str, metric: str = "accuracy") -
 
 
 def sentences(run: Run, found: Comparison, shown: list[Found], sampled: str) -> str:
-    best = best_supported(run.spec, found) or run.spec.contrasts[0].minuend
-    student, kept, mean = run.spec.arm(best).its_student, found.kept(best), share(found.accuracy[best].mean)
-    ends = f" (95 % interval {100 * kept.low:.1f} to {100 * kept.high:.1f})" if kept.n > 1 else ""
+    """All that the end of a run shows: its contrasts, who keeps most of the teacher's accuracy, how it was judged. Markdown."""
+    best = best_supported(run.spec, found) if run.spec.seeds > 1 else None
+    if best is None:
+        kept = keeps_most(run.spec, found, "the teacher")
+    else:
+        student, mean = run.spec.arm(best).its_student, share(found.accuracy[best].mean)
+        kept = f"The {student} keeps {_kept(found, best)} of the teacher's accuracy ({mean} of {found.teacher_accuracy:.1%})."
     return "\n\n".join(
         [
             *map(contrast_sentence, shown),
-            f"The {student} keeps **{share(kept.mean)}**{ends} of the teacher's accuracy ({mean} of {found.teacher_accuracy:.1%}).",
-            f":small[{_paired(run)}{_together(found)}{sampled} Each number is rounded by itself. {_payload(run)}]",
+            kept,
+            f":small[{_paired(run)}{left_out(run)}{_together(found)}{sampled} Each number is rounded by itself. {_payload(run)}]",
         ]
     )
+
+
+def keeps_most(spec: RunSpec, found: Comparison, teacher: str) -> str:
+    """Which arm's student keeps most of the accuracy of the teacher of this name, or which ones tie. Markdown."""
+    best = most_accurate(spec, found)
+    if not best:
+        return "Every student has diverged: none keeps anything."
+    first, *tied = (spec.arm(key) for key in best)
+    kept = f"{_kept(found, first.key)} of {teacher}'s accuracy"
+    others = sum(found.accuracy[arm.key].n > 0 for arm in spec.arms) - 1
+    if not others:
+        return f"The {first.its_student} keeps {kept}."
+    if max(found.accuracy[arm.key].n for arm in spec.arms) < 2:
+        return f"The {first.its_student} ended highest, with {kept}, but one seed tells nothing of chance: run at least two."
+    if not tied:
+        return f"The {first.its_student} keeps most: {kept}. Every other student is shown to keep less."
+    names = ", ".join(arm.in_a_sentence for arm in tied)
+    how_many = "none of the others" if len(tied) == others else f"{len(tied)} of {others} others"
+    less = "is shown to keep less" if len(tied) == others else f"{'is' if len(tied) == 1 else 'are'} not shown to keep less: {names}"
+    return f"**No student is shown to keep most.** The {first.its_student} has the highest mean, {kept}; {how_many} {less}."
+
+
+def _kept(found: Comparison, arm: str) -> str:
+    """The share of the teacher's accuracy that the arm keeps, with its interval."""
+    kept = found.kept(arm)
+    ends = f" (95 % interval {100 * kept.low:.1f} to {100 * kept.high:.1f})" if kept.n > 1 else ""
+    return f"**{share(kept.mean)}**{ends}"
 
 
 def contrast_sentence(one: Found) -> str:
@@ -152,13 +185,28 @@ def _paired(run: Run) -> str:
     )
 
 
+def left_out(run: Run) -> str:
+    """How many of the run's students are left out of all that is said at its end, in a sentence; empty where none is."""
+    gone = 0 if run.result is None else int(diverged(run.result).sum())
+    if not gone:
+        return ""
+    return f" {gone} of {len(run.spec.arms) * run.spec.seeds} students diverged in training and {'is' if gone == 1 else 'are'} left out."
+
+
 def sampled(run: Run, question: Found, answers: np.ndarray | None) -> str:
-    """How far the test set, which is a sample too, leaves the run's question open. answers (arms, seeds, N)."""
-    if answers is None or question.contrast.metric != "accuracy":
+    """How far the test set, which is a sample too, leaves the run's question open. answers (arms, seeds, N).
+
+    Empty where fewer than two seeds have a student on both sides whose training did not diverge.
+    """
+    if answers is None or run.result is None or question.contrast.metric != "accuracy":
+        return ""
+    place = {arm.key: i for i, arm in enumerate(run.spec.arms)}
+    ends = [place[question.contrast.minuend], place[question.contrast.subtrahend]]
+    sound = ~diverged(run.result)[ends].any(axis=0)
+    if sound.sum() < 2:
         return ""
     labels = get_dataset(run.spec.dataset).load().y_test
-    place = {arm.key: i for i, arm in enumerate(run.spec.arms)}
-    minuend, subtrahend = (answers[place[key]] for key in (question.contrast.minuend, question.contrast.subtrahend))
+    minuend, subtrahend = (answers[end][sound] for end in ends)
     error = sampling_error(minuend, subtrahend, labels)
     return (
         f" Intervals are over seeds, on these {len(labels):,} test examples; how these happened to be drawn alone "
@@ -180,8 +228,9 @@ def _examples_of_seeds(result: dict[str, Any]) -> str:
 
 
 def _together(found: Comparison) -> str:
+    """For which of the intervals their 95 % holds."""
     if found.together < 2:
-        return ""
+        return " Each holds by itself with 95 %." if sum(one.difference.n > 1 for one in found.found) > 1 else ""
     return f" Their 95 % is for all {found.together} contrasts together (Bonferroni's correction)."
 
 
