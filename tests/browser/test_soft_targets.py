@@ -178,5 +178,5 @@ def test_logits_of_ones_own_are_asked_for_and_stand_in_the_link(browser_page: Pa
     expect(teacher).to_have_attribute("aria-valuetext", "3.7")  # centred: 10 − 19/3
     other.close()
     field.fill("-1; 2; 0")
-    expect(browser_page.get_by_text("Read as 3 logits: A -1; B 2; C 0.")).to_be_visible()
+    expect(browser_page.get_by_text("Read as 3 logits: A −1; B 2; C 0.")).to_be_visible()
     expect(browser_page.get_by_text("What are they?")).to_have_count(0)
