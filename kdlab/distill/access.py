@@ -9,7 +9,6 @@ from typing import Literal
 Rung = Literal[
     "nothing",
     "label",
-    "label_and_probability",
     "top_k",
     "probabilities",
     "logits",
@@ -28,14 +27,15 @@ Form = Literal["map", "scores", "queries_keys_values"]
 SHARE_OF_MEMORY = 0.25
 """Of what is free: how much of it a run's signals from inside a teacher may fill."""
 _BITS_A_NUMBER = 32
-_BITS_INSIDE = 16  # hidden states and what is made of them are kept as float16
+_BITS_INSIDE = 16  # hidden states and what is made of them are kept as float16; weights as they are, float32
 
 
 @dataclass(frozen=True)
 class Access:
     """A rung of the ladder from black to white box. The rungs are no order of strength: a hint says nothing of classes.
 
-    ``k`` is how many of its likeliest classes the teacher shows, read on the rung ``top_k`` alone. ``bits``: of each
+    ``k`` is how many of its likeliest classes the teacher shows with their probabilities, read on the rung ``top_k``
+    alone: with one it is a label and its probability. ``bits``: of each
     logit, on the rung ``logits`` (`kdlab.distill.signals.quantised`). ``layers`` (`kdlab.models.inner_layers.numbered`)
     and ``whose`` are read on the rungs inside the teacher, ``form`` on the rung ``attention``.
     """
@@ -47,10 +47,10 @@ class Access:
     whose: Whose = "teacher"
     form: Form = "map"
 
-    def bits_per_query(self, classes: int, inside: int = 0) -> float:
-        """The payload of one answer in bits: log2 K for a label, 32 for each number. A size, not what is learned.
+    def bits_per_query(self, classes: int, inside: float = 0) -> float:
+        """The payload of one answer in bits: log2 K for a label, 32 for a number. A size, not what is learned.
 
-        inside: how many numbers a rung inside the teacher sends, 16 bits each.
+        inside: how many numbers a rung inside the teacher sends: weights of 32 bits, all others of 16.
         """
         label = math.log2(classes)
         match self.rung:
@@ -58,13 +58,13 @@ class Access:
                 return 0.0
             case "label":
                 return label
-            case "label_and_probability":
-                return label + _BITS_A_NUMBER
-            case "top_k":  # the classes shown, their probabilities, the mass of the rest
-                return min(self.k, classes) * (_BITS_A_NUMBER + label) + _BITS_A_NUMBER
+            case "top_k":  # the classes shown and their probabilities, which tell the mass of the rest
+                return min(self.k, classes) * (_BITS_A_NUMBER + label)
             case "probabilities":
                 return float(_BITS_A_NUMBER * classes)
             case "logits":  # a coarser one comes with the ends of its scale
                 return float(self.bits * classes) + (2 * _BITS_A_NUMBER if self.bits < _BITS_A_NUMBER else 0)
-            case "hidden" | "attention" | "gradients" | "weights":
+            case "hidden" | "attention" | "gradients":
                 return float(_BITS_INSIDE * inside)
+            case "weights":
+                return float(_BITS_A_NUMBER * inside)

@@ -16,7 +16,7 @@ from kdlab.models.catalogue import TeacherLogits, get_teacher, teacher_logits, w
 from kdlab.models.checkpoints import CheckpointError, load_teacher
 
 # What a teacher reveals, row for row of the dataset: (N,) classes; (N, K) logits or probabilities; the likeliest
-# classes' probabilities and numbers, (N,) each for one class, (N, k) for k. Empty where it reveals nothing.
+# classes' probabilities and numbers, (N, k) each. Empty where it reveals nothing.
 Signal = tuple[Tensor, ...]
 
 
@@ -40,8 +40,6 @@ def reveal(access: Access, logits: Tensor) -> Signal:
     match access.rung:
         case "label":
             return (logits.argmax(-1),)
-        case "label_and_probability":
-            return tuple(part.squeeze(-1) for part in torch.softmax(logits, dim=-1).topk(1))
         case "top_k":
             return tuple(torch.topk(torch.softmax(logits, dim=-1), min(access.k, logits.shape[-1])))
         case "probabilities":

@@ -112,7 +112,7 @@ class WhiteBox(BaseModel):
         return None
 
     def numbers(self, student: tuple[Layer, ...], teacher: tuple[Layer, ...], classes: int) -> int:
-        """How many numbers the teacher sends for an example."""
+        """How many numbers the teacher sends for an example, padding and all where its layers have it."""
         if self.compares_gradients:
             return classes
         return sum(self._sent(numbered(teacher)[theirs]) for _, theirs in self.pairs(student, teacher))

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, Self, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from kdlab.data.labelled_csv import MOST_ROWS
 from kdlab.data.registry import DATASETS, find_dataset, get_dataset
+from kdlab.data.text import PADDING
 from kdlab.distill.access import Access
 from kdlab.distill.arms import Arm
 from kdlab.distill.budget import Schedule
@@ -21,7 +23,7 @@ from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.distill.white_box_catalogue import WhiteBox
 from kdlab.models.added_teachers import is_added
 from kdlab.models.catalogue import STUDENTS, find_student, find_teacher, shown_by, students_for, teachers_for
-from kdlab.models.inner_layers import closed_because, layers_of_student, layers_of_teacher
+from kdlab.models.inner_layers import Layer, closed_because, layers_of_student, layers_of_teacher
 from kdlab.models.sizes import known_pieces
 from kdlab.models.student_folder import is_folder_student
 from kdlab.runs.contrasts import Contrast
@@ -240,18 +242,32 @@ class RunSpec(Setting):
 
     def payload_bits(self, arm: Arm) -> float:
         """What the teacher sends the arm for an example: of its outputs, of its inside, and of copied weights, which come
-        once, an example's share."""
+        once, an example's share. Of the inside of texts it is a mean over the training texts, without padding."""
         classes = len(get_dataset(self.dataset).classes)
         bits = arm.access.bits_per_query(classes)
         if not arm.insides and arm.copy_layers is None:
             return bits
         layers = layers_of_student(self.student, self.dataset), layers_of_teacher(self.teacher)
+        by_length = self._without_padding(layers[1])
+        examples = sum(count for count, _ in by_length)
         for asked in arm.insides:
-            bits += asked.reads(*layers).bits_per_query(classes, asked.numbers(*layers, classes))
+            sent = sum(count * asked.numbers(layers[0], shown, classes) for count, shown in by_length) / examples
+            bits += asked.reads(*layers).bits_per_query(classes, sent)
         if arm.copy_layers is not None:
-            sent = arm.copy_layers.numbers(layers[0], known_pieces(self.dataset))
-            bits += Access("weights").bits_per_query(classes, sent) / (self.labels + self.transfer)
+            copied = arm.copy_layers.numbers(layers[0], known_pieces(self.dataset))
+            bits += Access("weights").bits_per_query(classes, copied) / (self.labels + self.transfer)
         return bits
+
+    def _without_padding(self, layers: tuple[Layer, ...]) -> list[tuple[int, tuple[Layer, ...]]]:
+        """For each length of the training texts how many have it, and the teacher's layers as far as such a text goes."""
+        data = get_dataset(self.dataset)
+        if data.kind == "image":
+            return [(1, layers)]
+        lengths, counts = np.unique(np.count_nonzero(data.load().x_train != PADDING, axis=1), return_counts=True)
+        return [
+            (count, tuple(layer._replace(positions=min(layer.positions, length)) for layer in layers))
+            for length, count in zip(lengths.tolist(), counts.tolist(), strict=True)
+        ]
 
     def arm(self, key: str) -> Arm:
         """The arm of this key."""

@@ -87,6 +87,19 @@ class Run:
         """At work, or resumed and waiting for its place again."""
         return self.state in AT_WORK or (self.state == "queued" and self.started is not None)
 
+    @property
+    def costs(self) -> dict[str, dict[str, float]]:
+        """What each arm cost, by its key (`kdlab.runs.rung_costs`); empty where nothing was measured.
+
+        Bytes are counted and not measured: they are told anew, for an older lab counted otherwise.
+        """
+        measured: dict[str, dict[str, float]] = (self.result or {}).get("costs", {})
+        return {
+            arm.key: {**measured[arm.key], "bytes": self.spec.payload_bits(arm) / 8}
+            for arm in self.spec.arms
+            if arm.key in measured
+        }
+
 
 @dataclass(frozen=True)
 class UnreadableRun:

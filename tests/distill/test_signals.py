@@ -49,11 +49,13 @@ def test_an_access_knows_how_much_an_answer_tells() -> None:
     label = math.log2(10)
     assert Access("nothing").bits_per_query(10) == 0
     assert Access("label").bits_per_query(10) == label
-    assert Access("label_and_probability").bits_per_query(10) == label + 32
+    assert Access("top_k", 1).bits_per_query(10) == label + 32
     assert Access("probabilities").bits_per_query(10) == Access("logits").bits_per_query(10) == 320
-    assert Access("top_k", 3).bits_per_query(10) == pytest.approx(3 * (32 + label) + 32)
+    assert Access("top_k", 3).bits_per_query(10) == pytest.approx(3 * (32 + label))  # the rest is what they leave
     assert Access("top_k", 64).bits_per_query(10) == Access("top_k", 10).bits_per_query(10)
     assert TopKKL(k=3).access == Access("top_k", 3)
+    assert Access("hidden").bits_per_query(10, 7) == 7 * 16
+    assert Access("weights").bits_per_query(10, 7) == 7 * 32
 
 
 def test_a_teacher_reveals_no_more_than_its_access_grants() -> None:
@@ -62,8 +64,8 @@ def test_a_teacher_reveals_no_more_than_its_access_grants() -> None:
     assert signals.reveal(Access("nothing"), logits) == ()
     (label,) = signals.reveal(Access("label"), logits)
     assert label.tolist() == [0, 1]
-    sure, label = signals.reveal(Access("label_and_probability"), logits)
-    assert (label.tolist(), sure.tolist()) == ([0, 1], p.amax(-1).tolist())
+    sure, label = signals.reveal(Access("top_k", 1), logits)
+    assert (label.tolist(), sure.tolist()) == ([[0], [1]], p.amax(-1, keepdim=True).tolist())
     top, classes = signals.reveal(Access("top_k", 2), logits)
     assert classes.tolist() == [[0, 2], [1, 2]]
     torch.testing.assert_close(top, torch.gather(p, 1, classes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 import torch
 
 from kdlab.data import word_pieces
+from kdlab.data.registry import get_dataset
+from kdlab.data.text import PADDING
 from kdlab.distill.cohort import Cohort
 from kdlab.distill.copy_layers import CopyLayers
 from kdlab.distill.white_box_catalogue import CosineHidden
@@ -42,6 +45,8 @@ def test_every_rung_is_an_arm_with_the_same_queries_and_is_compared_with_the_log
     assert {contrast.subtrahend for contrast in spec.contrasts} == {ALL}
     assert spec.contrasts[0].minuend == "hidden"
     by_key = {arm.key: spec.payload_bits(arm) for arm in spec.arms}
+    assert by_key["label_and_probability"] == pytest.approx(math.log2(10) + 32)
+    assert by_key["top_k"] == pytest.approx(3 * (math.log2(10) + 32))
     outputs = keys[: keys.index(ALL)]
     assert [by_key[key] for key in outputs] == sorted(by_key[key] for key in outputs)
     assert by_key["hidden"] == by_key[ALL] + 16 * 49 * 128
@@ -95,10 +100,14 @@ def test_a_ladder_of_texts_has_the_rungs_inside_a_transformer_that_fit_its_stude
     assert len(chosen.closed()) == 5 - len(inside)
     assert read_spec(json.loads(spec.model_dump_json())) == spec
     bits = {arm.key: spec.payload_bits(arm) - spec.payload_bits(spec.arm(ALL)) for arm in spec.arms}
-    assert bits["hidden"] == 16 * 32 * 384
+    # Padding is not sent: what is charged is the mean over the training texts.
+    length = (get_dataset("glosses").load().x_train != PADDING).sum(1)
+    assert bits["hidden"] == pytest.approx(16 * 384 * length.mean())
     assert bits["gradients"] == 16 * 10
     if "attention" in inside:
-        assert bits["attention"] == 16 * 32 * 3 * 384
+        assert bits["attention"] == pytest.approx(16 * 3 * 384 * length.mean())
+    if "attention_scores" in inside:
+        assert bits["attention_scores"] == pytest.approx(16 * 2 * 12 * (length**2).mean())
 
 
 def test_closed_rungs_of_texts_name_both_layers_and_both_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +156,8 @@ def test_copied_layers_start_an_arms_students_and_are_charged_once(monkeypatch: 
     assert pairs == ((1, 3), (2, 6))
     copied = copied_layers.copied_layers("glosses", "bert-2x384", "glosses", pairs)
     sent = sum(tensor.numel() for tensor in copied.values())
-    assert spec.payload_bits(spec.arm("weights")) - spec.payload_bits(spec.arm(ALL)) == pytest.approx(16 * sent / 100)
+    assert spec.payload_bits(spec.arm("weights")) - spec.payload_bits(spec.arm(ALL)) == pytest.approx(32 * sent / 100)
+    assert {tensor.dtype for tensor in copied.values()} == {torch.float32}
     cohort = Cohort(
         "bert-2x384",
         "glosses",

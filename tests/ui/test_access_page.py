@@ -82,6 +82,7 @@ def test_a_query_reveals_rung_by_rung_with_its_size() -> None:
         "Weights",
     ]
     assert found["Label"].size == "3.3 bits"
+    assert found["Label and probability"].size == "35.3 bits"
     assert found["All probabilities"].size == "40 bytes"
     assert found["Hidden states"].size == "12.5 kB"
     assert found["Attention"].size == "98 bytes"
@@ -247,7 +248,7 @@ def test_the_ladder_is_drawn_against_rungs_bytes_and_seconds() -> None:
     drawn, arms = curves(points, run.spec), run.spec.arms
     assert drawn is not None
     assert run.result is not None
-    costs = run.result["costs"]
+    costs = run.costs
     lines = {arm.key: drawn.line("accuracy", arm.key) for arm in arms}
     levels = {key: Level(float(line.mean[-1]), float(line.half[-1])) for key, line in lines.items()}
     for against in (RUNGS, BYTES, SECONDS):
@@ -257,7 +258,7 @@ def test_the_ladder_is_drawn_against_rungs_bytes_and_seconds() -> None:
         assert len(figure["data"]) == len(arms)
         assert figure["layout"]["yaxis"]["ticktext"] == [row.name for row in found]
     by_bytes = [row.name for row in rows(arms, BYTES, costs, 800, 700)]
-    assert by_bytes[:2] == ["Labels only · 0 bits", "Label · 3.3 bits"]
+    assert by_bytes[:4] == ["Labels only · 0 bits", "Label · 3.3 bits", "Label, probability · 35.3 bits", "Logits of 2 bits · 10 bytes"]
     assert by_bytes[-1].endswith("12.6 kB")
     by_seconds = [row.key for row in rows(arms, SECONDS, costs, 800, 700)]
     assert by_seconds.index("gradients") > by_seconds.index("logits")
@@ -277,7 +278,7 @@ def test_arms_are_compared_at_equal_time_on_a_switch() -> None:
 def test_each_arm_says_what_it_took_with_what_stands_beside_its_student() -> None:
     run, points, _ = recorded_run(Ladder.recipe)
     assert run.result is not None
-    costs, table = run.result["costs"], seed_table(points, run.spec)
+    costs, table = run.costs, seed_table(points, run.spec)
     assert table is not None
     accuracy = metrics_of("classification")["accuracy"]
     step, scores = seed_scores(table, "accuracy")

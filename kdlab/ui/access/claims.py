@@ -107,7 +107,7 @@ def _together(run: Run, found: Comparison) -> str:
 
 
 def _cost(run: Run) -> str:
-    costs: dict[str, dict[str, float]] = (run.result or {}).get("costs", {})
+    costs = run.costs
     inside = [arm for arm in run.spec.arms if arm.key in INSIDE and arm.key in costs]
     if ALL not in costs:
         return "This run did not measure what its rungs cost."

@@ -37,8 +37,7 @@ def ladder_picture(shown: Shown, store: Store | None) -> None:
         name = _one_of("Measure", _METRICS, "measure", lambda name: metrics[name].title)
         against = _one_of("Against", (RUNGS, BYTES, SECONDS), "against")
         at = _one_of("Compared", (QUERIES, TIME), "at")
-    costs: dict[str, Any] = (run.result or {}).get("costs", {})
-    metric, then = metrics[name], None
+    metric, then, costs = metrics[name], None, run.costs
     if not costs and (against != RUNGS or at == TIME):
         st.caption("What each rung cost is measured at the end of the run.")
         against = RUNGS
@@ -84,7 +83,10 @@ def ladder_picture(shown: Shown, store: Store | None) -> None:
             f"{spec.total_steps:,} steps. Measured {measured}, at its end; all arms trained side by side."
         )
     if against == BYTES:
-        st.caption("Payload of one answer: what is sent, not what is learned from it.")
+        st.caption(
+            "Payload of one answer: what is sent, not what is learned from it. Inside a teacher of texts it is a mean over "
+            "the training texts, without padding."
+        )
     if costs and not run.result["profiles"]["teacher"]:  # type: ignore[index]
         st.caption("The teacher's own time is its provider's: behind an API only the students' seconds are counted.")
     if costs:

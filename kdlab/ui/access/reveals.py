@@ -68,7 +68,7 @@ def rungs(teacher: str | None, inside: InsideExample | None, subject: Subject) -
         Rung(
             "Label and probability",
             f'<p class="kd-word">{html.escape(names[first])} <b>{percent(float(p[first]))}</b></p>',
-            size(Access("label_and_probability").bits_per_query(classes)),
+            size(Access("top_k", 1).bits_per_query(classes)),
             "Adds how sure it is: where there is doubt, not between whom.",
         ),
         *(

@@ -171,7 +171,7 @@ def _payload(run: Run) -> str:
         if arm.objective is not None
     )
     return (
-        f"Payload, what the teacher sends for one example: {told} (32 bits a number). It is a size, not what one "
+        f"Payload, what the teacher sends for one example in the mean: {told}. It is a size, not what one "
         "learns from it."
     )
 
