@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from kdlab.distill.access import Access
 from kdlab.distill.copy_layers import CopyLayers
@@ -42,6 +43,15 @@ class Arm(BaseModel):
     """The arm in the middle of a sentence; empty for its label as it is."""
     student: str = Field("", max_length=80)
     """Its student in a sentence: "soft-targets student"; empty for "LABEL student"."""
+
+    @model_validator(mode="after")
+    def _first_comes_something(self) -> Self:
+        if self.layers_first and not self.insides:
+            raise ValueError(
+                f"{self.in_a_sentence} is to learn from the teacher's inside first, but is asked nothing there; "
+                "ask it something with white_box, or set layers_first to 0"
+            )
+        return self
 
     @property
     def in_a_sentence(self) -> str:

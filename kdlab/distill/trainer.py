@@ -99,6 +99,7 @@ class Trainer:
         self.temperature = torch.tensor([arm.temperature for arm in arms] * self.seeds, device=self.device)
         self.kd_weight = torch.tensor([arm.kd_weight for arm in arms] * self.seeds, device=self.device)
         self._layers_first = torch.tensor([arm.layers_first for arm in arms] * self.seeds, device=self.device)
+        self._staged = any(arm.layers_first for arm in arms)
         self.step_number = 0
         self.diverged = torch.zeros(cohort.size, dtype=torch.bool, device=self.device)
         self.waited = 0.0  # seconds that a listener has held the training; they are no training time
@@ -132,9 +133,9 @@ class Trainer:
             supervised = self.task.supervised_term(student, batch)
             distillation = self.distillation_term(group, student, batch)
             w = self.kd_weight[group.where]
-            loss = (1 - w) * supervised + w * distillation
+            loss = self._at_this_stage(group, (1 - w) * supervised + w * distillation, inside=False)
             if self._looks_inside(group):
-                loss = self._at_this_stage(group, loss, self.white_box_term(group, student, batch))
+                loss = loss + self._at_this_stage(group, self.white_box_term(group, student, batch), inside=True)
             group.step(loss.sum(), learning_rate, self.budget.clip_norm)
             self._sums[:, group.where].add_(torch.stack([supervised.detach(), distillation.detach()]))
         self._summed += 1
@@ -176,13 +177,14 @@ class Trainer:
             term[call.its] = term[call.its] + call.objective.weight * asked
         return term
 
-    def _at_this_stage(self, group: Group, outputs: Tensor, inside: Tensor) -> Tensor:
-        """The loss (n,): of both, and of an arm that takes one after the other of what this step is for."""
-        if self._layers_first.any():
-            share = self._layers_first[group.where]
-            first = self.step_number < share * self.budget.steps
-            outputs, inside = outputs.masked_fill(first, 0), inside.masked_fill((share > 0) & ~first, 0)
-        return outputs + inside
+    def _at_this_stage(self, group: Group, term: Tensor, inside: bool) -> Tensor:
+        """A weighted term (n,), of the teacher's inside or of the outputs; 0 where an arm that takes one after the other is
+        not at it."""
+        if not self._staged:
+            return term
+        share = self._layers_first[group.where]
+        first = self.step_number < share * self.budget.steps
+        return term.masked_fill((share > 0) & (first != inside), 0)
 
     def _looks_inside(self, group: Group) -> bool:
         return bool(self._inside_calls[group.where.start])
@@ -324,13 +326,15 @@ class Trainer:
     def _gradient_budget(self) -> dict[str, Tensor]:
         """The two weighted terms' gradients in each student's weights: norms, cosine, the share of their sum.
 
-        What a student is asked inside its teacher belongs to the distillation term here.
+        What a student is asked inside its teacher belongs to the distillation term here. An arm that takes inside and
+        outputs one after the other has the terms of the step to come alone.
         """
 
         def budget(group: Group, supervised: Tensor, distillation: Tensor, white_box: Tensor) -> Tensor:
             w = self.kd_weight[group.where]
-            g_s = group.gradients(((1 - w) * supervised).sum())
-            g_d = group.gradients((w * distillation + white_box).sum())
+            labels, soft = (self._at_this_stage(group, term, inside=False) for term in ((1 - w) * supervised, w * distillation))
+            g_s = group.gradients(labels.sum())
+            g_d = group.gradients((soft + self._at_this_stage(group, white_box, inside=True)).sum())
             total = g_s + g_d
             share = (g_d * total).sum(1) / total.square().sum(1)  # 0/0 is NaN
             n_s, n_d = g_s.norm(dim=1), g_d.norm(dim=1)

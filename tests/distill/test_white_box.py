@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from kdlab.data.registry import get_dataset
@@ -319,12 +320,38 @@ def test_an_arm_may_learn_from_the_inside_first_and_from_the_outputs_then(cache:
         trainer.step()
     for one, other in zip(students(staged), students(inside_alone), strict=True):
         assert torch.equal(one, other)
-    (group,) = staged.cohort.groups
-    outputs, inside = torch.ones(2), torch.full((2,), 2.0)
-    assert staged._at_this_stage(group, outputs, inside).tolist() == [1, 1]
-    staged.step_number = 1
-    assert staged._at_this_stage(group, outputs, inside).tolist() == [2, 2]
-    assert inside_alone._at_this_stage(group, outputs, inside).tolist() == [3, 3]
+    outputs_alone = make(cache, None, steps=4)
+    (group,), (other,) = staged.cohort.groups, outputs_alone.cohort.groups
+    other.restore({name: t for name, t in group.state().items() if not name.startswith("projection")})
+    outputs_alone.step_number = staged.step_number
+    for trainer in (staged, outputs_alone):
+        trainer.step()
+    for one, two in zip(students(staged), students(outputs_alone), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_the_gradients_are_those_of_the_stage_that_an_arm_is_at(cache: Path) -> None:
+    staged = make(cache, Hint(weight=1), steps=4, layers_first=0.5)
+    plain, hint = make(cache, None, steps=4), make(cache, Hint(weight=1), steps=4, kd_weight=0.0)
+
+    def budget(trainer: Trainer) -> dict[str, list[list[float]]]:
+        return {name: of for name, of in trainer.measure().values.items() if name.startswith("gradient")}
+
+    first = budget(staged)
+    assert first["gradient_supervised"] == [[0, 0]]
+    np.testing.assert_allclose(first["gradient_share"], 1)
+    # At a KD weight of 0 what is asked inside is all that the distillation term has.
+    np.testing.assert_allclose(first["gradient_distillation"], budget(hint)["gradient_distillation"], rtol=1e-5)
+    for trainer in (staged, plain):
+        trainer.step_number = 2
+    for name, of in budget(plain).items():
+        np.testing.assert_allclose(budget(staged)[name], of, rtol=1e-5, err_msg=name)
+
+
+def test_an_arm_that_takes_the_inside_first_is_asked_something_there() -> None:
+    with pytest.raises(ValidationError, match="ask it something with white_box, or set layers_first to 0"):
+        Arm(key="arm", label="Soft", hue="0", objective=ForwardKL(), layers_first=0.5)
+    assert Arm(key="arm", label="Soft", hue="0", white_box=Hint(), layers_first=0.5).layers_first == 0.5
 
 
 def test_a_trainer_that_restores_its_state_goes_on_to_the_bit(cache: Path) -> None:
