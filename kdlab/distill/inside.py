@@ -17,7 +17,7 @@ from kdlab.distill.device import free_memory
 from kdlab.distill.signals import Signal
 from kdlab.distill.teacher_signal import TeacherSignal
 from kdlab.distill.white_box import attention_map, attention_scores
-from kdlab.models.catalogue import get_teacher, weights_sha256
+from kdlab.models.catalogue import get_teacher, teacher_identity
 from kdlab.models.checkpoints import CheckpointError, load_teacher
 from kdlab.models.inner_layers import Inner
 from kdlab.models.networks import build_teacher
@@ -45,7 +45,7 @@ def load_inside(teacher: str, access: Access, rows: np.ndarray, cache: Path, dev
     network = functools.cache(lambda: _network(teacher, untrained))  # loaded for the first shard that is not there
     signal = TeacherSignal(
         cache,
-        teacher=f"{teacher} {'untrained' if untrained else weights_sha256(teacher)}",
+        teacher=f"{teacher} untrained" if untrained else teacher_identity(teacher),
         rows=f"{dataset.fingerprint()} train",
         access=replace(access, whose="untrained" if untrained else "teacher"),
         count=len(x),

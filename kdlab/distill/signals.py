@@ -12,7 +12,7 @@ from kdlab.data.registry import get_dataset
 from kdlab.distill.access import Access
 from kdlab.distill.teacher_signal import TeacherSignal
 from kdlab.models.added_teachers import is_added
-from kdlab.models.catalogue import TeacherLogits, get_teacher, teacher_logits, weights_sha256
+from kdlab.models.catalogue import TeacherLogits, get_teacher, teacher_identity, teacher_logits
 from kdlab.models.checkpoints import CheckpointError, load_teacher
 
 # What a teacher reveals, row for row of the dataset: (N,) classes; (N, K) logits or probabilities; the likeliest
@@ -23,7 +23,7 @@ Signal = tuple[Tensor, ...]
 def load_logits(teacher: str, cache: Path) -> TeacherLogits:
     """The teacher's logits on each split of its dataset.
 
-    From the file that comes with the teacher; else from ``cache``, keyed by a hash of the teacher's weights and
+    From the file that comes with the teacher; else from ``cache``, keyed by the teacher's weights and
     the data; else the teacher answers once, now, and the cache keeps it (`kdlab.distill.teacher_signal`).
     Raises CheckpointError when the teacher itself cannot be loaded.
     """
@@ -62,7 +62,7 @@ def _cached_logits(teacher: str, cache: Path) -> TeacherLogits:
     def kept(split: str, x: np.ndarray) -> np.ndarray:
         signal = TeacherSignal(
             cache,
-            teacher=f"{teacher} {weights_sha256(teacher)}",
+            teacher=teacher_identity(teacher),
             rows=f"{dataset.fingerprint()} {split}",
             access=Access("logits"),
             count=len(x),

@@ -1,7 +1,7 @@
 """A teacher's signal on disk: what it reveals of many rows, asked once, in shards that are mapped into memory.
 
-Training reads signals, never the teacher. A signal belongs to one teacher, one list of rows and one access; another of
-these is another folder. A shard is written whole or not at all, checked when it is first read, and made again where it
+Training reads signals, never the teacher. A signal belongs to one teacher, one list of rows, one access and one form;
+another of these is another folder. A shard is written whole or not at all, checked when it is first read, and made again where it
 is missing or damaged.
 """
 
@@ -22,6 +22,9 @@ from kdlab.distill.access import Access
 from kdlab.models.kept_files import write_whole
 
 Parts = tuple[np.ndarray, ...]
+_FORM = 1
+"""Raised with every change of what is kept of a teacher, of its rows or of an access that its name does not tell: what an
+older lab kept is then not read, but made anew."""
 
 
 class TeacherSignal:
@@ -43,7 +46,7 @@ class TeacherSignal:
         ask: Callable[[slice], Parts],
         shard_rows: int = 4096,
     ) -> None:
-        about = json.dumps([teacher, rows, *astuple(access), count, shard_rows])
+        about = json.dumps([_FORM, teacher, rows, *astuple(access), count, shard_rows])
         self.folder = cache / hashlib.sha256(about.encode()).hexdigest()[:32]
         self._count, self._ask, self._shard_rows = count, ask, shard_rows
         self._open: dict[int, Parts] = {}

@@ -13,6 +13,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from kdlab.data import word_pieces
 from kdlab.data.registry import Kind, get_dataset
 from kdlab.models.added_teachers import Shows, added_for, find_added, folder_of, is_added
 from kdlab.models.student_folder import FolderStudent, find_folder_student, folder_students, folder_title
@@ -203,6 +204,21 @@ def weights_sha256(name: str) -> str:
     if is_added(name):
         return str(teacher_card(name)["weights_sha256"])
     return hashlib.sha256(_bytes(weights_path(name))).hexdigest()
+
+
+def teacher_identity(name: str) -> str:
+    """What tells a teacher from every other: its name, a hash of its weights, and of the model that it is fine-tuned on.
+
+    Errors as `weights_sha256`; ModelMissing where that model is not installed.
+    """
+    own = f"{name} {weights_sha256(name)}"
+    return f"{own} on {_base_sha256(word_pieces.model_folder())}" if name == "glosses" else own
+
+
+@lru_cache(1)
+def _base_sha256(folder: Path) -> str:
+    with (folder / "model.safetensors").open("rb") as weights:
+        return hashlib.file_digest(weights, "sha256").hexdigest()
 
 
 @lru_cache(_IN_MEMORY)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kdlab.distill import teacher_signal
 from kdlab.distill.access import Access
 from kdlab.distill.teacher_signal import Parts, TeacherSignal
 
@@ -65,6 +66,13 @@ def test_another_teacher_other_rows_or_another_access_is_another_signal(tmp_path
     teacher = Teacher()
     first, second = signal(tmp_path, teacher), signal(tmp_path, teacher, **other)
     assert first.folder != second.folder
+
+
+def test_what_was_kept_in_another_form_is_not_read_but_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = signal(tmp_path, lambda rows: (CLASSES[rows], P[rows]))  # type: ignore[arg-type]
+    old.whole()
+    monkeypatch.setattr(teacher_signal, "_FORM", teacher_signal._FORM + 1)
+    np.testing.assert_array_equal(signal(tmp_path, Teacher()).whole()[0], P)
 
 
 @pytest.mark.parametrize("name", ["00001-0.npy", "00001-1.npy", "00001.json"])

@@ -35,7 +35,7 @@ from kdlab.distill.white_box_catalogue import (
 )
 from kdlab.models.checkpoints import load_teacher
 from kdlab.models.inner_layers import bert_layers, layers_of_student, layers_of_teacher
-from kdlab.models.networks import build_student
+from kdlab.models.networks import build_student, build_teacher
 
 CPU = torch.device("cpu")
 TEACHER = layers_of_teacher("glosses")
@@ -314,6 +314,20 @@ def test_what_the_teacher_of_texts_holds_inside_is_asked_once(tmp_path: Path, mo
     assert (swap.numpy() == swaps(get_dataset("glosses").load().x_train, range(8))[rows]).all()
     monkeypatch.setattr(inside, "load_teacher", lambda name: pytest.fail("asked twice"))
     assert torch.equal(shown(JacobianMatch())[0], along)
+
+
+def test_the_inside_of_a_teacher_is_asked_again_where_another_model_lies_under_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inside, "_SHARD_ROWS", 2)
+    asked, network = [], build_teacher("glosses").eval()
+    monkeypatch.setattr(inside, "load_teacher", lambda name: asked.append(name) or network)
+    for folder, often in (("one", 1), ("one", 1), ("other", 2)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "model.safetensors").write_text(folder)
+        monkeypatch.setattr(word_pieces, "FOLDER", tmp_path / folder)
+        load_inside("glosses", Hint().reads(layers_of_student("bert-2x64", "glosses"), TEACHER), np.array([0]), tmp_path / "cache", CPU)
+        assert len(asked) == often
 
 
 def test_without_the_model_its_inside_is_refused_with_the_command_that_installs_it(
