@@ -6,6 +6,7 @@ import torch
 
 from kdlab.data.home import home
 from kdlab.data.registry import get_dataset
+from kdlab.distill.access import SHARE_OF_MEMORY
 from kdlab.distill.budget import Budget
 from kdlab.distill.cohort import Cohort
 from kdlab.distill.device import free_memory, resolve_device
@@ -15,11 +16,13 @@ from kdlab.distill.signals import load_logits, reveal
 from kdlab.distill.tasks.classification import Classification
 from kdlab.distill.trainer import Trainer
 from kdlab.models.catalogue import get_student
+from kdlab.models.checkpoints import CheckpointError
 from kdlab.models.copied_layers import copied_layers
 from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
 from kdlab.models.model_folder import check_memory
 from kdlab.models.student_folder import is_folder_student, model_folder
 from kdlab.models.student_inputs import inputs_for
+from kdlab.runs.signal_memory import signal_bytes
 from kdlab.runs.spec import RunSpec
 
 _PARTS = 2  # of each kind of a batch's texts, by their length: more of them cost more than padding does
@@ -68,10 +71,10 @@ def make_trainer(spec: RunSpec) -> Trainer:
         copied=copied,
     )
     signals = {arm.access: reveal(arm.access, task.teacher_logits) for arm in spec.arms}
-    inside = {
-        asked: load_inside(spec.teacher, asked.reads(*layers), task.seen, cache / "signals", device)
-        for asked in dict.fromkeys(asked for arm in spec.arms for asked in arm.insides)
-    }
+    reads = {asked: asked.reads(*layers) for arm in spec.arms for asked in arm.insides}
+    _signals_fit(spec, len(task.seen), device)
+    shown = {access: load_inside(spec.teacher, access, task.seen, cache / "signals", device) for access in dict.fromkeys(reads.values())}
+    inside = {asked: shown[access] for asked, access in reads.items()}
     budget = Budget(
         steps=spec.total_steps,
         epochs=spec.epochs,
@@ -81,3 +84,13 @@ def make_trainer(spec: RunSpec) -> Trainer:
         clip_norm=spec.clip_norm,
     )
     return Trainer(task, spec.arms, cohort, signals, budget, inside)
+
+
+def _signals_fit(spec: RunSpec, examples: int, device: torch.device) -> None:
+    """Before the teacher is asked: raises CheckpointError where its inside would fill more than its share of the memory."""
+    asked, free = signal_bytes(spec, examples), free_memory(device)
+    if free is not None and asked > SHARE_OF_MEMORY * free:
+        raise CheckpointError(
+            f"What the arms look at inside the teacher on {examples:,} examples fills {asked / 2**20:,.0f} MiB, more than a "
+            f"quarter of the memory that is free ({free / 2**20:,.0f} MiB). Take fewer labels, a smaller transfer set or fewer seeds."
+        )

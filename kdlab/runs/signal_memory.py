@@ -13,16 +13,22 @@ from kdlab.runs.spec import RunSpec
 _FLOAT16, _INT64 = 2, 8
 
 
-def signal_bytes(spec: RunSpec) -> int:
-    """Bytes of all that the arms are asked to match inside the teacher, as training holds it (`kdlab.distill.inside`)."""
+def signal_bytes(spec: RunSpec, examples: int | None = None) -> int:
+    """Bytes of all that the arms are asked to match inside the teacher, as training holds it: what several read, once
+    (`kdlab.distill.inside`).
+
+    examples: how many are drawn, where that is known.
+    """
     data = get_dataset(spec.dataset)
     layers = layers_of_student(spec.student, spec.dataset), layers_of_teacher(spec.teacher)
-    examples = min(data.train_size, spec.seeds * (spec.labels + spec.transfer))  # seeds share as few as they can
+    if examples is None:
+        examples = min(data.train_size, spec.seeds * (spec.labels + spec.transfer))  # seeds share as few as they can
     # A derivative comes with its direction: a sign a pixel, or which piece is swapped for which.
     direction = math.prod(data.input_shape) if data.kind == "image" else 2 * _INT64
+    by_access = {asked.reads(*layers): asked for arm in spec.arms for asked in arm.insides}
     return examples * sum(
         _FLOAT16 * asked.numbers(*layers, len(data.classes)) + direction * asked.compares_gradients
-        for asked in dict.fromkeys(asked for arm in spec.arms for asked in arm.insides)
+        for asked in by_access.values()
     )
 
 
