@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from kdlab.data.registry import get_dataset
 from kdlab.data.word_pieces import WINDOW
+from kdlab.distill.access import Whose
 from kdlab.models.catalogue import get_teacher, student_title, teacher_card
 from kdlab.models.student_folder import is_folder_student
 from kdlab.runs.comparison import over_seeds
@@ -49,6 +50,13 @@ _USE_OF_A_FOLDER = f"""```python
 
 It began with the weights of that folder and reads with its tokenizer.
 """
+
+
+_SHOWN_INSIDE: dict[Whose, str] = {
+    "teacher": "inside the teacher",
+    "untrained": "as a placebo, inside the teacher's network before it was trained",
+    "shuffled": "as a placebo, inside the teacher while it saw other examples",
+}
 
 
 def model_card(run: Run, arm: str, seed: int, parameters: int) -> str:
@@ -106,8 +114,10 @@ def _taught(spec: RunSpec, arm: str) -> str:
     one = spec.arm(arm)
     if one.objective is None:
         return "labels only; the teacher taught this student nothing."
-    inside = ", ".join(asked.title for asked in one.insides)
-    more = f"; and, inside the teacher: {inside}" if inside else ""
+    more = ""
+    for whose in dict.fromkeys(asked.whose for asked in one.insides):
+        inside = ", ".join(asked.title for asked in one.insides if asked.whose == whose)
+        more += f"; and, {_SHOWN_INSIDE[whose]}: {inside}"
     if one.layers_first:
         more += f", alone for the first {one.layers_first:.0%} of the steps"
     if one.copy_layers is not None:

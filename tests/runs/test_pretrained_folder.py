@@ -118,12 +118,19 @@ def test_the_card_says_what_the_student_learned_from_and_how_good_it_is(run: Run
 
 
 def test_the_card_of_a_white_box_student_says_what_it_was_shown(run: Run) -> None:
-    spec = ladder(dataset="glosses", teacher="glosses", student="bert-2x384", papers=True)
+    spec = ladder(dataset="glosses", teacher="glosses", student="bert-2x384", papers=True, placebos=True)
     arms = [{**(run.result or {})["arms"][0], "key": arm.key} for arm in spec.arms]
     climbed = replace(run, spec=spec, result={**(run.result or {}), "arms": arms})
     assert "it began with layers copied from the teacher" in model_card(climbed, "distilbert", 0, 1)
     tiny = model_card(climbed, "tinybert", 0, 1)
     assert "inside the teacher: Hint, Attention scores, alone for the first 50% of the steps" in tiny
+    for placebo, shown in (
+        ("hidden_untrained", "as a placebo, inside the teacher's network before it was trained: Hint"),
+        ("hidden_shuffled", "as a placebo, inside the teacher while it saw other examples: Hint"),
+    ):
+        card = model_card(climbed, placebo, 0, 1)
+        assert shown in card
+        assert "inside the teacher: " not in card
 
 
 def test_only_bert_students_are_exported() -> None:
