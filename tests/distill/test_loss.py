@@ -41,6 +41,18 @@ def test_each_student_has_the_terms_that_torch_gives_it_alone() -> None:
         torch.testing.assert_close(supervised[s], functional.cross_entropy(STUDENT[s], LABELS[s]))
 
 
+@pytest.mark.parametrize("labelled", [1, 7, B])
+def test_the_supervised_term_is_to_the_bit_what_a_gather_from_log_probabilities_gives(labelled: int) -> None:
+    found, plain = (STUDENT.float().requires_grad_() for _ in range(2))
+    labels = LABELS[:, :labelled]
+    terms = supervised_term(found[:, :labelled], labels)
+    by_hand = -functional.log_softmax(plain[:, :labelled], -1).gather(-1, labels[..., None]).squeeze(-1).mean(1)
+    assert torch.equal(terms, by_hand)
+    for of in (terms, by_hand):
+        (of * torch.arange(1, N + 1)).sum().backward()
+    assert torch.equal(found.grad, plain.grad)
+
+
 def test_terms_and_gradient_are_those_of_the_core_maths() -> None:
     logits = STUDENT[:, :1].clone().requires_grad_()
     teacher, labels, w = TEACHER[:, :1], LABELS[:, :1], 0.7
