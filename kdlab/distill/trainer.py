@@ -159,7 +159,10 @@ class Trainer:
         return term
 
     def white_box_term(self, group: Group, student: StudentOutput, batch: Batch) -> Tensor:
-        """What each student is asked inside its teacher, times its weight, (n,); 0 where it is asked nothing."""
+        """What each student is asked inside its teacher, times its weight, (n,); 0 where it is asked nothing.
+
+        An objective of several pairs of layers is their sum (Jiao et al. 2020, arXiv 1909.10351, eq. 11).
+        """
         term = torch.zeros(group.size, device=self.device)
         for call in self._inside_calls[group.where.start]:
             part = batch.of(call.its, slice(None))
@@ -173,7 +176,7 @@ class Trainer:
                     white_box_term(call.objective, own[call.its], theirs, projection, mask)
                     for own, theirs, projection in zip_longest(own_layers, shown, call.projections)
                 ]
-                asked = sum(terms[1:], terms[0]) / len(terms)
+                asked = sum(terms[1:], terms[0])
             term[call.its] = term[call.its] + call.objective.weight * asked
         return term
 

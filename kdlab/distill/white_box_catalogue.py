@@ -46,7 +46,7 @@ def _layer_map(default: LayerMap) -> LayerMap:
 
 
 class WhiteBox(BaseModel):
-    """An objective inside the teacher, added to the distillation term with its own weight."""
+    """An objective inside the teacher, added to the distillation term with its own weight, which each pair of layers has."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -267,8 +267,8 @@ _PAPERS = [
         {"white_box": Hint(weight=1.0, layer_map="uniform", embeddings=True), "also": (AttentionScores(weight=1.0),), "layers_first": 0.5},
     ),
 ]
-"""Sanh et al. 2019, arXiv 1910.01108, and Jiao et al. 2020, arXiv 1909.10351, whose terms all have the weight 1; what they
-do before fine-tuning, on texts without a task, is left out."""
+"""Sanh et al. 2019, arXiv 1910.01108, and Jiao et al. 2020, arXiv 1909.10351, whose terms all have the weight 1 (eq. 11);
+what they do before fine-tuning, on texts without a task, is left out."""
 INSIDE = ("hidden", "attention", "attention_scores", "gradients", "weights")
 """The keys of the arms on the rungs inside the teacher, placebos and the papers' recipes aside."""
 _ORDER = (

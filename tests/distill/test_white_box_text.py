@@ -22,7 +22,7 @@ from kdlab.distill.objective_catalogue import ForwardKL
 from kdlab.distill.signals import load_logits, reveal
 from kdlab.distill.tasks.classification import Classification
 from kdlab.distill.trainer import Trainer
-from kdlab.distill.white_box import attention_scores, attention_scores_loss, relations_loss
+from kdlab.distill.white_box import attention_scores, attention_scores_loss, hint_loss, relations_loss
 from kdlab.distill.white_box_catalogue import (
     AttentionScores,
     CosineHidden,
@@ -262,6 +262,17 @@ def test_students_of_texts_learn_the_same_stacked_and_alone() -> None:
     plain, *others = answers(stacked)
     for other in others:
         assert (plain - other).abs().max() > 5e-3
+
+
+def test_each_pair_of_layers_has_the_weight_of_its_objective() -> None:
+    trainer = make(Hint(weight=3, layer_map="uniform", embeddings=True))
+    (group,) = trainer.cohort.groups
+    batch = trainer.task.batch(0, group)
+    student = trainer.task.output(group, batch, inside=True)
+    mask, shown = trainer.task.positions(batch), trainer.task.reveal(trainer.inside[trainer.arms[0].insides[0]], batch)
+    pairs = zip(student.inside.hidden, shown, group.own.values(), strict=True)
+    by_hand = 3 * sum(hint_loss(ours[0], theirs[0], projection[0], mask[0]) for ours, theirs, projection in pairs)
+    torch.testing.assert_close(trainer.white_box_term(group, student, batch)[0], by_hand)
 
 
 @pytest.mark.parametrize("student", ["bert-1x64", "bert-2x384"])
