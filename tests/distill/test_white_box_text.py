@@ -335,7 +335,7 @@ def test_the_inside_of_a_teacher_is_asked_again_where_another_model_lies_under_i
     monkeypatch.setattr(inside, "load_teacher", lambda name: asked.append(name) or network)
     for folder, often in (("one", 1), ("one", 1), ("other", 2)):
         (tmp_path / folder).mkdir(exist_ok=True)
-        (tmp_path / folder / "model.safetensors").write_text(folder)
+        (tmp_path / folder / "model.safetensors").write_bytes(folder.encode())
         monkeypatch.setattr(word_pieces, "FOLDER", tmp_path / folder)
         load_inside("glosses", Hint().reads(layers_of_student("bert-2x64", "glosses"), TEACHER), np.array([0]), tmp_path / "cache", CPU)
         assert len(asked) == often
