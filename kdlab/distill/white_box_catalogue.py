@@ -157,7 +157,7 @@ def layer_in_words(layer: Layer) -> str:
     return f"{layer.positions} positions of {layer.channels} numbers{heads}"
 
 
-_ON_FASHION = "The default did best on the Fashion pictures' validation split, where no weight was shown to beat none."
+_ON_FASHION = "Of the weights tried the default did best on the Fashion pictures' validation split, where no weight was shown to beat none."
 _ON_TEXTS = "The default is the paper's; none was searched for."
 
 

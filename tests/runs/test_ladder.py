@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 import torch
 
+from benchmarks.white_box_weights import CANDIDATES, STUDENTS
 from kdlab.data import word_pieces
 from kdlab.data.registry import get_dataset
 from kdlab.data.text import PADDING
 from kdlab.distill.cohort import Cohort
 from kdlab.distill.copy_layers import CopyLayers
 from kdlab.distill.trainer import Trainer
-from kdlab.distill.white_box_catalogue import CosineHidden
+from kdlab.distill.white_box_catalogue import CosineHidden, Gram
 from kdlab.models import copied_layers
 from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
 from kdlab.models.networks import build_teacher
@@ -200,6 +201,16 @@ def test_each_look_inside_has_its_weight_and_its_placebo_the_same(dataset: str, 
         assert weighed.arm(key).white_box == asked.model_copy(update={"weight": 10 * asked.weight})
         assert read_spec(json.loads(weighed.model_dump_json())) == weighed
         assert spec_title(weighed).endswith("× 10")
+
+
+@pytest.mark.parametrize("dataset", CANDIDATES)
+def test_the_search_for_weights_goes_beyond_every_choice_on_both_sides(dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_pieces, "FOLDER", Path("anywhere"))
+    chosen = [asked for arm in ladder(dataset=dataset, student=STUDENTS[dataset]).arms for asked in arm.insides]
+    for asked in (*chosen, Gram()) if dataset == "fashion" else chosen:
+        tried = [candidate.weight for candidate in CANDIDATES[dataset] if candidate.name == asked.name]
+        assert min(tried) < asked.weight < max(tried), asked.name
+        assert asked.weight in tried
 
 
 def test_a_ladder_is_read_back_as_it_was_stored_and_its_title_says_what_differs() -> None:
