@@ -17,6 +17,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 T = TypeVar("T")
 _ARRIVAL = "arrival"
+_MEMORIES = {"dataset": "data"}
+"""Keys with another's memory: what a run trains on is chosen where examples are looked at too, and the other way round."""
 _PARAMETERS = {"T": "temperature", "w": "kd_weight"}
 """Keys that are not the parameter itself: of one picture's settings, which no run takes over from page to page."""
 
@@ -66,6 +68,8 @@ def adopt(key: str, default: T, parse: Callable[[str], T | None]) -> str | None:
     if asked is None and not _arrival().by_history:
         text = st.session_state.get(_memory(key))
     value = None if text is None else parse(text)
+    # Numbers of one's own are no data of a run: a page that does not offer them leaves them to the others.
+    st.session_state[_elsewhere(key)] = text if asked is None and value is None and _is_shared(key) else None
     st.session_state[key] = default if value is None else value
     return None if asked is None or value is not None else shortened(asked)
 
@@ -79,6 +83,7 @@ def publish(key: str, text: str | None, carried: str | None = None) -> None:
     """Writes the text into the URL and remembers it; None removes the parameter.
 
     carried: what is remembered in its place, where the next page's default is another than this one's.
+    What was chosen elsewhere and is not offered here stays remembered while the default is shown in its place.
     Whether the back button undoes that is said in `kdlab.server.browser_history`.
     """
     name = _parameter(key)
@@ -87,7 +92,9 @@ def publish(key: str, text: str | None, carried: str | None = None) -> None:
             del st.query_params[name]
         else:
             st.query_params[name] = text
-    st.session_state[_memory(key)] = carried or text
+    if text is not None:
+        st.session_state[_elsewhere(key)] = None
+    st.session_state[_memory(key)] = carried or text or st.session_state.get(_elsewhere(key))
 
 
 def _parameter(key: str) -> str:
@@ -158,7 +165,15 @@ def as_it_is(text: str) -> str:
 
 
 def _memory(key: str) -> str:
-    return f"url-{key}"
+    return f"url-{_MEMORIES.get(key, key)}"
+
+
+def _is_shared(key: str) -> bool:
+    return key in {*_MEMORIES, *_MEMORIES.values()}
+
+
+def _elsewhere(key: str) -> str:
+    return f"url-elsewhere-{_MEMORIES.get(key, key)}"
 
 
 def _adopted(key: str) -> str:

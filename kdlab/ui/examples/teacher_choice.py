@@ -9,7 +9,6 @@ from kdlab.lessons.cards import data_words, size_words, teacher_words
 from kdlab.models.catalogue import get_teacher, teacher_card, teacher_logits
 from kdlab.ui.own import examples_on_offer, teachers_with_doubts
 from kdlab.ui.url_state import (
-    arriving,
     as_it_is,
     forget,
     place_of,
@@ -31,6 +30,7 @@ OVERLAP = {
 }
 _OF_THE_DATA = ("teacher", "example", "text", "of", "as")
 """What belongs to one data set and means nothing, or another thing, with the next."""
+_ON_SHOW = "data-on-show"
 
 
 def choose_teacher() -> str | None:
@@ -38,9 +38,6 @@ def choose_teacher() -> str | None:
     offered = examples_on_offer()
     own = {name: as_it_is(shortened(file)) for name, file in offered.items() if name not in DATASETS}
     titles = {**offered, **own, OWN: "Own numbers"}
-    if arriving("data") and st.query_params.get("data") not in (None, remembered("data") or DEFAULT_DATA):
-        for key in _OF_THE_DATA:
-            forget(key)
     before = st.session_state.get("data")
     notices = [url_choice("data", titles, DEFAULT_DATA)]
     if before is not None and before not in titles:  # taken away meanwhile, perhaps in another tab
@@ -57,10 +54,11 @@ def choose_teacher() -> str | None:
             wrap=True,
         )
         publish("data", None if data == DEFAULT_DATA else data)
+        _forget_what_is_of_other_data(data)
         teacher = None if data == OWN else _teacher_of(data, notices)
     if data != OWN:
         for key in ("p", "numbers"):
-            publish(key, None)
+            publish(key, None, carried=remembered(key))  # they are there again with *Own numbers*
     for notice in filter(None, notices):
         st.warning(notice, icon=":material/link_off:")
     return teacher
@@ -92,6 +90,15 @@ def _teacher_of(data: str, notices: list[str | None]) -> str:
         ),
     )
     return teacher
+
+
+def _forget_what_is_of_other_data(data: str) -> None:
+    """Other data may have come by a link, by the back button, or from a page that shows no examples."""
+    if st.session_state.get(_ON_SHOW, data) != data:
+        for key in _OF_THE_DATA:
+            if key != "teacher":  # it may have been chosen with the data, and is dropped where it does not fit them
+                forget(key)
+    st.session_state[_ON_SHOW] = data
 
 
 def _forget_example() -> None:
