@@ -264,6 +264,30 @@ def test_the_ladder_is_drawn_against_rungs_bytes_and_seconds() -> None:
     assert by_seconds.index("gradients") > by_seconds.index("logits")
 
 
+def test_now_is_said_only_while_a_run_goes_on() -> None:
+    def drawn(state: str, moving: bool) -> str:
+        from dataclasses import replace
+
+        from kdlab.ui.access.ladder_view import ladder_picture
+        from kdlab.ui.run.source import recorded
+
+        shown = recorded("ladder")
+        run = replace(shown.run, owner="ann", state=state, result=shown.run.result if state == "done" else None)
+        ladder_picture(replace(shown, run=run, moving=moving), None)
+
+    def said(state: str, moving: bool) -> str:
+        app = AppTest.from_function(drawn, args=(state, moving)).run()
+        assert not app.exception
+        return " ".join(block.value for block in app.markdown)
+
+    assert said("running", True).startswith("Now **")
+    assert "is said at the end of the run" in said("running", True)
+    stopped, done = said("cancelled", False), said("done", False)
+    assert stopped.startswith("This run was stopped before its end. At its last point **")
+    assert done.startswith("At the end **")
+    assert not any("Now" in words or "said at the end" in words for words in (stopped, done))
+
+
 def test_arms_are_compared_at_equal_time_on_a_switch() -> None:
     words = " ".join(block.value for block in page().markdown)
     assert "not got to their end" not in words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from kdlab.__main__ import _sentences
 from kdlab.lessons.presets import PRESETS
 from kdlab.runs.claims import Claim
+from kdlab.runs.ladder import ladder
 from kdlab.runs.recipes import three_arms
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.spec import RunSpec
@@ -480,3 +482,18 @@ def test_an_address_that_the_browser_sent_too_late_takes_no_run_back(fresh_store
     app.run()
     assert run.id in app.query_params["run"]
     assert "place 1 of 1 in the queue" in words(app)
+
+@pytest.mark.parametrize(("page", "recipe"), [("distill", three_arms), ("access", ladder)])
+def test_a_run_that_was_stopped_is_not_told_as_coming(fresh_store: Path, page: str, recipe: Callable[..., RunSpec]) -> None:
+    store = Store()
+    run_id = store.enqueue(recipe(dataset="digits", student="mlp-16", labels=50, transfer=0), "someone")
+    waiting = words(open_page(page, run=run_id))
+    assert "begin" in waiting
+    store.finish(run_id, "cancelled")
+    told = words(open_page(page, run=run_id))
+    assert "This run was stopped before its end and before its first point" in told
+    for coming in ("on its way", "not ended", "as soon as", "yet"):
+        assert coming not in told
+    if page == "access":
+        assert "This run was stopped before its end: it answers nothing." in told
+        assert "has not ended yet: it answers nothing" in waiting

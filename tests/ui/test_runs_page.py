@@ -155,7 +155,7 @@ def test_a_steered_run_does_not_pair(store: Store) -> None:
         ("{a},{b},{a}", "names 3 runs"),
         ("{a},{a}", "the same run twice"),
         ("{a},{waiting}", "has not ended yet"),
-        ("{lost},{a}", "ended without a result"),
+        ("{lost},{a}", "was lost before its end"),
         ("{a},\x00", "not in this lab's store"),
         ("{a},../../etc", "not in this lab's store"),
     ],

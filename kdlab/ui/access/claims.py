@@ -15,6 +15,7 @@ from kdlab.runs.recorded import OWNER
 from kdlab.runs.store import Run
 from kdlab.ui.access.rare_words import helping, rare_words, rare_words_pictures
 from kdlab.ui.look.numbers import minus
+from kdlab.ui.run.titles import why_no_end
 from kdlab.ui.run.verdict_words import left_out
 from kdlab.ui.url_state import as_it_is
 
@@ -60,7 +61,7 @@ _NONE_INSIDE = "This run has no arm that looks inside the teacher: it is closed,
 def answer(key: str, run: Run, rare: ByFrequency | None = None) -> str:
     """What a run says to a claim, in a sentence or two; Markdown. rare: its students where words are rare and common."""
     if run.result is None:
-        return "This run has not ended: it answers nothing yet."
+        return f"This run {why_no_end(run)}: it answers nothing."
     match key:
         case "accuracy":
             return _accuracy(run)

@@ -20,6 +20,8 @@ from kdlab.ui.access.ladder_charts import BYTES, RUNGS, SECONDS, Level, ladder_f
 from kdlab.ui.access.ladder_table import taken_table
 from kdlab.ui.look.folded import folded
 from kdlab.ui.run.source import Shown, seed_rows
+from kdlab.ui.run.titles import why_no_end
+from kdlab.ui.run.words import before_the_first_point
 from kdlab.ui.widgets.live_plot import live_plot
 
 _METRICS = ("accuracy", "agreement", "kl")
@@ -30,7 +32,7 @@ def ladder_picture(shown: Shown, store: Store | None) -> None:
     """Draws the arms as they stand, against rungs, bytes or seconds; after the same queries, or the same time."""
     run, curves = shown.run, shown.curves
     if curves is None:
-        st.caption(":material/hourglass_top: The ladder begins here as soon as the first point is measured.")
+        st.caption(before_the_first_point(run, "The ladder begins"))
         return
     metrics, spec = metrics_of(run.spec.task), run.spec
     with st.container(horizontal=True, gap="medium"):
@@ -39,7 +41,8 @@ def ladder_picture(shown: Shown, store: Store | None) -> None:
         at = _one_of("Compared", (QUERIES, TIME), "at")
     metric, then, costs = metrics[name], None, run.costs
     if not costs and (against != RUNGS or at == TIME):
-        st.caption("What each rung cost is measured at the end of the run.")
+        why = why_no_end(run) if run.result is None else "holds no such measurement"
+        st.caption(f"What each rung cost is measured at the end of a run. This one {why}.")
         against = RUNGS
     elif at == TIME:
         then = _at_equal_time(shown, store, metric, costs)
@@ -50,7 +53,7 @@ def ladder_picture(shown: Shown, store: Store | None) -> None:
         levels = {key: _then(then, key) for key in levels}
     teacher = teacher_card(spec.teacher)["test_accuracy"] if name == "accuracy" else None
     said = "; ".join(f"{arm.label} {format(levels[arm.key].mean, metric.form)}" for arm in spec.arms)
-    when = "now" if then is None else f"after {then.seconds:.1f} seconds"
+    when = ("now" if shown.moving else "at the last point") if then is None else f"after {then.seconds:.1f} seconds"
     live_plot(
         ladder_figure(
             levels,
@@ -67,8 +70,7 @@ def ladder_picture(shown: Shown, store: Store | None) -> None:
     )
     measured = "when the run was recorded" if shown.recorded else "here"
     if then is None:
-        later = "" if spec.seeds == 1 else " Which arms differ is said at the end of the run, paired over seeds."
-        st.markdown(f"Now {means_words(spec, levels, metric)}{later}")
+        st.markdown(_as_they_stand(shown, means_words(spec, levels, metric)))
     else:
         st.markdown(f"{_ended(spec, then)} Then {means_words(spec, levels, metric)}")
         st.markdown(differences_words(spec, then, metric))
@@ -134,6 +136,16 @@ def _then(found: EqualTime, arm: str) -> Level:
         if interval is None
         else Level(float(interval.mean), float(interval.high - interval.mean))
     )
+
+
+def _as_they_stand(shown: Shown, means: str) -> str:
+    if shown.moving:
+        said, differ = f"Now {means}", "is said at the end of the run, paired over seeds"
+    elif shown.run.result is None:
+        said, differ = f"This run {why_no_end(shown.run)}. At its last point {means}", "only a whole run tells"
+    else:
+        said, differ = f"At the end {means}", "is said below, paired over seeds"
+    return said if shown.run.spec.seeds == 1 else f"{said} Which arms differ {differ}."
 
 
 def _ended(spec: RunSpec, then: EqualTime) -> str:

@@ -18,6 +18,7 @@ from kdlab.ui.access.scoreboard_charts import accuracy_kept
 from kdlab.ui.look.numbers import share, size
 from kdlab.ui.run.downloads import student_download
 from kdlab.ui.run.result_charts import multiple
+from kdlab.ui.run.titles import why_no_end
 from kdlab.ui.run.verdict_words import keeps_most, left_out
 from kdlab.ui.url_state import as_it_is
 from kdlab.ui.widgets.live_plot import live_plot
@@ -47,7 +48,7 @@ def show_scoreboard(run: Run) -> None:
     """Draws it for the run on show; a run that has not ended has none."""
     st.header("Scoreboard", anchor=False)
     if run.result is None:
-        st.markdown("This run has not ended: its students are not measured yet.")
+        st.markdown(f"This run {why_no_end(run)}: its students are not measured.")
         return
     found, arms = compare(run.spec, run.result), run.spec.arms
     st.markdown(sentence(run, found))

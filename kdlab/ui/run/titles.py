@@ -79,6 +79,12 @@ def state_words(run: Run) -> str:
     return f"{icon} {'Stopping' if run.active and run.command == 'cancel' else words}"
 
 
+def why_no_end(run: Run) -> str:
+    """What is said of a run without a result, after "this run": that it goes on, or how it ended before its end."""
+    ends = {"cancelled": "was stopped", "failed": "failed", "lost": "was lost"}
+    return f"{ends[run.state]} before its end" if run.state in ends else "has not ended yet"
+
+
 def _steered(run: Run) -> str:
     if not run.steering:
         return ""

@@ -20,7 +20,7 @@ from kdlab.ui.run.silence import silent_because
 from kdlab.ui.run.source import Shown, on_show
 from kdlab.ui.run.steering import drifted
 from kdlab.ui.run.titles import run_title
-from kdlab.ui.run.words import budget_words, course, means_words, news, progress_words
+from kdlab.ui.run.words import before_the_first_point, budget_words, course, means_words, news, progress_words
 from kdlab.ui.url_state import as_it_is
 from kdlab.ui.widgets.announcer import announce
 from kdlab.ui.widgets.live_plot import live_plot
@@ -84,7 +84,7 @@ def learning_curves(shown: Shown) -> None:
     """The curves of a run with what is said of them, and what else is known of it in tabs."""
     run, curves = shown.run, shown.curves
     if curves is None:
-        st.caption(":material/hourglass_top: The curves begin here as soon as the first point is measured.")
+        st.caption(before_the_first_point(run, "The curves begin"))
         return
     arms = run.spec.arms
     teacher = teacher_card(run.spec.teacher)["test_accuracy"]
@@ -165,14 +165,14 @@ def _gradients(shown: Shown) -> None:
         charts.gradient_budget(curves, arm, control),
         key="gradients",
         height=300,
-        alt=f"Gradient norms. {lines} Now, as arrows: {said.replace('**', '')}",
+        alt=f"Gradient norms. {lines} At the last point, as arrows: {said.replace('**', '')}",
         plays=shown.replayed,
     )
     st.markdown(said)
     beside = f", and for comparison that of {control.in_a_sentence} in its weights" if control else ""
     st.caption(
         f"The two weighted terms of {arm.in_a_sentence}, as gradients in its student's own weights on one batch{beside}. "
-        "Left: how long each is. Right: the two now, with the angle between them, and what they make together."
+        "Left: how long each is. Right: the two at the last point, with the angle between them, and what they make together."
     )
 
 

@@ -11,7 +11,7 @@ from kdlab.runs.curves import Curves
 from kdlab.runs.store import Run, Store
 from kdlab.ui.look.numbers import direction, minus, number
 from kdlab.ui.run.source import Shown
-from kdlab.ui.run.titles import STATES
+from kdlab.ui.run.titles import STATES, why_no_end
 
 
 def progress_words(shown: Shown, store: Store | None) -> str:
@@ -24,7 +24,7 @@ def progress_words(shown: Shown, store: Store | None) -> str:
             return f"{at}; place {place} of {length} in the queue: it goes on from there when a place is free"
         return f"place {place} of {length} in the queue; it starts when those before it have ended"
     if shown.curves is None or run.started is None:
-        return "the first point is on its way"
+        return "the first point is on its way" if run.active else "no point was measured"
     so_far = f"step {run.step:,} of {run.steps:,}"
     if run.active and run.step >= run.steps:
         return f"{so_far}: trained; now measuring what the students know and cost"
@@ -43,6 +43,13 @@ def _at_once(result: dict[str, Any]) -> str:
     students = sum(len(arm["accuracy"]) for arm in result["arms"])
     size = result.get("group_size", students)
     return f", {size} of {students} students at once" if size < students else ""
+
+
+def before_the_first_point(run: Run, what: str) -> str:
+    """What stands in the place of a picture that has no point to draw. what: its subject and verb, "The curves begin"."""
+    if run.active:
+        return f":material/hourglass_top: {what} here as soon as the first point is measured."
+    return f"This run {why_no_end(run)} and before its first point: there is nothing to draw."
 
 
 def news(shown: Shown, store: Store | None, headline: str) -> tuple[str, str]:
@@ -99,7 +106,7 @@ def course(curves: Curves, lines: list[tuple[str, np.ndarray]], form: str) -> st
 
 
 def budget_words(curves: Curves, arm: Arm) -> str:
-    """Which of the arm's two terms pulls harder now, and whether they agree."""
+    """Which of the arm's two terms pulls harder at the last point, and whether they agree."""
 
     def now(name: str) -> float:
         return float(curves.line(f"gradient_{name}", arm.key).mean[-1])

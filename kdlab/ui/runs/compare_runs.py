@@ -17,7 +17,7 @@ from kdlab.ui.look.numbers import share
 from kdlab.ui.look.style import Role, arm_role
 from kdlab.ui.run.differences import clipped, paired_differences
 from kdlab.ui.run.on_show import page_of
-from kdlab.ui.run.titles import differing_settings, run_title
+from kdlab.ui.run.titles import differing_settings, run_title, why_no_end
 from kdlab.ui.runs import charts_compare
 from kdlab.ui.url_state import as_it_is, literal, shortened
 from kdlab.ui.widgets.live_plot import live_plot
@@ -73,8 +73,7 @@ def _asked_for(store: Store, asked: str) -> tuple[Run, Run] | str:
         if run is None:
             return f"The run “{literal(shortened(run_id))}” is not in this lab's store (any more)."
         if run.result is None:
-            state = "has not ended yet" if run.active else "ended without a result"
-            return f"The run {run.id[:4]} ({run_title(run)}) {state}, so there is nothing to compare."
+            return f"The run {run.id[:4]} ({run_title(run)}) {why_no_end(run)}, so there is nothing to compare."
         runs.append(run)
     return runs[0], runs[1]
 
