@@ -40,8 +40,9 @@ from kdlab.ui.access.ladder_table import taken_table
 from kdlab.ui.access.ladder_view import differences_words, means_words
 from kdlab.ui.access.look_inside import drawn_attention, likeness_words
 from kdlab.ui.access.rare_words import frequency_figure
-from kdlab.ui.access.reveals import rungs
+from kdlab.ui.access.reveals import Rung, rungs
 from kdlab.ui.examples import subjects
+from kdlab.ui.examples.own_numbers import read_numbers
 from kdlab.ui.examples.subjects import dataset_of, showcase
 from kdlab.ui.look.numbers import size
 from kdlab.ui.run.result_charts import told_by_class
@@ -88,6 +89,35 @@ def test_a_query_reveals_rung_by_rung_with_its_size() -> None:
     assert found["Attention"].size == "98 bytes"
     assert found["Gradients"].size.startswith("15.7 kB; 20 bytes")
     assert len(rungs("fashion", None, subjects.test_subject("fashion", example))) == 5
+
+
+def test_maps_of_a_picture_stand_beside_it() -> None:
+    example = showcase("fashion")[0]
+    subject = subjects.test_subject("fashion", example)
+    found = {rung.title: rung for rung in rungs("fashion", inside_examples("fashion")[example], subject)}
+    for title in ("Attention", "Gradients"):
+        assert f'<img src="{subject.picture}" alt="{subject.name}">' in found[title].drawing
+    drawn = next(block.proto.body for block in page().get("html") if "kd-strips" in block.proto.body)
+    assert f'<h3>The example</h3><img src="{subjects.picture("fashion", subjects.hesitant("fashion"))}"' in drawn
+
+
+def test_probabilities_that_were_typed_have_no_logits_and_logits_that_were_have_theirs() -> None:
+    def logits_of(text: str, as_logits: bool) -> Rung:
+        return rungs(None, None, subjects.vector_subject(read_numbers(text), as_logits))[-1]
+
+    typed = logits_of("0.7, 0.2, 0.1", False)
+    assert typed.title == "Logits"
+    assert "You typed probabilities" in typed.adds
+    assert "Adds" not in typed.adds
+    assert "kd-bars" not in typed.drawing
+    assert "<dd>7.0</dd>" in logits_of("7, 2, 1", True).drawing
+
+
+def test_whose_height_the_logits_have_is_said_where_another_page_takes_it_away() -> None:
+    answer = subjects.test_subject("fashion", 31)
+    logits = next(rung for rung in rungs("fashion", None, answer) if rung.title == "Logits")
+    assert f"<dd>{answer.answer.max():.1f}</dd>" in logits.drawing  # as they are
+    assert "Loss takes that height away" in logits.adds
 
 
 def test_a_gloss_reveals_its_words_with_what_is_looked_at_and_what_moves_the_answer() -> None:

@@ -24,6 +24,12 @@ def image(pixels: np.ndarray, alt: str) -> str:
     return f'{picture(pixels, alt)}<p class="kd-alt">{html.escape(alt)}</p>'
 
 
+def map_of(pixels: np.ndarray, alt: str, example: str, name: str) -> str:
+    """A map of a picture, beside the picture that it is a map of. example: its address; name: what it is called."""
+    shown = f'<img src="{html.escape(example)}" alt="{html.escape(name)}">'
+    return f'<div class="kd-pair">{shown}{picture(pixels, alt)}</div><p class="kd-alt">{html.escape(alt)}</p>'
+
+
 def picture(pixels: np.ndarray, alt: str) -> str:
     """pixels (H, W, 4) as a picture."""
     packed = io.BytesIO()

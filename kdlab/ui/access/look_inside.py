@@ -15,6 +15,7 @@ from kdlab.runs.inside_kept import TEACHER, InsideKept, of_arm
 from kdlab.runs.ladder import ALL, INSIDE
 from kdlab.runs.recorded import recorded_inside
 from kdlab.runs.spec import RunSpec
+from kdlab.server.picture_source import picture as picture_address
 from kdlab.ui.access.drawings import coloured_text, heat, image, picture
 from kdlab.ui.examples.subjects import example_name
 from kdlab.ui.run.source import Shown
@@ -60,6 +61,10 @@ def _side_by_side(spec: RunSpec, kept: InsideKept, example: int) -> None:
         strip = kept.seen(whose, layer, "strip", example)
         said = f"{title}: {strip.size} channels, {np.mean(strip > 0):.0%} of them above 0"
         strips += f"<dt>{html.escape(said)}</dt><dd>{picture(heat(strip[None]), said)}</dd>"
+    if cards and get_dataset(spec.dataset).kind == "image":
+        shown = picture_address(spec.dataset, example)
+        alt = html.escape(example_name(spec.teacher, example))
+        cards = f'<section class="kd-rung"><h3>The example</h3><img src="{shown}" alt="{alt}"></section>{cards}'
     css = Path(__file__).with_name("look_inside.css").read_text(encoding="utf-8")
     name = html.escape(example_name(spec.teacher, example))
     st.html(

@@ -12,7 +12,7 @@ import streamlit as st
 from kdlab.distill.access import Access
 from kdlab.models.catalogue import shown_by, teacher_card
 from kdlab.models.inside_examples import InsideExample, inside_examples
-from kdlab.ui.access.drawings import coloured_text, heat, image
+from kdlab.ui.access.drawings import coloured_text, heat, image, map_of
 from kdlab.ui.examples.subjects import Subject
 from kdlab.ui.examples.words import called, percent
 from kdlab.ui.look.numbers import size
@@ -54,7 +54,6 @@ def show_reveals(teacher: str | None, example: int | None, subject: Subject) -> 
 def rungs(teacher: str | None, inside: InsideExample | None, subject: Subject) -> list[Rung]:
     """From the label to the weights; those inside the teacher only where they were kept for the example."""
     p = subject.soft_targets(1.0)
-    logits = subject.answer if subject.is_logits else np.log(np.maximum(p, 1e-12))
     names, classes = [called(name) for name in subject.classes], len(p)
     order = np.argsort(-p, kind="stable")
     first = int(order[0])
@@ -91,17 +90,10 @@ def rungs(teacher: str | None, inside: InsideExample | None, subject: Subject) -
         ),
     ]
     if teacher is None or shown_by(teacher) == "everything":
-        found.append(
-            Rung(
-                "Logits",
-                _bars(names, logits, signed=True),
-                size(Access("logits").bits_per_query(classes)),
-                "Adds one number to the probabilities: their common height, which no softmax shows.",
-            )
-        )
+        found.append(_logits(names, subject))
     if teacher is None or inside is None:
         return found
-    drawn = _inside_of_text(inside, names, first) if inside.pieces else _inside_of_picture(inside, names, first)
+    drawn = _inside_of_text(inside, names, first) if inside.pieces else _inside_of_picture(inside, names, first, subject)
     weights = Rung(
         "Weights",
         image(
@@ -114,7 +106,23 @@ def rungs(teacher: str | None, inside: InsideExample | None, subject: Subject) -
     return [*found, *drawn, weights]
 
 
-def _inside_of_picture(inside: InsideExample, names: list[str], first: int) -> list[Rung]:
+def _logits(names: list[str], subject: Subject) -> Rung:
+    if subject.is_logits:
+        drawing = _bars(names, subject.answer, signed=True)
+        adds = (
+            "Adds one number to the probabilities: their common height, which no softmax shows. Here as they are; "
+            "the page Loss takes that height away and shows each minus their mean."
+        )
+    else:
+        drawing = '<p class="kd-word">not known</p>'
+        adds = (
+            "You typed probabilities. Many logits give the same ones: they differ in their common height, which no "
+            "probability tells. Type logits to see them here."
+        )
+    return Rung("Logits", drawing, size(Access("logits").bits_per_query(len(names))), adds)
+
+
+def _inside_of_picture(inside: InsideExample, names: list[str], first: int, subject: Subject) -> list[Rung]:
     positions, channels = inside.hidden.shape
     attention, slope = inside.attention, inside.jacobian[first].astype(np.float32)
     side = round(positions**0.5)
@@ -134,9 +142,11 @@ def _inside_of_picture(inside: InsideExample, names: list[str], first: int) -> l
         found.append(
             Rung(
                 "Attention",
-                image(
+                map_of(
                     heat(attention.reshape(side, side)),
                     f"a map of {side} by {side}; it looks most at row {y + 1}, column {x + 1}",
+                    subject.picture,
+                    subject.name,
                 ),
                 size(_BITS_INSIDE * positions),
                 "Made of the hidden states: where they are large, not what they say.",
@@ -146,10 +156,12 @@ def _inside_of_picture(inside: InsideExample, names: list[str], first: int) -> l
     found.append(
         Rung(
             "Gradients",
-            image(
+            map_of(
                 heat(slope),
                 f"how each pixel moves the logit of {names[first]}; most at row {y + 1}, column {x + 1}, "
                 f"by {_signed(slope[y, x])} for a pixel from black to white",
+                subject.picture,
+                subject.name,
             ),
             f"{size(_BITS_INSIDE * inside.jacobian.size)}; {size(_BITS_INSIDE * len(names))} for one direction",
             "Adds to the logits what they would be next to this example.",
