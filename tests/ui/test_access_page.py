@@ -318,6 +318,12 @@ def test_now_is_said_only_while_a_run_goes_on() -> None:
     assert not any("Now" in words or "said at the end" in words for words in (stopped, done))
 
 
+def test_no_switch_is_cut_off_on_a_narrow_screen() -> None:
+    switches = page().segmented_control
+    assert {"measure", "against", "at"} <= {switch.key for switch in switches}
+    assert all(switch.proto.wrap for switch in switches)
+
+
 def test_arms_are_compared_at_equal_time_on_a_switch() -> None:
     words = " ".join(block.value for block in page().markdown)
     assert "not got to their end" not in words

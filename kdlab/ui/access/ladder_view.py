@@ -107,6 +107,7 @@ def _one_of(label: str, options: tuple[str, ...], key: str, say: Any = str) -> s
         format_func=say,
         bind="query-params",
         label_visibility="collapsed",
+        wrap=True,
     )
 
 
