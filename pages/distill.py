@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from pydantic import ValidationError
 
+from kdlab.core.counted import counted
 from kdlab.lessons.path import ACCESS
 from kdlab.lessons.presets import PRESETS
 from kdlab.runs.comparison import no_verdict
@@ -57,7 +58,7 @@ def controls() -> RunSpec | None:
         beside_steering.warning(str(error), icon=":material/sync_problem:")
     if nothing := no_verdict(spec):
         st.warning(nothing, icon=":material/block:")
-    st.caption(f"{len(spec.arms) * spec.seeds} students × {spec.total_steps:,} steps.")
+    st.caption(f"{counted(len(spec.arms) * spec.seeds, 'students')} × {counted(spec.total_steps, 'steps')}.")
     return spec
 
 

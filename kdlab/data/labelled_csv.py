@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kdlab.core.counted import counted
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -138,7 +140,7 @@ def _table(decoded: str) -> tuple[pd.DataFrame, list[str]]:
         )
     notes = [f"Its columns are parted by {_SEPARATORS[separator]}, and were read so."] if separator != "," else []
     if others := [name for name in columns if name not in ("text", "label")]:
-        notes.append(f"{len(others)} further {'column was' if len(others) == 1 else 'columns were'} left out.")
+        notes.append(f"{counted(len(others), 'further columns were', 'further column was')} left out.")
     return frame[["text", "label"]], notes
 
 
@@ -150,7 +152,7 @@ def _check_cells(texts: list[str], labels: list[str]) -> None:
     for name, cells in (("text", texts), ("label", labels)):
         if empty := [row for row, cell in enumerate(cells, 1) if not cell]:
             raise CsvError(
-                f"{_counted(len(empty), 'row has', 'rows have')} no {name}: {_some(map(str, empty))} (the row below the first "
+                f"{counted(len(empty), 'rows have', 'row has')} no {name}: {_some(map(str, empty))} (the row below the first "
                 "line is 1). Fill them in or take them out."
             )
 
@@ -189,11 +191,11 @@ def _each_once(texts: list[str], labels: list[str]) -> tuple[LabelledTexts, list
         shown = next(iter(unlike))
         both = [label for text, label in dict.fromkeys(zip(texts, labels, strict=True)) if text == shown][:2]
         raise CsvError(
-            f"{_counted(len(unlike), 'text stands', 'texts stand')} there with unlike labels, such as “{shown[:60]}” with "
+            f"{counted(len(unlike), 'texts stand', 'text stands')} there with unlike labels, such as “{shown[:60]}” with "
             f"“{both[0]}” and “{both[1]}”. Keep one label of each."
         )
     left_out = len(texts) - len(label_of)
-    note = [f"{_counted(left_out, 'row repeats', 'rows repeat')} an earlier one and counted once."] if left_out else []
+    note = [f"{counted(left_out, 'rows repeat', 'row repeats')} an earlier one and counted once."] if left_out else []
     return LabelledTexts(tuple(label_of), tuple(label_of.values())), note
 
 
@@ -209,10 +211,6 @@ def _check_counts(labels: tuple[str, ...]) -> None:
 
 def _is_number(label: str) -> bool:
     return label.isascii() and label.removeprefix("-").isdigit()
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
 
 
 def _some(said: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kdlab.core.counted import counted
 from kdlab.distill.access import Access, Form, Rung, Whose
 from kdlab.models.inner_layers import Layer, numbered
 
@@ -153,8 +154,8 @@ def mapped(layer_map: LayerMap, layer: int, ours: int, theirs: int) -> int:
 
 def layer_in_words(layer: Layer) -> str:
     """Its shape, for a sentence."""
-    heads = f" in {layer.heads} heads" if layer.heads else ""
-    return f"{layer.positions} positions of {layer.channels} numbers{heads}"
+    heads = f" in {counted(layer.heads, 'heads')}" if layer.heads else ""
+    return f"{counted(layer.positions, 'positions')} of {counted(layer.channels, 'numbers')}{heads}"
 
 
 _ON_FASHION = "Of the weights tried the default did best on the Fashion pictures' validation split, where no weight was shown to beat none."

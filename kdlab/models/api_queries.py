@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from kdlab.core.counted import counted
 from kdlab.models.api_allowance import Allowance
 from kdlab.models.endpoint import Endpoint, HttpAnswer, complete, connect
 from kdlab.models.endpoint_faults import error_for, wait_before_next_try
@@ -123,7 +124,7 @@ class Queries:
         """
         with self._lock:
             if self.charged >= self.budget:
-                raise Halt(f"The budget of {self.budget:,} queries is used up. Raise it to go on.")
+                raise Halt(f"The budget of {counted(self.budget, 'queries')} is used up. Raise it to go on.")
             if self._allowance and not self._allowance.take():
                 raise Halt(
                     f"The lab's own endpoint is asked {self._allowance.limit:,} times a day, by all visitors together, and that is "

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kdlab.core.calibration import expected_calibration_error
+from kdlab.core.counted import counted
 from kdlab.core.probability import entropy, log_softmax, softmax
 from kdlab.data import visitor_sets
 from kdlab.data.labelled_csv import FEWEST_ROWS, LabelledTexts
@@ -44,7 +45,7 @@ def make_teacher(asking: Asking, visitor: str) -> str:
     known = {text: source.classes[labels[row_of[text]]] for text in answer_of}
     _check_counts(source, list(known.values()))
     table = LabelledTexts(tuple(known), tuple(known.values()))
-    dataset = get_dataset(visitor_sets.keep(table, f"{len(known):,} texts that {_title(asking.model)} answered", visitor))
+    dataset = get_dataset(visitor_sets.keep(table, f"{counted(len(known), 'texts')} that {_title(asking.model)} answered", visitor))
     place_of = [source.classes.index(label) for label in dataset.classes]
     arrays = dataset.load()
     logits = {

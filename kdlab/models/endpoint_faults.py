@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, FiniteFloat, ValidationError
 
+from kdlab.core.counted import counted
 from kdlab.models.endpoint import Endpoint, EndpointError, HttpAnswer
 from kdlab.models.multiple_choice import TOP_LOGPROBS, Reply
 
@@ -202,5 +203,5 @@ def _error(answer: HttpAnswer) -> dict[str, object]:
 
 def _duration(seconds: float) -> str:
     if seconds < 5400:
-        return f"{math.ceil(seconds / 60):,} minutes"
-    return f"{math.ceil(seconds / 3600):,} hours" if seconds < 172_800 else "more than two days"
+        return counted(math.ceil(seconds / 60), "minutes")
+    return counted(math.ceil(seconds / 3600), "hours") if seconds < 172_800 else "more than two days"

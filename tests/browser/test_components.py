@@ -67,6 +67,14 @@ def test_keys_move_the_slider_by_its_grain_and_to_its_ends(browser_page: Page):
     expect(bars).to_contain_text("T = 20")
 
 
+def test_a_slider_that_stands_at_one_has_its_unit_in_the_singular(browser_page: Page):
+    browser_page.goto("/distill?epochs=1")
+    slider = browser_page.get_by_role("slider", name="Epochs")
+    expect(slider).to_have_attribute("aria-valuetext", "1 pass")
+    slider.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", "2 passes")
+
+
 def test_a_late_answer_does_not_take_back_a_key_that_waits_to_be_told(browser_page: Page):
     slider, bars = _open(browser_page)
     # The first key is told at once; the second one's own timer is stretched until the first one's answer has come.

@@ -172,7 +172,7 @@ def test_what_does_not_fit_is_refused_with_both_layers_and_both_shapes() -> None
     student, teacher = layers_of_student("mlp-16", "fashion"), layers_of_teacher("fashion")
     told = Hint().unfit_because(student, teacher)
     assert told is not None
-    for part in ("layer 1", "1 positions of 16", "layer 4", "49 positions of 128"):
+    for part in ("layer 1", "1 position of 16", "layer 4", "49 positions of 128"):
         assert part in told
     assert "none" in (Gram().unfit_because(layers_of_student("linear", "fashion"), teacher) or "")
     cnn = layers_of_student("cnn-small", "fashion")

@@ -120,6 +120,16 @@ def test_whose_height_the_logits_have_is_said_where_another_page_takes_it_away()
     assert "Loss takes that height away" in logits.adds
 
 
+def test_a_count_of_one_has_a_singular_noun() -> None:
+    example = showcase("digits")[0]
+    found = {rung.title: rung for rung in rungs("digits", inside_examples("digits")[example], subjects.test_subject("digits", example))}
+    assert "1 position by" in found["Hidden states"].drawing
+    app = page(data="digits", labels="10", transfer="0", epochs="1", seeds="1")
+    assert any(caption.value.endswith("students × 1 step.") for caption in app.caption)
+    distill = app.switch_page("../pages/distill.py").run()
+    assert any(caption.value == "3 students × 1 step." for caption in distill.caption)
+
+
 def test_a_gloss_reveals_its_words_with_what_is_looked_at_and_what_moves_the_answer() -> None:
     example = showcase("glosses")[0]
     inside = inside_examples("glosses")[example]

@@ -325,7 +325,7 @@ def test_every_figure_is_told_in_its_numbers_to_those_who_do_not_see_it():
     for shares in (
         "40 %, 35 %, 25 %",
         "70 %, 20 %, 10 %",
-        "from 20 %, 30 %, 50 % to 60 %, 30 %, 10 % in 1 steps",
+        "from 20 %, 30 %, 50 % to 60 %, 30 %, 10 % in 1 step",
     ):
         assert shares in said
     student = run(5.0, 0.5, 80)["jsd"].students[-1]

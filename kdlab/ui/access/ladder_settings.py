@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 from pydantic import ValidationError
 
+from kdlab.core.counted import counted
 from kdlab.data.registry import get_dataset
 from kdlab.distill.access import SHARE_OF_MEMORY
 from kdlab.models.catalogue import teachers_for
@@ -48,8 +49,8 @@ def ladder_settings(dataset: str, teacher: str | None) -> RunSpec | None:
     for title, why in chosen.closed().items():
         st.caption(f":material/lock: **{title}** is closed. {why}")
     st.caption(
-        f"{spec.labels + spec.transfer:,} queries for each arm. {len(spec.arms) * spec.seeds} students × "
-        f"{spec.total_steps:,} steps."
+        f"{counted(spec.labels + spec.transfer, 'queries')} for each arm. "
+        f"{counted(len(spec.arms) * spec.seeds, 'students')} × {counted(spec.total_steps, 'steps')}."
     )
     asked, allowed = signal_bytes(spec), allowed_bytes()
     if allowed is not None and asked > allowed:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from kdlab.core.counted import counted
 from kdlab.distill.metrics import Metric, metrics_of
 from kdlab.models.catalogue import teacher_card
 from kdlab.runs.comparison import in_words
@@ -81,8 +82,8 @@ def ladder_picture(shown: Shown, store: Store | None) -> None:
         )
     if against == SECONDS:
         st.caption(
-            f"Teacher: its time for an answer × {_queries(spec):,} queries. Student: its time for a step, alone × "
-            f"{spec.total_steps:,} steps. Measured {measured}, at its end; all arms trained side by side."
+            f"Teacher: its time for an answer × {counted(_queries(spec), 'queries')}. Student: its time for a step, alone × "
+            f"{counted(spec.total_steps, 'steps')}. Measured {measured}, at its end; all arms trained side by side."
         )
     if against == BYTES:
         st.caption(
@@ -155,13 +156,13 @@ def _ended(spec: RunSpec, then: EqualTime) -> str:
         (key for key in then.steps if then.steps[key] < spec.total_steps), key=then.steps.__getitem__
     )
     who = (
-        f"After **{then.seconds:.1f} s** {called_arm(spec, then.ended)} has taken its {spec.total_steps:,} steps"
+        f"After **{then.seconds:.1f} s** {called_arm(spec, then.ended)} has taken its {counted(spec.total_steps, 'steps')}"
     )
     if not late:
         return f"{who}, and so has every other arm."
     return (
-        f"{who}; {len(late)} of {len(then.steps)} arms have not got to their end, {called_arm(spec, late[0])} the least far: "
-        f"{then.steps[late[0]]:,.0f} steps."
+        f"{who}; {len(late)} of {len(then.steps)} arms {'has not got to its' if len(late) == 1 else 'have not got to their'} end, {called_arm(spec, late[0])} the least far: "
+        f"{counted(then.steps[late[0]], 'steps')}."
     )
 
 

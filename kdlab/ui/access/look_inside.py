@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
+from kdlab.core.counted import counted
 from kdlab.data.registry import get_dataset
 from kdlab.models.inside_examples import inside_examples
 from kdlab.runs import artifacts
@@ -59,7 +60,7 @@ def _side_by_side(spec: RunSpec, kept: InsideKept, example: int) -> None:
         if attention.size > 1:
             cards += f'<section class="kd-rung"><h3>{title}, layer {layer}</h3>{drawn_attention(spec, attention, example)}</section>'
         strip = kept.seen(whose, layer, "strip", example)
-        said = f"{title}: {strip.size} channels, {np.mean(strip > 0):.0%} of them above 0"
+        said = f"{title}: {counted(strip.size, 'channels')}, {np.mean(strip > 0):.0%} of them above 0"
         strips += f"<dt>{html.escape(said)}</dt><dd>{picture(heat(strip[None]), said)}</dd>"
     if cards and get_dataset(spec.dataset).kind == "image":
         shown = picture_address(spec.dataset, example)
@@ -105,7 +106,7 @@ def likeness_words(spec: RunSpec, kept: InsideKept, arm: str, ours: int, theirs:
     alone = kept.likeness(of_arm(ALL), ours, theirs) if arm != ALL and kept.layers(of_arm(ALL)) else None
     beside = "" if alone is None else f" A student of logits alone gets to {alone:.2f}."
     return (
-        f"Over the {len(kept.examples)} examples that were kept, this student's attention is **{before:.2f}** like the teacher's "
+        f"Over {counted(len(kept.examples), 'examples that were kept', 'example that was kept')}, this student's attention is **{before:.2f}** like the teacher's "
         f"before and **{after:.2f}** after (cosine of the two maps; 1 is the same).{beside}"
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
+from kdlab.core.counted import counted
 from kdlab.distill.access import Access
 from kdlab.models.catalogue import shown_by, teacher_card
 from kdlab.models.inside_examples import InsideExample, inside_examples
@@ -98,7 +99,7 @@ def rungs(teacher: str | None, inside: InsideExample | None, subject: Subject) -
         "Weights",
         image(
             heat(_strip(inside.output_weights)),
-            f"the last layer, {inside.output_weights.shape[0]} classes by {inside.output_weights.shape[1]} channels",
+            f"the last layer, {counted(inside.output_weights.shape[0], 'classes')} by {counted(inside.output_weights.shape[1], 'channels')}",
         ),
         f"{size(32 * teacher_card(teacher)['parameters'])}, once",
         "Answers every query there is. Here: its last layer.",
@@ -131,7 +132,7 @@ def _inside_of_picture(inside: InsideExample, names: list[str], first: int, subj
             "Hidden states",
             image(
                 heat(inside.hidden.astype(np.float32)),
-                f"{positions} positions by {channels} channels; {np.mean(inside.hidden > 0):.0%} of the numbers are above 0",
+                f"{counted(positions, 'positions')} by {counted(channels, 'channels')}; {np.mean(inside.hidden > 0):.0%} of the numbers are above 0",
             ),
             size(_BITS_INSIDE * inside.hidden.size),
             "Says nothing of classes by itself: what the teacher sees, before it judges.",
@@ -178,7 +179,7 @@ def _inside_of_text(inside: InsideExample, names: list[str], first: int) -> list
             "Hidden states",
             image(
                 heat(_strip(inside.hidden.astype(np.float32))),
-                "{} word pieces by {} channels, a row a piece".format(*inside.hidden.shape),
+                f"{counted(inside.hidden.shape[0], 'word pieces')} by {counted(inside.hidden.shape[1], 'channels')}, a row a piece",
             ),
             size(_BITS_INSIDE * inside.hidden.size),
             "Says nothing of classes by itself: what the teacher makes of each piece, before it judges.",

@@ -9,6 +9,7 @@ from html import escape
 import numpy as np
 
 from kdlab.core import cross_entropy, forward_kl_from_logits, hinton_loss, logit_gradients
+from kdlab.core.counted import counted
 from kdlab.ui.examples.words import called, percent
 from kdlab.ui.look.numbers import direction, minus, number
 from kdlab.ui.look.tokens import ROLE_COLOURS, ROLE_INKS
@@ -233,7 +234,7 @@ def triangle_alt(
     return (
         f"The loss over all distributions of three classes, {', '.join(names)}; the hard label is {names[label]}. "
         f"Soft target {_shares(soft_target)}; optimum {_shares(best)}; the student from {_shares(path[0])} to "
-        f"{_shares(path[-1])} in {len(path) - 1} steps."
+        f"{_shares(path[-1])} in {counted(len(path) - 1, 'steps')}."
     )
 
 

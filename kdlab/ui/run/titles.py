@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from kdlab.core.counted import counted
 from kdlab.data.registry import get_dataset
 from kdlab.distill.objective_catalogue import Objective
 from kdlab.models.catalogue import get_teacher, student_title
@@ -120,17 +121,13 @@ def _objective(objective: Objective) -> str:
     return objective.title + (f" ({', '.join(set_otherwise)})" if set_otherwise else "")
 
 
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
-
-
 _RECIPES: dict[str, type[Recipe]] = {recipe.recipe: recipe for recipe in (ThreeArms, Ladder)}
 _CALLED = {Ladder.recipe: "Ladder on "}
 _SETTINGS: dict[str, Callable[[Any], str]] = {
     "dataset": lambda name: get_dataset(name).title,
     "teacher": lambda name: f"taught by {get_teacher(name).title}",
     "student": student_title,
-    "labels": lambda count: f"{count:,} labels",
+    "labels": lambda count: counted(count, "labels"),
     "transfer": lambda count: f"{count:,} unlabelled" if count else "nothing unlabelled",
     "objective": _objective,
     "k": lambda k: f"top {k}",
@@ -143,8 +140,8 @@ _SETTINGS: dict[str, Callable[[Any], str]] = {
     "gradients_times": lambda value: f"gradients × {_number(value)}",
     "temperature": lambda value: f"T {_number(value)}",
     "kd_weight": lambda value: f"w {_number(value)}",
-    "epochs": lambda count: _counted(count, "epoch", "epochs"),
-    "seeds": lambda count: _counted(count, "seed", "seeds"),
+    "epochs": lambda count: counted(count, "epochs"),
+    "seeds": lambda count: counted(count, "seeds"),
     "learning_rate": lambda value: f"learning rate {_number(value)}",
     "batch_size": lambda count: f"batches of {count}",
     "schedule": lambda name: f"{name} schedule",

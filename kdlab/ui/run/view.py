@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from kdlab.core.counted import counted
 from kdlab.data.registry import get_dataset
 from kdlab.distill.arms import Arm
 from kdlab.distill.metrics import metrics_of
@@ -193,8 +194,8 @@ def _who_diverged(curves: Curves, spec: RunSpec) -> str:
     said = ", ".join(f"{len(gone)} of {label}" for label, gone in by_arm.items() if gone)
     first = min(one.step for one in curves.diverged)
     return (
-        f"Training diverged for {len(curves.diverged)} of {len(spec.arms) * spec.seeds} students, the first after "
-        f"{first:,} steps ({said}): their losses are no numbers any more. The arm's line ends there, and what is said "
+        f"Training diverged for {len(curves.diverged)} of {counted(len(spec.arms) * spec.seeds, 'students')}, the first after "
+        f"{counted(first, 'steps')} ({said}): their losses are no numbers any more. The arm's line ends there, and what is said "
         "of it leaves them out. Lower the learning rate, or clip the gradients."
     )
 

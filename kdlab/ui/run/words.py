@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from kdlab.core.counted import counted
 from kdlab.distill.arms import Arm
 from kdlab.runs.curves import Curves
 from kdlab.runs.store import Run, Store
@@ -42,7 +43,7 @@ def _at_once(result: dict[str, Any]) -> str:
     """How many students trained at once, where it was not all of them; an older result does not know."""
     students = sum(len(arm["accuracy"]) for arm in result["arms"])
     size = result.get("group_size", students)
-    return f", {size} of {students} students at once" if size < students else ""
+    return f", {size} of {counted(students, 'students')} at once" if size < students else ""
 
 
 def before_the_first_point(run: Run, what: str) -> str:

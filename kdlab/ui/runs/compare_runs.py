@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from kdlab.core.counted import counted
 from kdlab.core.intervals import Interval
 from kdlab.lessons.path import RUNS
 from kdlab.models.catalogue import get_teacher
@@ -62,7 +63,7 @@ def _asked_for(store: Store, asked: str) -> tuple[Run, Run] | str:
     """The two runs, or a sentence on what is wrong with the address."""
     ids = [part.strip() for part in asked.split(",") if part.strip()]
     if len(ids) != 2:
-        return f"This address names {len(ids) or 'no'} run{'' if len(ids) == 1 else 's'}; a comparison is of two."
+        return f"This address names {counted(len(ids), 'runs') if ids else 'no runs'}; a comparison is of two."
     if ids[0] == ids[1]:
         return "This address names the same run twice: it does not differ from itself."
     runs = []
@@ -109,7 +110,7 @@ def _paired(first: Run, second: Run) -> None:
     said = "; ".join(f"{roles[key].name}: {in_words(found)}" for key, found in differences.items())
     if first.spec.seeds > 1:
         how = (
-            f"Seed by seed, over {first.spec.seeds} seeds: a student of A and its counterpart in B start from the same "
+            f"Seed by seed, over {counted(first.spec.seeds, 'seeds')}: a student of A and its counterpart in B start from the same "
             "weights and see the same examples. Bars are Student's t 95 % intervals."
         )
     else:

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 from pydantic import SecretStr
 
+from kdlab.core.counted import counted
 from kdlab.data.home import HomeError, home
 from kdlab.data.registry import DATASETS, get_dataset
 from kdlab.data.visitor_sets import sets_of
@@ -90,7 +91,7 @@ def _endpoint(hosts: list[str]) -> tuple[Endpoint, Allowance | None] | None:
         if whose == _LABS:
             st.caption(f"{as_it_is(labs.model)} at {as_it_is(labs.base_url)}. Its key comes from KDLAB_API_KEY and is not shown.")
             if allowance is not None:
-                st.caption(f"{allowance.left:,} of {allowance.limit:,} queries a day are left, for all visitors together.")
+                st.caption(f"{allowance.left:,} of {counted(allowance.limit, 'queries')} a day {'is' if allowance.left == 1 else 'are'} left, for all visitors together.")
             return labs, allowance
     if hosts:
         st.caption(f"This lab may ask {', '.join(hosts)} and no other host.")

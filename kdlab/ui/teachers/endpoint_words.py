@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kdlab.core.counted import counted
 from kdlab.core.intervals import share_interval
 from kdlab.models.api_cost import Estimate
 from kdlab.models.api_probe import Rungs
@@ -17,12 +18,12 @@ from kdlab.models.api_teacher import Answer, Progress
 def estimate_words(estimate: Estimate, budget: int) -> str:
     """What asking for these texts takes, before anything is sent. Markdown."""
     if not estimate.queries:
-        return f"All {estimate.texts:,} texts are answered already: nothing is sent and nothing is charged."
-    kept = f" {estimate.kept:,} of the texts are answered already and are not sent." if estimate.kept else ""
+        return f"All {counted(estimate.texts, 'texts are', 'text is')} answered already: nothing is sent and nothing is charged."
+    kept = f" {counted(estimate.kept, 'of the texts are', 'of the texts is')} answered already and not sent." if estimate.kept else ""
     cost = "" if estimate.cost is None else f", **{money(estimate.cost)}** in the provider's currency"
     ends = f" The budget ends it after {budget:,}." if budget < estimate.queries else ""
     return (
-        f"**{estimate.queries:,} queries**, about {estimate.prompt_tokens:,} tokens of prompts and "
+        f"**{counted(estimate.queries, 'queries')}**, about {counted(estimate.prompt_tokens, 'tokens')} of prompts and "
         f"{estimate.answer_tokens:,} of answers{cost}.{kept}{ends} Estimated from the prompts; nothing was sent for it."
     )
 
@@ -60,8 +61,8 @@ def progress_words(now: Progress) -> str:
     kept = f", {now.kept:,} of them from the disk" if now.kept else ""
     cost = "" if now.cost is None else f", **{money(now.cost)}** so far"
     return (
-        f"**{now.answered:,} of {now.texts:,}** texts answered{kept}. {now.queries:,} queries that may be charged, "
-        f"{now.prompt_tokens:,} tokens of prompts and {now.answer_tokens:,} of answers{cost}."
+        f"**{now.answered:,} of {now.texts:,}** texts answered{kept}. {counted(now.queries, 'queries')} that may be charged, "
+        f"{counted(now.prompt_tokens, 'tokens')} of prompts and {now.answer_tokens:,} of answers{cost}."
     )
 
 
@@ -72,7 +73,7 @@ def agreement_words(known: Sequence[int], answers: Sequence[Answer]) -> str:
     without = sum(answer.label is None for answer in answers)
     silent = f" {without:,} got no class: refused, or answered in other words; they count as wrong." if without else ""
     return (
-        f"Its answer is the known label for **{found.mean:.1%}** of {found.n:,} texts (95 % interval {found.low:.1%} to "
+        f"Its answer is the known label for **{found.mean:.1%}** of {counted(found.n, 'texts')} (95 % interval {found.low:.1%} to "
         f"{found.high:.1%}: other texts would give another number).{silent}"
     )
 
@@ -85,7 +86,7 @@ def mass_words(answers: Sequence[Answer]) -> str:
     bounded = sum(int((~answer.shown).any()) for answer in answers if answer.shown is not None)
     return (
         f"**{np.mean(masses):.1%}** of the probability lay on the options on average; the rest was on other words. In "
-        f"{bounded:,} of {len(masses):,} answers a class was not among the tokens shown: of it only a bound is known."
+        f"{bounded:,} of {counted(len(masses), 'answers')} a class was not among the tokens shown: of it only a bound is known."
     )
 
 

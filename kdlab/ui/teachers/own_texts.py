@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from kdlab.core.counted import counted
 from kdlab.data import visitor_sets
 from kdlab.data.home import HomeError
 from kdlab.data.labelled_csv import MOST_BYTES, MOST_ROWS, CsvError, read_labelled_csv
@@ -108,7 +109,7 @@ def _card(name: str, file: str) -> None:
     own = visitor_sets.find(name)
     cut = f" {own.cut:.0%} of the texts go on after the {WINDOW} word pieces that students read." if own and own.cut else ""
     classes = ", ".join(map(as_it_is, data.classes))
-    st.markdown(f"{len(data.classes)} classes: {classes}.\n\n{data_words(data)}{cut}")
+    st.markdown(f"{counted(len(data.classes), 'classes')}: {classes}.\n\n{data_words(data)}{cut}")
     _teachers_of(name)
     _teacher_for(name)
 
@@ -132,7 +133,7 @@ def _teachers_of(name: str) -> None:
         card = teacher_card(entry.name)
         st.markdown(
             f"Teacher: **{as_it_is(entry.title)}**, {size_words(card)}, right on "
-            f"{share(card['test_accuracy'])} of {card['test_size']:,} test texts.",
+            f"{share(card['test_accuracy'])} of {counted(card['test_size'], 'test texts')}.",
             help=teacher_words(entry.name),
         )
         way_to_distill(name, entry.name)
@@ -208,5 +209,5 @@ def _progress_words(asked: Asking) -> str:
     if asked.state == "waiting":
         return "Waiting: it starts up, or another teacher answers just now."
     if asked.done:
-        return f"{asked.words}: {asked.done:,} of {asked.total:,} texts"
+        return f"{asked.words}: {asked.done:,} of {counted(asked.total, 'texts')}"
     return f"{asked.words} …"

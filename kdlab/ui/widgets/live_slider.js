@@ -33,12 +33,13 @@ function makeScale({ min, max, step, log }) {
   };
 }
 
-function inWords(value, { step, log, unit }) {
+function inWords(value, { step, log, unit, one }) {
   const digits = step ? Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) : null;
   let text;
   if (digits === null) text = log && value < 0.01 ? value.toExponential(1).replace("e-", "e−") : String(Number(value.toPrecision(3)));
   else text = value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  return unit ? `${text} ${unit}` : text;
+  const noun = text === "1" ? one : unit;
+  return noun ? `${text} ${noun}` : text;
 }
 
 const KEYS = {

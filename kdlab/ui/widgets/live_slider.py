@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
+from kdlab.core.counted import singular
 from kdlab.ui.look.numbers import minus
 from kdlab.ui.url_state import adopt, publish
 from kdlab.ui.widgets.component_source import component
@@ -79,6 +80,7 @@ def live_slider(
             "log": scale == "log",
             "help": help,
             "unit": unit,
+            "one": singular(unit),
             "disabled": disabled,
             "notice": rejected and f"The link asked for “{rejected}”, {span.words}. Here is {minus(f'{value:g}')}.",
         },
