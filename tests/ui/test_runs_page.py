@@ -19,6 +19,7 @@ from kdlab.runs.recipes import three_arms
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.store import Store, StoreError
 from kdlab.runs.stored import read_run
+from kdlab.ui.run.downloads import points_csv
 
 MAIN = Path(__file__).parents[2] / "kdlab" / "main.py"
 ME = "me"
@@ -340,3 +341,11 @@ def test_a_row_that_is_no_run_is_shown_as_such_beside_the_others(
     app.button(key=f"delete-{broken}").click().run()
     assert not app.exception
     assert [heading.value for heading in app.header] == ["Fashion-MNIST · T 8"]
+
+
+@pytest.mark.parametrize("name", ["three_arms", "ladder"])
+def test_points_of_a_run_without_any_are_the_line_that_names_them(name: str) -> None:
+    run, rows, _ = recorded_run(name)
+    header, first, *_ = points_csv(rows, run.spec).splitlines()
+    assert first.count(",") == header.count(",")
+    assert points_csv([], run.spec) == f"{header}\n"

@@ -1,16 +1,31 @@
-"""A student to take away: its weights, and where transformers has its kind the whole folder."""
+"""What a run is taken away as: its points, and a student as weights or, where transformers has its kind, a whole folder."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 import streamlit as st
 
 from kdlab.distill.arms import Arm
+from kdlab.distill.metrics import metrics_of
 from kdlab.runs import artifacts
+from kdlab.runs.curves import seed_table
+from kdlab.runs.points import Row
 from kdlab.runs.pretrained_folder import is_transformers_student, pretrained_zip
+from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Run
 from kdlab.ui.own import texts_hidden_because
+
+_COLUMNS = ("step", "epoch", "seconds", "arm", "seed", "temperature", "kd_weight")
+
+
+def points_csv(rows: Iterable[Row], spec: RunSpec) -> str:
+    """Each student's numbers at each point, with a line that names them also where no point was measured."""
+    table = seed_table(rows, spec)
+    if table is None:
+        return ",".join((*_COLUMNS, *metrics_of(spec.task))) + "\n"
+    return table.to_csv(index=False, lineterminator="\n")
 
 
 def student_download(run: Run, arm: Arm) -> None:

@@ -11,13 +11,12 @@ import streamlit as st
 from kdlab.distill.arms import Arm
 from kdlab.lessons.path import DISTILL
 from kdlab.runs.comparison import best_supported, compare
-from kdlab.runs.curves import seed_table
 from kdlab.runs.listing import Which
 from kdlab.runs.store import UNDO_FOR, NotYoursError, Run, Store, StoreError
 from kdlab.runs.stored import UnreadableRun
 from kdlab.server.identity import visitor_id
 from kdlab.ui.look.numbers import share
-from kdlab.ui.run.downloads import student_download
+from kdlab.ui.run.downloads import points_csv, student_download
 from kdlab.ui.run.on_show import page_of
 from kdlab.ui.run.titles import run_title, state_words
 from kdlab.ui.run.verdict_words import headline
@@ -219,12 +218,8 @@ def _undelete(run_id: str, store: Store) -> None:
 
 
 def _downloads(run: Run, store: Store) -> None:
-    def points() -> str:
-        found = seed_table(store.points(run.id), run.spec)
-        return "" if found is None else found.to_csv(index=False)
-
     st.download_button(
-        "Points (CSV)", points, f"kdlab-{run.id}.csv", "text/csv", key=f"csv-{run.id}", on_click="ignore"
+        "Points (CSV)", lambda: points_csv(store.points(run.id), run.spec), f"kdlab-{run.id}.csv", "text/csv", key=f"csv-{run.id}", on_click="ignore"
     )
     # Of a steered run the spec alone does not give the run again.
     steered = {"steered": run.steering} if run.steering else {}
