@@ -14,7 +14,7 @@ from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import StoreError
 from kdlab.ui.access.claims import show_claims
 from kdlab.ui.access.ladder_settings import ladder_settings
-from kdlab.ui.access.ladder_view import ladder_picture
+from kdlab.ui.access.ladder_view import ladder_picture, tell_of_stand_in
 from kdlab.ui.access.leak import show_leak
 from kdlab.ui.access.look_inside import show_look_inside
 from kdlab.ui.access.reveals import show_reveals
@@ -68,6 +68,7 @@ with left:
     launch_pad(store, settings)
 with right:
     head_of(shown, store, absent)
+    tell_of_stand_in(shown, dataset)
     live_view(shown, store, "", partial(ladder_picture, store=store))
 
 if shown.run.result is not None and not shown.moving:

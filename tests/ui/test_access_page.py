@@ -194,11 +194,29 @@ def test_a_run_recorded_on_the_data_that_is_chosen_is_the_one_on_show(
     shutil.copy(recorded._FOLDER / "ladder.json.gz", tmp_path)
     monkeypatch.setattr(recorded, "_FOLDER", tmp_path)
     recorded_run.cache_clear()
+    recorded.recorded_inside.cache_clear()
     for data, own in (("glosses", True), ("digits", False)):
         words = " ".join(block.value for block in page(data=data).markdown)
         assert "A run recorded on" in words
         assert ("recorded on 1 January 1970" in words) == own
     recorded_run.cache_clear()
+    recorded.recorded_inside.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("data", "trains", "stands_in"),
+    [
+        ("fashion", "Trains on **Fashion-MNIST**, taught by Fashion CNN.", False),
+        ("glosses", "Trains on **WordNet glosses**, taught by MiniLM-L6.", False),
+        ("digits", "Trains on **Handwritten digits**", True),
+        ("own", "Your own numbers are one answer, and no data to train on: it trains on **Fashion-MNIST**", False),
+    ],
+)
+def test_what_launch_trains_on_is_said_and_whether_a_run_on_it_is_recorded(data: str, trains: str, stands_in: bool) -> None:
+    captions = [caption.value.replace("\\", "") for caption in page(data=data).caption]
+    assert any(caption.startswith(trains) for caption in captions)
+    told = "No run on Handwritten digits is recorded: this one is on Fashion-MNIST."
+    assert any(told in caption for caption in captions) == stands_in
 
 
 def test_the_settings_of_a_ladder_come_back_with_its_link() -> None:

@@ -9,15 +9,16 @@ import streamlit as st
 from pydantic import ValidationError
 
 from kdlab.core.counted import counted
-from kdlab.data.registry import get_dataset
+from kdlab.data.registry import Dataset, get_dataset
 from kdlab.distill.access import SHARE_OF_MEMORY
-from kdlab.models.catalogue import teachers_for
+from kdlab.models.catalogue import get_teacher, teachers_for
 from kdlab.runs.ladder import Ladder
 from kdlab.runs.signal_memory import allowed_bytes, signal_bytes
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.ui.look.folded import folded
 from kdlab.ui.look.numbers import size
 from kdlab.ui.run.controls import begin_anew, choose_student, spec_slider, switch, training_controls
+from kdlab.ui.url_state import as_it_is
 from kdlab.ui.widgets.field_slider import field_slider
 
 _BEGUN = "ladder-begun"
@@ -30,6 +31,7 @@ def ladder_settings(dataset: str, teacher: str | None) -> RunSpec | None:
         begin_anew(Ladder.beginning(before), begin, but=("dataset", "teacher"))
     st.session_state[_BEGUN] = dataset
     values: dict[str, Any] = {"dataset": dataset, "teacher": teacher or teachers_for(dataset)[0].name}
+    st.caption(_trains_on(data, values["teacher"], own_numbers=teacher is None))
     values["student"] = choose_student(data, begin)
     values["labels"] = spec_slider("labels", begin, min_value=len(data.classes), max_value=data.train_size)
     values["transfer"] = spec_slider("transfer", begin, max_value=data.train_size - values["labels"])
@@ -60,6 +62,12 @@ def ladder_settings(dataset: str, teacher: str | None) -> RunSpec | None:
         may = "" if allowed is None else f" of the {size(8 * allowed)} that such signals may take, {_SHARE} what is free here"
         st.caption(f"What it sees inside the teacher asks for {size(8 * asked)} of memory{may}.")
     return spec
+
+
+def _trains_on(data: Dataset, teacher: str, own_numbers: bool) -> str:
+    """What *Launch* trains on, which is chosen far above it."""
+    on = f"on **{as_it_is(data.title)}**, taught by {as_it_is(get_teacher(teacher).title)}"
+    return f"Your own numbers are one answer, and no data to train on: it trains {on}." if own_numbers else f"Trains {on}."
 
 
 def _weights_inside(values: dict[str, Any], begin: Ladder) -> dict[str, float]:

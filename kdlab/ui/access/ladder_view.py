@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from kdlab.core.counted import counted
+from kdlab.data.registry import get_dataset
 from kdlab.distill.metrics import Metric, metrics_of
 from kdlab.models.catalogue import teacher_card
 from kdlab.runs.comparison import in_words
@@ -23,10 +24,18 @@ from kdlab.ui.look.folded import folded
 from kdlab.ui.run.source import Shown, seed_rows
 from kdlab.ui.run.titles import why_no_end
 from kdlab.ui.run.words import before_the_first_point
+from kdlab.ui.url_state import as_it_is
 from kdlab.ui.widgets.live_plot import live_plot
 
 _METRICS = ("accuracy", "agreement", "kl")
 QUERIES, TIME = "At equal queries", "At equal time"
+
+
+def tell_of_stand_in(shown: Shown, dataset: str) -> None:
+    """Says that no run on the data that were chosen is recorded, where one on other data stands in."""
+    if shown.recorded and shown.run.spec.dataset != dataset:
+        chosen, other = (as_it_is(get_dataset(name).title) for name in (dataset, shown.run.spec.dataset))
+        st.caption(f":material/info: No run on {chosen} is recorded: this one is on {other}.")
 
 
 def ladder_picture(shown: Shown, store: Store | None) -> None:
