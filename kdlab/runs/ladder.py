@@ -89,7 +89,7 @@ class Ladder(Recipe):
         return cls(**_ON_GLOSSES) if dataset == _ON_GLOSSES["dataset"] else cls()
 
     def closed(self) -> dict[str, str]:
-        """The rungs inside the teacher that are closed, for this student or on this machine: title → why, in a sentence."""
+        """The rungs inside the teacher that are closed, for this student or on this machine: name → why, in a sentence."""
         return {look.title: why for look in self._inside() if (why := self._closed_because(look))}
 
     def weighed(self) -> dict[str, WhiteBox]:
@@ -97,8 +97,12 @@ class Ladder(Recipe):
         return {look.times: look.how["white_box"] for look in self._inside() if look.times and not self._closed_because(look)}
 
     def _closed_because(self, look: _Look) -> str | None:
-        unfit = (self.unfit_because(asked) for asked in look.asked)
-        return next((why for why in unfit if why), None) or closed_because(self.teacher)
+        for asked in look.asked:
+            if why := self.unfit_because(asked):
+                # It begins with the objective's name, where the rung has one of its own.
+                named = len(look.asked) == 1 and isinstance(asked, WhiteBox) and why.startswith(asked.title)
+                return f"It{why.removeprefix(asked.title)}" if named else why
+        return closed_because(self.teacher)
 
     def _arms(self) -> tuple[Arm, ...]:
         w, heat = self.kd_weight, self.temperature
@@ -189,7 +193,7 @@ class Ladder(Recipe):
         if self.placebos:
             for whose, said in (("untrained", "an untrained teacher's"), ("shuffled", "other examples'")):
                 how = {"white_box": hint.model_copy(update={"whose": whose})}
-                found.append(_Look(f"hidden_{whose}", hint.title, f"Placebo: {whose}", f"{said} hidden states", how))
+                found.append(_Look(f"hidden_{whose}", "hidden states", f"Placebo: {whose}", f"{said} hidden states", how))
         if self.papers and of_texts:
             found += _PAPERS
         return found
@@ -236,8 +240,7 @@ class _Look(NamedTuple):
 
 
 def _rung(key: str, said: str, **how: Any) -> _Look:
-    (asked,) = how.values()
-    return _Look(key, asked.title, f"+ {said}", said, how)
+    return _Look(key, said, f"+ {said}", said, how)
 
 
 _ON_GLOSSES: dict[str, Any] = {

@@ -299,6 +299,11 @@ def test_a_student_without_a_hidden_layer_closes_the_inner_rungs_with_the_reason
     closed = [caption.value for caption in app.caption if "is closed" in caption.value]
     assert len(closed) == 2
     assert all("the student has none that" in caption for caption in closed)
+    for rung in ("hidden states", "attention"):  # as the ladder's arms are called
+        assert f":material/lock: The rung **{rung}** is closed. It needs a hidden layer" in " ".join(closed)
+    weights = page()
+    assert any(caption.value.startswith("Weights: hidden states ") for caption in weights.caption)
+    assert not any("Hint" in caption.value for caption in weights.caption)
 
 
 def test_the_ladder_is_drawn_against_rungs_bytes_and_seconds() -> None:

@@ -19,7 +19,7 @@ from kdlab.ui.look.folded import folded
 from kdlab.ui.look.numbers import size
 from kdlab.ui.run.controls import begin_anew, choose_student, spec_slider, switch, training_controls
 from kdlab.ui.url_state import as_it_is
-from kdlab.ui.widgets.field_slider import field_slider
+from kdlab.ui.widgets.field_slider import field_slider, said_of
 
 _BEGUN = "ladder-begun"
 
@@ -48,8 +48,8 @@ def ladder_settings(dataset: str, teacher: str | None) -> RunSpec | None:
         for told in explain(error):
             st.warning(told, icon=":material/tune:")
         return None
-    for title, why in chosen.closed().items():
-        st.caption(f":material/lock: **{title}** is closed. {why}")
+    for rung, why in chosen.closed().items():
+        st.caption(f":material/lock: The rung **{rung}** is closed. {why}")
     st.caption(
         f"{counted(spec.labels + spec.transfer, 'queries')} for each arm. "
         f"{counted(len(spec.arms) * spec.seeds, 'students')} × {counted(spec.total_steps, 'steps')}."
@@ -81,13 +81,18 @@ def _weights_inside(values: dict[str, Any], begin: Ladder) -> dict[str, float]:
             times: field_slider(
                 Ladder.model_fields[times],
                 times,
-                title=one.title,
+                title=_rung(times),
                 help=f"{one.what} In times its default weight of {_plain(one.weight)}. {type(one).model_fields['weight'].description}",
             )
             for times, one in asked.items()
         }
-        st.caption("Weights: " + ", ".join(f"{one.title} {_plain(chosen[times] * one.weight)}" for times, one in asked.items()) + ".")
+        st.caption("Weights: " + ", ".join(f"{_rung(times).lower()} {_plain(chosen[times] * one.weight)}" for times, one in asked.items()) + ".")
     return chosen
+
+
+def _rung(times: str) -> str:
+    """Which rung a weight is of, as its field names it."""
+    return said_of(Ladder.model_fields[times])["title"].removeprefix("Weight on ").capitalize()
 
 
 def _plain(weight: float) -> str:
