@@ -39,6 +39,7 @@ from kdlab.ui.access.ladder_charts import BYTES, RUNGS, SECONDS, Level, ladder_f
 from kdlab.ui.access.ladder_table import taken_table
 from kdlab.ui.access.ladder_view import differences_words, means_words
 from kdlab.ui.access.look_inside import drawn_attention, likeness_words
+from kdlab.ui.access.other_students import with_other_students
 from kdlab.ui.access.rare_words import frequency_figure
 from kdlab.ui.access.reveals import Rung, rungs
 from kdlab.ui.examples import subjects
@@ -561,6 +562,27 @@ def test_bars_of_a_share_stay_between_nothing_and_all() -> None:
             assert trace["x"][0] - trace["error_x"]["arrayminus"][0] >= 0
             assert trace["x"][0] + trace["error_x"]["array"][0] <= 1
         assert "95 % interval 0.0% to 32.0%" in traces[1]["hovertemplate"]
+
+
+@pytest.mark.parametrize(("data", "student"), [("glosses", "bert-1x64"), ("fashion", "mlp-64")])
+def test_the_claim_about_small_students_leads_to_runs_that_answer_it_with_the_rung_kept(data: str, student: str) -> None:
+    st.cache_resource.clear()  # the store of another test
+    app = page(data=data)
+    app.button(key=f"ladder-of-{student}").click().run()
+    assert not app.exception
+    assert not app.warning
+    first = launched(app)
+    assert first.student == student
+    assert "hidden" in [arm.key for arm in first.arms]
+    store = Store()
+    (run,) = store.list_runs()
+    other = next(one for one in with_other_students(settings_of(first, Ladder), "hidden"))
+    again = store.enqueue(other.spec(), "ann")
+    assert not [link for link in app.run().get("page_link") if "compare=" in link.proto.query_string]
+    for run_id in (run.id, again):
+        store.finish(run_id, "done")
+    (link,) = [link for link in app.run().get("page_link") if "compare=" in link.proto.query_string]
+    assert {run.id, again} <= set(re.split("%2C|,|=", link.proto.query_string))
 
 
 def test_layers_of_a_single_place_have_no_map_to_compare() -> None:

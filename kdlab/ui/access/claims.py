@@ -13,6 +13,7 @@ from kdlab.runs.ladder import ALL, INSIDE
 from kdlab.runs.rare_words import ByFrequency, by_frequency, has_words
 from kdlab.runs.recorded import OWNER
 from kdlab.runs.store import Run
+from kdlab.ui.access.other_students import lead_to_other_students
 from kdlab.ui.access.rare_words import helping, rare_words, rare_words_pictures
 from kdlab.ui.look.numbers import minus
 from kdlab.ui.run.titles import why_no_end
@@ -31,6 +32,8 @@ def show_claims(run: Run, answers: np.ndarray | None) -> None:
         with st.container(border=True):
             st.markdown(f"**{claim.question}**")
             st.markdown(answer(claim.key, run, rare))
+            if claim.key == "small":
+                lead_to_other_students(run)
             if claim.key == "rare" and rare is not None:
                 rare_words_pictures(run.spec, rare)
             if claim.published:
