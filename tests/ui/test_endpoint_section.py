@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from kdlab.models import api_asking
 from kdlab.models.api_asking import Asking, asking_of
 from kdlab.models.api_cost import Estimate
 from kdlab.models.api_teacher import Answer, ApiTeacher
-from kdlab.models.endpoint import Endpoint
+from kdlab.models.endpoint import Endpoint, EndpointError, allowed_addresses
 from kdlab.ui.teachers.endpoint_charts import NO_CLASS, answer_counts, answers_figure, mass_figure
 from kdlab.ui.teachers.endpoint_words import (
     agreement_words,
@@ -74,6 +75,17 @@ def typed(server: Loopback, key: str = KEY, **query: str) -> AppTest:
     app.text_input(key="endpoint-model").set_value("model-1")
     app.text_input(key="endpoint-key").set_value(key)
     return app.run()
+
+
+def test_the_introduction_names_the_setting_that_a_refused_private_address_asks_for(
+    server: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KDLAB_API_PRIVATE")
+    with pytest.raises(EndpointError) as refused:
+        allowed_addresses("127.0.0.1", 80)
+    setting = re.search(r"KDLAB_\w+=yes", str(refused.value))
+    assert setting
+    assert f"`{setting[0]}`" in opened().markdown[0].value
 
 
 def test_who_asks_the_labs_endpoint_sees_what_is_left_for_all_and_is_stopped_at_its_end(

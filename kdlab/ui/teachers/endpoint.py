@@ -35,8 +35,8 @@ _NO_REVEALING = '<style>.st-key-endpoint-key button[aria-label$="password"] { di
 
 INTRODUCTION = (
     "A model behind an API can teach too: it is sent a text with lettered options and answers with a letter, and some "
-    "providers show how likely each letter was. Any endpoint that speaks as OpenAI's does will do, also a model server in "
-    "your own network. What it answers is paid for once: it is kept on the lab's disk, and another asking goes on there."
+    "providers show how likely each letter was. Any endpoint that speaks as OpenAI's does will do. A model server on the "
+    "lab's own machine or network is asked only where the lab's owner sets `KDLAB_API_PRIVATE=yes`. What it answers is paid for once: it is kept on the lab's disk, and another asking goes on there."
 )
 _ABOUT_THE_KEY = (
     "Kept nowhere: it is in this tab until you clear it or leave the page, and goes to that address alone. "
