@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from kdlab.core.counted import counted
 from kdlab.distill.white_box_catalogue import layer_in_words, mapped
 from kdlab.models.inner_layers import Layer, numbered
 from kdlab.models.sizes import bert_parameters
@@ -33,7 +34,7 @@ class CopyLayers(BaseModel):
         if not student or not teacher or not (student[-1].heads and teacher[-1].heads):
             return "Layers are copied from a transformer that the lab looks into to another one, and here one of the two is none."
         if len(student) > len(teacher):
-            return f"The student has {len(student) - 1} layers, and the teacher only {len(teacher) - 1} to copy."
+            return f"The student has {counted(len(student) - 1, 'layers')}, and the teacher only {len(teacher) - 1} to copy."
         for m, t in self.pairs(student, teacher):
             own, shown = numbered(student)[m], numbered(teacher)[t]
             if own != shown:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import torch
 
+from kdlab.core.counted import counted
 from kdlab.models.machine import usable
 
 AVAILABLE_THREADS = torch.get_num_threads()
@@ -50,7 +51,7 @@ def describe_device(device: torch.device) -> dict[str, str | float | int | None]
     name = (
         "Apple GPU"
         if device.type == "mps"
-        else f"{platform.machine()} CPU, {AVAILABLE_THREADS} threads"
+        else f"{platform.machine()} CPU, {counted(AVAILABLE_THREADS, 'threads')}"
     )
     return {"device": str(device), "name": name, "memory_gib": None}
 

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from kdlab.core.counted import counted
 from kdlab.data.home import home
 from kdlab.data.registry import get_dataset
 from kdlab.data.visitor_sets import TextsGoneError
@@ -100,7 +101,7 @@ def _ending(error: Exception, trainer: Trainer | None) -> tuple[str, str]:
         case Diverged():
             step = trainer.step_number if trainer else 0
             return "failed", (
-                f"Training diverged: after {step} steps no student's loss is a number any more. "
+                f"Training diverged: after {counted(step, 'steps')} no student's loss is a number any more. "
                 "Lower the learning rate or the temperature and launch it again."
             )
         case DeviceError() | CheckpointError() | ModelMissing() | ModelFolderError() | StoreError() | TextsGoneError():

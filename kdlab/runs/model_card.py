@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from kdlab.core.counted import counted
 from kdlab.data.registry import get_dataset
 from kdlab.data.word_pieces import WINDOW
 from kdlab.distill.access import Whose
@@ -131,7 +132,7 @@ def _taught(spec: RunSpec, arm: str) -> str:
 def _settings(spec: RunSpec) -> str:
     return (
         f"AdamW, learning rate {spec.learning_rate:g} ({spec.schedule}, warm-up {spec.warm_up:g}), batches of {spec.batch_size} labelled "
-        f"and as many other examples, {spec.epochs} epochs, {spec.total_steps:,} steps, no dropout."
+        f"and as many other examples, {counted(spec.epochs, 'epochs')}, {counted(spec.total_steps, 'steps')}, no dropout."
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from kdlab.core.counted import counted
 from kdlab.data.registry import DATASETS, Dataset, get_dataset
 from kdlab.runs.comparison import Comparison, Found, compare, diverged, in_words, no_verdict, void_because
 from kdlab.runs.recorded import OWNER
@@ -64,7 +65,7 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
             )
             left_out = len(run.spec.arms) - len(result_charts.told_by_class(run.spec))
             if left_out:
-                st.caption(f"The first arm and those of the run's question; {left_out} more arms are not drawn.")
+                st.caption(f"The first arm and those of the run's question. Not drawn: {counted(left_out, 'more arms')}.")
     if price.open:
         with price:
             _price(run, found)
