@@ -344,11 +344,11 @@ def test_now_is_said_only_while_a_run_goes_on() -> None:
         assert not app.exception
         return " ".join(block.value for block in app.markdown)
 
-    assert said("running", True).startswith("Now **")
+    assert said("running", True).startswith("Now the arms' means")
     assert "is said at the end of the run" in said("running", True)
     stopped, done = said("cancelled", False), said("done", False)
-    assert stopped.startswith("This run was stopped before its end. At its last point **")
-    assert done.startswith("At the end **")
+    assert stopped.startswith("This run was stopped before its end. At its last point the arms' means")
+    assert done.startswith("At the end the arms' means")
     assert not any("Now" in words or "said at the end" in words for words in (stopped, done))
 
 
