@@ -28,7 +28,8 @@ def rung_costs(spec: RunSpec, trainer: Trainer) -> dict[str, dict[str, float]]:
     """By an arm's key.
 
     ``bytes``: what the teacher sends for an example. ``teacher_seconds``: what that takes it, for an example, on the
-    CPU; 0 behind an API, whose time is its provider's. ``student_seconds``: a step of one such student alone. ``extra_parameters``: what it learns beside itself.
+    CPU; 0 behind an API, whose time is its provider's. ``student_seconds``: a step of one such student alone, which
+    reads no unlabelled example where it asks its teacher nothing. ``extra_parameters``: what it learns beside itself.
     Times are the fastest of several: other work on the machine can only slow one down.
     """
     teacher_seconds = _teacher_seconds(spec)
@@ -48,7 +49,7 @@ def _question(arm: Arm) -> str:
     """What the teacher has to compute: nothing, an answer, or an answer and a derivative."""
     if any(asked.compares_gradients for asked in arm.insides):
         return "derivative"
-    return "nothing" if arm.access.rung == "nothing" else "answer"
+    return "nothing" if arm.access.rung == "nothing" and not arm.insides else "answer"
 
 
 def _teacher_seconds(spec: RunSpec) -> dict[str, float]:
@@ -77,7 +78,9 @@ def _student_seconds(spec: RunSpec, arm: Arm, trainer: Trainer) -> float:
         learning_rate=spec.learning_rate,
         device=trainer.device,
     )
-    alone = Trainer(trainer.task, (arm,), cohort, trainer.signals, trainer.budget, trainer.inside)
+    # In the run it is shown the transfer set because others read it.
+    task = trainer.task.labelled_alone() if _question(arm) == "nothing" else trainer.task
+    alone = Trainer(task, (arm,), cohort, trainer.signals, trainer.budget, trainer.inside)
 
     def step() -> None:
         alone.step_number = 0

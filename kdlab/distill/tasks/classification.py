@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -120,6 +122,13 @@ class Classification:
             "teacher_accuracy": (teacher_answers == self.y_test).float().mean().item(),
             "teacher_per_class": per_class_accuracy(teacher_answers[None], self.y_test, self.classes)[0].tolist(),
         }
+
+    def labelled_alone(self) -> Classification:
+        alone = copy.copy(self)
+        alone.batches, alone.labels = self.batches[..., : self.labelled], self.labels[..., : self.labelled]
+        ends = accumulate(self._sizes)  # no part has both kinds
+        alone._sizes = [size for size, end in zip(self._sizes, ends, strict=True) if end <= self.labelled]
+        return alone
 
     @property
     def examples_a_step(self) -> int:

@@ -77,6 +77,10 @@ class Task(Protocol):
         """What a result says beside the scores: per student as tensors (n, …), of the teacher as plain numbers."""
         ...
 
+    def labelled_alone(self) -> Task:
+        """The same steps for students that read no unlabelled example: a batch ends with its labelled part."""
+        ...
+
     @property
     def labelled(self) -> int:
         """How many examples of a batch have a label; they come first."""
