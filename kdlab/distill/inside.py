@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from kdlab.data.registry import get_dataset
+from kdlab.data.text import PADDING
 from kdlab.distill.access import SHARE_OF_MEMORY, Access
 from kdlab.distill.derivative import derivative
 from kdlab.distill.device import free_memory
@@ -36,26 +37,80 @@ def load_inside(teacher: str, access: Access, rows: np.ndarray, cache: Path, dev
     picture its signs (N, …) int8, with length 1 and scaled by the root of its size, so that a mean of squares estimates
     the Jacobian's; of a text a swap of one piece (N, 2) int64 (`swaps`).
 
+    A placebo is the control of what a teacher knows, so it differs in nothing else: an untrained teacher's signal is
+    `_as_large` as the teacher's on the same rows.
+
     Errors as `load_teacher` where it has to be asked, and CheckpointError where the signal would fill more than its share of
     the free memory.
     """
-    dataset = get_dataset(get_teacher(teacher).dataset)
-    x = dataset.load().x_train
+    x = get_dataset(get_teacher(teacher).dataset).load().x_train
+    signal = _signal(teacher, access, x, cache)
+    _fits(signal, len(rows), device)
+    if access.whose == "shuffled":
+        rows = np.random.default_rng(0).permutation(rows)
+    shown = signal[rows]
+    if access.whose == "untrained":
+        _as_large(shown, signal, _signal(teacher, replace(access, whose="teacher"), x, cache), access, x, rows)
+    return tuple(torch.from_numpy(part).to(device) for part in shown)
+
+
+def _signal(teacher: str, access: Access, x: np.ndarray, cache: Path) -> TeacherSignal:
+    """Of all rows of x (N, …): the teacher's own, or that of its network before it was trained."""
     untrained = access.whose == "untrained"
     network = functools.cache(lambda: _network(teacher, untrained))  # loaded for the first shard that is not there
-    signal = TeacherSignal(
+    return TeacherSignal(
         cache,
         teacher=f"{teacher} untrained" if untrained else teacher_identity(teacher),
-        rows=f"{dataset.fingerprint()} train",
+        rows=f"{get_dataset(get_teacher(teacher).dataset).fingerprint()} train",
         access=replace(access, whose="untrained" if untrained else "teacher"),
         count=len(x),
         ask=lambda part: _ask(network(), access, x, range(*part.indices(len(x)))),
         shard_rows=_SHARD_ROWS,
     )
-    _fits(signal, len(rows), device)
-    if access.whose == "shuffled":
-        rows = np.random.default_rng(0).permutation(rows)
-    return tuple(torch.from_numpy(part).to(device) for part in signal[rows])
+
+
+def _as_large(
+    shown: tuple[np.ndarray, ...],
+    untrained: TeacherSignal,
+    teacher: TeacherSignal,
+    access: Access,
+    x: np.ndarray,
+    rows: np.ndarray,
+) -> None:
+    """Gives each layer of an untrained teacher's signal, in place, the mean square of the teacher's on the same rows.
+
+    Random weights let little through, the more so the deeper: the hidden states of the Fashion teacher's network are
+    37 times smaller before it is trained. A term that asks for next to nothing does next to nothing, and would be no
+    control. What does not depend on the scale, a map or the Gram matrix, stays as it is.
+    """
+    ours, theirs = (_squares(signal, access, x, rows) for signal in (untrained, teacher))
+    for part, own, wanted in zip(shown, ours, theirs, strict=False):  # after a derivative comes its direction
+        scale = np.sqrt(wanted / own).astype(np.float32).repeat(part.shape[-1] // len(own))
+        np.multiply(part, scale, out=part, casting="same_kind")
+
+
+def _squares(signal: TeacherSignal, access: Access, x: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
+    """The sum of squares of what the objectives compare of each layer, over these rows: (1,), of queries, keys and values (3,)."""
+    kinds = 3 if access.form == "queries_keys_values" else 1
+    totals = [np.zeros(kinds) for _ in access.layers or (0,)]
+    for some in np.array_split(rows, -(-len(rows) // _SHARD_ROWS)):  # few enough to be held beside all the rest
+        for total, part in zip(totals, signal[some], strict=False):  # after a derivative comes its direction
+            compared = _compared(part.astype(np.float32), access, x[some])
+            total += np.square(compared).reshape(-1, kinds, compared.shape[-1] // kinds).sum((0, 2), dtype=np.float64)
+    return totals
+
+
+def _compared(part: np.ndarray, access: Access, x: np.ndarray) -> np.ndarray:
+    """A layer (n, …) of the rows x (n, …) without what no objective reads: what all logits share, and what stands at padding,
+    where hidden states are 0."""
+    if access.rung == "gradients":
+        return part - part.mean(-1, keepdims=True)
+    if access.form == "map":
+        return part
+    real = x != PADDING
+    if access.form == "scores":
+        return np.moveaxis(part, 1, -1)[real[:, :, None] & real[:, None, :]]
+    return part[real]
 
 
 def directions(x: np.ndarray, rows: range) -> np.ndarray:

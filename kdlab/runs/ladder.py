@@ -64,7 +64,7 @@ class Ladder(Recipe):
     )
     placebos: bool = Field(
         False,
-        description="Two more arms that look inside: an untrained teacher, and the teacher on other examples.",
+        description="Two more arms that look inside: an untrained teacher, its numbers as large as the teacher's, and the teacher on other examples.",
         json_schema_extra=control("Placebos"),
     )
     coarse: bool = Field(

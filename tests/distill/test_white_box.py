@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from kdlab.data.registry import get_dataset
 from kdlab.distill import inside
+from kdlab.distill.access import Access, Whose
 from kdlab.distill.arms import Arm
 from kdlab.distill.budget import Budget
 from kdlab.distill.cohort import Cohort
@@ -42,7 +44,7 @@ from kdlab.distill.white_box_catalogue import (
 )
 from kdlab.models.catalogue import TEACHERS, students_for
 from kdlab.models.checkpoints import load_teacher
-from kdlab.models.inner_layers import Inner, Layer, layers_of_student, layers_of_teacher
+from kdlab.models.inner_layers import Inner, Layer, layers_of_student, layers_of_teacher, numbered
 from kdlab.models.networks import build_student, build_teacher
 
 B, P, C_S, C_T, K = 5, 9, 4, 6, 10
@@ -206,6 +208,33 @@ def test_the_inside_is_asked_once_and_the_placebos_are_not_the_teacher(tmp_path:
     assert along.shape == (4, 10)
     assert torch.equal(signs, torch.from_numpy(directions(get_dataset("digits").load().x_train, range(800)))[rows])
     assert shown(AttentionTransfer())[0].shape == (4, 1, 1)
+
+
+@pytest.mark.parametrize(("dataset", "student"), [("digits", "mlp-16"), ("fashion", "cnn-small")])
+def test_an_untrained_teachers_signal_is_as_large_as_the_teachers(
+    dataset: str, student: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inside, "_SHARD_ROWS", 32)  # only what is asked for is computed, and a signal is read in pieces
+    layers = layers_of_student(student, dataset), layers_of_teacher(dataset)
+    rows, everywhere = np.array([70, 0, 35, *range(3, 30)]), Access("hidden", layers=tuple(numbered(layers[1])))
+
+    def shown(access: Access, whose: Whose) -> tuple[Tensor, ...]:
+        return load_inside(dataset, replace(access, whose=whose), rows, tmp_path, torch.device("cpu"))
+
+    for access in (everywhere, replace(everywhere, rung="attention")):
+        for theirs, placebo in zip(shown(access, "teacher"), shown(access, "untrained"), strict=True):
+            assert mean_square(placebo) == pytest.approx(mean_square(theirs), rel=1e-2)
+    access = JacobianMatch().reads(*layers)
+    (along, direction), (placebo, same) = shown(access, "teacher"), shown(access, "untrained")
+    assert torch.equal(same, direction)
+    # What all logits share is no part of what is compared.
+    centred, own = (part.float() - part.float().mean(1, keepdim=True) for part in (along, placebo))
+    assert mean_square(own) == pytest.approx(mean_square(centred), rel=1e-2)
+    assert not torch.allclose(own, centred, atol=0.1)
+
+
+def mean_square(part: Tensor) -> float:
+    return part.double().square().mean().item()
 
 
 # ----------------------------------------------------------------- training

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 from kdlab.data import word_pieces
 from kdlab.data.registry import get_dataset
 from kdlab.distill import inside
-from kdlab.distill.access import Access
+from kdlab.distill.access import Access, Whose
 from kdlab.distill.arms import Arm
 from kdlab.distill.budget import Budget
 from kdlab.distill.cohort import Cohort, Group, fresh_student
@@ -339,6 +340,31 @@ def test_the_inside_of_a_teacher_is_asked_again_where_another_model_lies_under_i
         monkeypatch.setattr(word_pieces, "FOLDER", tmp_path / folder)
         load_inside("glosses", Hint().reads(layers_of_student("bert-2x64", "glosses"), TEACHER), np.array([0]), tmp_path / "cache", CPU)
         assert len(asked) == often
+
+
+@pytest.mark.skipif(not word_pieces.model_installed(), reason="needs requirements-minilm.txt")
+@pytest.mark.parametrize("objective", [Hint(layer_map="uniform", embeddings=True), AttentionScores(), Relations(), JacobianMatch()])
+def test_an_untrained_teacher_of_texts_is_as_large_as_the_teacher_where_no_padding_is(
+    objective: WhiteBox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inside, "_SHARD_ROWS", 4)
+    rows, access = np.array([6, 1, 4]), objective.reads(layers_of_student("bert-2x384", "glosses"), TEACHER)
+    real = glosses(8)[rows] > 0
+
+    def compared(whose: Whose) -> list[Tensor]:
+        shown = load_inside("glosses", replace(access, whose=whose), rows, tmp_path, CPU)
+        match access.rung, access.form:
+            case "gradients", _:
+                return [shown[0].double() - shown[0].double().mean(1, keepdim=True)]
+            case _, "scores":
+                return [part.movedim(1, -1)[real[:, :, None] & real[:, None, :]].double() for part in shown]
+            case _, "queries_keys_values":
+                return [kind.double() for part in shown for kind in part[real].chunk(3, dim=-1)]
+        return [part[real].double() for part in shown]
+
+    for theirs, placebo in zip(compared("teacher"), compared("untrained"), strict=True):
+        assert placebo.square().mean().item() == pytest.approx(theirs.square().mean().item(), rel=1e-2)
+        assert not torch.allclose(placebo, theirs, atol=0.1)
 
 
 def test_without_the_model_its_inside_is_refused_with_the_command_that_installs_it(
