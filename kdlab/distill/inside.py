@@ -38,7 +38,7 @@ def load_inside(teacher: str, access: Access, rows: np.ndarray, cache: Path, dev
     the Jacobian's; of a text a swap of one piece (N, 2) int64 (`swaps`).
 
     A placebo is the control of what a teacher knows, so it differs in nothing else: an untrained teacher's signal is
-    `_as_large` as the teacher's on the same rows.
+    `_as_large` as the teacher's on the same rows, and another example is `_another` of like length.
 
     Errors as `load_teacher` where it has to be asked, and CheckpointError where the signal would fill more than its share of
     the free memory.
@@ -47,7 +47,7 @@ def load_inside(teacher: str, access: Access, rows: np.ndarray, cache: Path, dev
     signal = _signal(teacher, access, x, cache)
     _fits(signal, len(rows), device)
     if access.whose == "shuffled":
-        rows = np.random.default_rng(0).permutation(rows)
+        rows = _another(x, rows)
     shown = signal[rows]
     if access.whose == "untrained":
         _as_large(shown, signal, _signal(teacher, replace(access, whose="teacher"), x, cache), access, x, rows)
@@ -67,6 +67,22 @@ def _signal(teacher: str, access: Access, x: np.ndarray, cache: Path) -> Teacher
         ask=lambda part: _ask(network(), access, x, range(*part.indices(len(x)))),
         shard_rows=_SHARD_ROWS,
     )
+
+
+def _another(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """For each of these rows (N,) of x another of them, each once; of texts one of like length.
+
+    Where a text goes on and the other has ended, the teacher shows padding: a student would be pulled to it at a place
+    that counts. By length, and by chance among those of one length, each text gets the next but one: there along the even
+    places and back along the odd ones.
+    """
+    drawn = np.random.default_rng(0).permutation(len(rows))
+    if np.issubdtype(x.dtype, np.integer):
+        drawn = drawn[np.count_nonzero(x[rows[drawn]] != PADDING, axis=1).argsort(kind="stable")]
+    ring = np.concatenate([drawn[::2], drawn[1::2][::-1]])
+    found = np.empty_like(rows)
+    found[ring] = rows[np.roll(ring, 1)]
+    return found
 
 
 def _as_large(

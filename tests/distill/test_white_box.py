@@ -204,6 +204,7 @@ def test_the_inside_is_asked_once_and_the_placebos_are_not_the_teacher(tmp_path:
     (shuffled,) = shown(Hint(weight=1, whose="shuffled"))
     assert not torch.equal(shuffled, hidden)
     assert torch.equal(shuffled.flatten(1).sum(1).sort().values, hidden.flatten(1).sum(1).sort().values)
+    assert not (shuffled == hidden).flatten(1).all(1).any()  # nobody is shown its own
     along, signs = shown(JacobianMatch())
     assert along.shape == (4, 10)
     assert torch.equal(signs, torch.from_numpy(directions(get_dataset("digits").load().x_train, range(800)))[rows])

@@ -367,6 +367,27 @@ def test_an_untrained_teacher_of_texts_is_as_large_as_the_teacher_where_no_paddi
         assert not torch.allclose(placebo, theirs, atol=0.1)
 
 
+@pytest.mark.parametrize("count", [2, 5, 400])
+def test_a_text_is_shown_another_of_like_length(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = get_dataset("glosses").load().x_train
+    # A teacher that shows which text it read.
+    monkeypatch.setattr(inside, "weights_sha256", lambda teacher: "drawn")
+    monkeypatch.setattr(inside, "_network", lambda teacher, untrained: None)
+    monkeypatch.setattr(inside, "_ask", lambda network, access, x, rows: (np.array(rows, dtype=np.int64)[:, None],))
+    rows = np.random.default_rng(5).permutation(len(x))[:count]
+    asked = replace(Hint().reads(layers_of_student("bert-2x64", "glosses"), TEACHER), whose="shuffled")
+    other = load_inside("glosses", asked, rows, tmp_path, CPU)[0].squeeze(1).numpy()
+    assert set(other) == set(rows)
+    assert (other != rows).all()
+    own, shown = (np.count_nonzero(x[some], axis=1) for some in (rows, other))
+    by_length = np.sort(own)
+    apart = np.abs(np.searchsorted(by_length, own) - np.searchsorted(by_length, shown))
+    assert (apart <= np.bincount(own).max() + 1).all()  # a neighbour by length
+    if count == 400:
+        at_padding = np.maximum(own - shown, 0).sum() / own.sum()
+        assert at_padding < 0.01  # by chance alone a fifth of all places
+
+
 def test_without_the_model_its_inside_is_refused_with_the_command_that_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
