@@ -371,7 +371,7 @@ def test_an_untrained_teacher_of_texts_is_as_large_as_the_teacher_where_no_paddi
 def test_a_text_is_shown_another_of_like_length(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     x = get_dataset("glosses").load().x_train
     # A teacher that shows which text it read.
-    monkeypatch.setattr(inside, "weights_sha256", lambda teacher: "drawn")
+    monkeypatch.setattr(inside, "teacher_identity", lambda teacher: "drawn")
     monkeypatch.setattr(inside, "_network", lambda teacher, untrained: None)
     monkeypatch.setattr(inside, "_ask", lambda network, access, x, rows: (np.array(rows, dtype=np.int64)[:, None],))
     rows = np.random.default_rng(5).permutation(len(x))[:count]
