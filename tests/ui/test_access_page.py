@@ -504,7 +504,8 @@ def test_a_difference_has_the_same_interval_wherever_the_page_tells_it() -> None
         assert in_words(difference) in answer(claim, run)
         assert f"this run's {found.together} contrasts, whose 95 % is for all together" in answer(claim, run)
     # One is told from its other side.
-    assert f"against logits alone:** **{in_words(found['label'])}**" in verdict
+    words = next(one.words for one in run.spec.contrasts if one.key == "label")
+    assert f"{words}:** **{in_words(found['label'])}**" in verdict
     assert f"keeps back: {in_words(found['label'].turned())}." in answer("api", run)
 
 
