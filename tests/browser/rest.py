@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
+from tests.conftest import PATIENCE
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 # Streamlit says that its script is done before the browser has drawn all that came of it.
-_STILL = """() => new Promise((done) => {
-  let changed = performance.now(), frames = 0;
+_STILL = """(patience) => new Promise((done, never) => {
+  const began = performance.now();
+  let changed = began, frames = 0;
   const watch = new MutationObserver(() => { changed = performance.now(); frames = 0; });
   watch.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
   const look = () => {
     frames += 1;
+    if (performance.now() - began > patience) return never(new Error("the page does not come to rest"));
     if (frames < 8 || performance.now() - changed < 250) return requestAnimationFrame(look);
     watch.disconnect();
     done();
@@ -30,7 +34,7 @@ def at_rest(page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
-    page.evaluate(_STILL)
+    page.evaluate(_STILL, PATIENCE)
 
 
 def all_drawn(page: Page) -> None:
