@@ -12,14 +12,13 @@ from torch import Tensor, nn
 
 from kdlab.data.registry import get_dataset
 from kdlab.data.text import PADDING
-from kdlab.distill.access import SHARE_OF_MEMORY, Access
+from kdlab.distill.access import Access
 from kdlab.distill.derivative import derivative
-from kdlab.distill.device import free_memory
 from kdlab.distill.signals import Signal
 from kdlab.distill.teacher_signal import TeacherSignal
 from kdlab.distill.white_box import attention_map, attention_scores
 from kdlab.models.catalogue import get_teacher, teacher_identity
-from kdlab.models.checkpoints import CheckpointError, load_teacher
+from kdlab.models.checkpoints import load_teacher
 from kdlab.models.inner_layers import Inner
 from kdlab.models.networks import build_teacher
 from kdlab.models.sizes import HEAD
@@ -40,12 +39,11 @@ def load_inside(teacher: str, access: Access, rows: np.ndarray, cache: Path, dev
     A placebo is the control of what a teacher knows, so it differs in nothing else: an untrained teacher's signal is
     `_as_large` as the teacher's on the same rows, and another example is `_another` of like length.
 
-    Errors as `load_teacher` where it has to be asked, and CheckpointError where the signal would fill more than its share of
-    the free memory.
+    Errors as `load_teacher` where it has to be asked. Whether it fits the memory beside a run's others is looked at before
+    (`kdlab.runs.build`).
     """
     x = get_dataset(get_teacher(teacher).dataset).load().x_train
     signal = _signal(teacher, access, x, cache)
-    _fits(signal, len(rows), device)
     if access.whose == "shuffled":
         rows = _another(x, rows)
     shown = signal[rows]
@@ -185,14 +183,3 @@ def _shown(inner: Inner, number: int, access: Access) -> Tensor:
         return attention_map(inner.hidden[number if inner.heads else number - 1]).unsqueeze(-1)
     heads = inner.heads[number - 1]
     return heads if access.form == "queries_keys_values" else attention_scores(heads, heads.shape[-1] // 3 // HEAD)
-
-
-def _fits(signal: TeacherSignal, rows: int, device: torch.device) -> None:
-    one = sum(part[0].nbytes for part in signal[np.zeros(1, dtype=int)])
-    free = free_memory(device)
-    if free is not None and one * rows > SHARE_OF_MEMORY * free:
-        raise CheckpointError(
-            f"The inside of the teacher on {rows:,} examples fills {one * rows / 2**20:,.0f} MiB, more than a quarter "
-            f"of the memory that is free ({free / 2**20:,.0f} MiB). Take fewer labels, a smaller transfer set or fewer "
-            "seeds."
-        )
