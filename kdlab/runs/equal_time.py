@@ -1,4 +1,4 @@
-"""A run's arms at equal time in place of equal steps: where each stood when the first of them had ended."""
+"""A run's arms at equal time in place of equal steps: where each stood when the first that a teacher taught had ended."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ class Clock(NamedTuple):
 
 @dataclass(frozen=True)
 class EqualTime:
-    """``seconds``: the time, at which the arm ``ended`` had taken all its steps as the first of all.
+    """``seconds``: the time, at which the arm ``ended`` had taken all its steps as the first of those that wait for a teacher.
 
     ``scores``: each arm's scores then, (seeds,), NaN for a student that had diverged; ``steps``: how many steps it had
-    taken, a fraction of one included.
+    taken, a fraction of one included; ``earlier``: when those had ended that were before it, which stand as they did then.
     """
 
     seconds: float
     ended: str
+    earlier: Mapping[str, float]
     scores: Mapping[str, np.ndarray]
     steps: Mapping[str, float]
 
@@ -54,7 +55,10 @@ class EqualTime:
 def at_equal_time(
     step: np.ndarray, scores: Mapping[str, np.ndarray], clocks: Mapping[str, Clock]
 ) -> EqualTime | None:
-    """Arms when the first of them has ended; between two points a score is a straight line.
+    """Arms when the first that waits for a teacher has ended, where none does the first of all; between two points a score
+    is a straight line.
+
+    Who asks no teacher may be at its end before the others have their answers: at that moment there is nothing to compare.
 
     step (points,): where the scores were measured, the last one the end. scores: by arm, (points, seeds). An arm that
     is still waiting for its teacher stands at the first point. None where fewer than two arms have a clock.
@@ -63,7 +67,7 @@ def at_equal_time(
     if len(arms) < 2:
         return None
     ends = {arm: clocks[arm].before + clocks[arm].a_step * float(step[-1]) for arm in arms}
-    ended = min(arms, key=ends.__getitem__)
+    ended = min([arm for arm in arms if clocks[arm].before] or arms, key=ends.__getitem__)
     taken = {
         arm: float(np.clip((ends[ended] - clocks[arm].before) / clocks[arm].a_step, step[0], step[-1]))
         for arm in arms
@@ -72,7 +76,8 @@ def at_equal_time(
     then = {
         arm: np.array([np.interp(taken[arm], step, student) for student in scores[arm].T]) for arm in arms
     }
-    return EqualTime(ends[ended], ended, then, taken)
+    earlier = {arm: end for arm, end in ends.items() if end < ends[ended]}
+    return EqualTime(ends[ended], ended, earlier, then, taken)
 
 
 def clocks(costs: Mapping[str, Mapping[str, float]], queries: int) -> dict[str, Clock]:

@@ -169,6 +169,9 @@ def _ended(spec: RunSpec, then: EqualTime) -> str:
     )
     if not late:
         return f"{who}, and so has every other arm."
+    if then.earlier:
+        done = " and ".join(f"{called_arm(spec, key)} at {end:.1f} s" for key, end in then.earlier.items())
+        who += f" ({done}, as it stands here)"
     return (
         f"{who}; {len(late)} of {len(then.steps)} arms {'has not got to its' if len(late) == 1 else 'have not got to their'} end, {called_arm(spec, late[0])} the least far: "
         f"{counted(then.steps[late[0]], 'steps')}."
