@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -15,9 +16,14 @@ from kdlab.server.browser_history import StepsInHistory
 from kdlab.server.headers import SafeHeaders
 from kdlab.server.hosts import KnownHosts
 from kdlab.server.identity import VisitorCookie
+from kdlab.server.mended_streamlit import keep_search_path, keep_whole_runs
 from kdlab.server.picture_source import picture_route
 from kdlab.server.plotly_source import plotly_route
 from kdlab.ui.widgets.component_source import component_route
+
+SCRIPT = Path(__file__).resolve().parent / "kdlab" / "main.py"
+keep_search_path(SCRIPT)
+keep_whole_runs()
 
 
 @asynccontextmanager
@@ -33,7 +39,7 @@ async def dispatching(_app: st.App) -> AsyncIterator[None]:
 
 
 app = st.App(
-    "kdlab/main.py",
+    SCRIPT,
     lifespan=dispatching,
     routes=[plotly_route(), component_route(), picture_route()],
     middleware=[

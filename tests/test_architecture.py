@@ -82,45 +82,6 @@ def test_app_and_pages_import_without_torch():
     assert _torch_after(imports) == {}
 
 
-SEARCHES_A_PATH = {"importlib", "pkgutil", "pkg_resources"}
-OUTSIDE_SCRIPT_RUNS = {"kdlab/__main__.py", "kdlab/runs/worker.py", "kdlab/data/build.py"}
-
-
-def _path_searches(script: Path) -> set[str]:
-    """Functions that use what a module gives that searches along sys.path; of a page, which runs whole, the names."""
-    tree = ast.parse(script.read_text(encoding="utf-8"))
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {
-                (a.asname or a.name).split(".")[0]
-                for a in node.names
-                if a.name.split(".")[0] in SEARCHES_A_PATH
-            }
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in SEARCHES_A_PATH:
-            names |= {a.asname or a.name for a in node.names}
-    if script.parent.name == "pages" or script.name == "main.py":
-        return names
-    return {
-        function.name
-        for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        for node in ast.walk(function)
-        if isinstance(node, ast.Name) and node.id in names
-    }
-
-
-def test_nothing_is_looked_up_along_sys_path_while_a_script_runs():
-    """Streamlit changes sys.path in other sessions' threads: a search in a script run fails now and then."""
-    scripts = {
-        script.relative_to(ROOT).as_posix(): script
-        for script in [*ROOT.glob("kdlab/**/*.py"), *ROOT.glob("pages/*.py")]
-    }
-    found = {name: _path_searches(script) for name, script in scripts.items()}
-    assert found["kdlab/runs/worker.py"], "the search itself finds nothing"
-    assert {name: where for name, where in found.items() if where and name not in OUTSIDE_SCRIPT_RUNS} == {}
-
-
 def test_no_button_is_asked_whether_it_was_pressed():
     """Its value goes with the run of the script that another message ends: `ask_button` notes the press."""
     read = {}

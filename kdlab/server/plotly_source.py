@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from kdlab.server.routes import lab_path
 
-# Looked up once: while a script runs, Streamlit changes sys.path under other sessions' searches along it.
+# Looked up once, and not with every run of a page.
 _VERSION = version("plotly")
 _PACKAGE = find_spec("plotly")
 

@@ -288,20 +288,41 @@ def test_estimates_and_money_are_said_with_enough_digits() -> None:
     assert "2 of the texts are answered already" in estimate_words(Estimate(5, 2, 3, 300, 3, 0.5), 9)
 
 
+def over(dataset: str) -> Asking:
+    """An asking that has ended, with one answer."""
+    with loopback() as running:
+        teacher = ApiTeacher(Endpoint(running.url, "m"), ("x", "y"), Path("unused"), budget=1)
+        asking = Asking(teacher, dataset, [0], ["a"])
+    asking._answers[0] = answers(0)[0]
+    asking._teacher = None
+    return asking
+
+
 def test_an_asking_about_a_set_that_is_gone_is_no_crash() -> None:
     def gone() -> None:
         import streamlit as st
 
         from kdlab.ui.teachers.endpoint_answers import watch
 
-        watch(st.session_state["asking"])
+        watch(st.session_state["asking"], False)
 
-    with loopback() as running:
-        app = AppTest.from_function(gone, default_timeout=180)
-        teacher = ApiTeacher(Endpoint(running.url, "m"), ("x", "y"), Path("unused"), budget=1)
-        asking = Asking(teacher, "own-0123456789abcdef", [0], ["a"])
-        asking._answers[0] = answers(0)[0]
-        asking._teacher = None
-        app.session_state["asking"] = asking
-        app.run()
-        assert not app.exception
+    app = AppTest.from_function(gone, default_timeout=180)
+    app.session_state["asking"] = over("own-0123456789abcdef")
+    app.run()
+    assert not app.exception
+
+
+def test_an_asking_that_ends_while_its_page_is_drawn_has_the_page_drawn_again() -> None:
+    def page() -> None:
+        import streamlit as st
+
+        from kdlab.ui.teachers.endpoint_answers import watch
+
+        st.session_state["goes_on"].append(not st.session_state["goes_on"])  # as the buttons above found it
+        watch(st.session_state["asking"], st.session_state["goes_on"][-1])
+
+    app = AppTest.from_function(page, default_timeout=180)
+    app.session_state["asking"], app.session_state["goes_on"] = over("own-0123456789abcdef"), []
+    app.run()
+    assert not app.exception
+    assert app.session_state["goes_on"] == [True, False]

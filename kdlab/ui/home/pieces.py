@@ -120,7 +120,7 @@ def strongest(subject: Subject, temperature: float, most: int) -> Sequence[float
     return np.sort(subject.soft_targets(temperature))[::-1][:most].tolist()
 
 
-# Looked up once: while a script runs, Streamlit changes sys.path under other sessions' searches along it.
+# Looked up once, and not with every run of a page.
 TORCH = version("torch") if find_spec("torch") else None
 
 

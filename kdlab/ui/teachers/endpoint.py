@@ -69,9 +69,9 @@ def show_endpoint() -> None:
                 _estimate(teacher, texts)
             return teacher, rows, texts
 
-        _commands(data, *st.fragment(settings)())
+        working = _commands(data, *st.fragment(settings)())
     with shown:
-        watch(asking_of(visitor_id()))
+        watch(asking_of(visitor_id()), working)
 
 
 def _answers() -> Path:
@@ -207,8 +207,8 @@ def _estimate(teacher: ApiTeacher, texts: list[str]) -> None:
         st.error(as_it_is(str(error)), icon=":material/error:")
 
 
-def _commands(data: str, teacher: ApiTeacher | None, rows: list[int], texts: list[str]) -> None:
-    """The buttons; outside the parts that draw themselves anew, so that no click is lost."""
+def _commands(data: str, teacher: ApiTeacher | None, rows: list[int], texts: list[str]) -> bool:
+    """The buttons, outside the parts that draw themselves anew. Whether they are those of an asking that goes on."""
     asking = asking_of(visitor_id())
     working = asking is not None and asking.goes_on
     with st.container(horizontal=True):
@@ -225,7 +225,7 @@ def _commands(data: str, teacher: ApiTeacher | None, rows: list[int], texts: lis
             st.button("Stop", on_click=asking.stop, icon=":material/stop:", help="What is on its way comes, and is kept.")
     wanted = asked().pop(ASK, None)
     if teacher is None or wanted is None:
-        return
+        return working
     if wanted == "probe":
         teacher.forget_probe()
         rows, texts = [], []
@@ -233,5 +233,5 @@ def _commands(data: str, teacher: ApiTeacher | None, rows: list[int], texts: lis
         begin(visitor_id(), Asking(teacher, data, rows, texts))
     except EndpointError as error:
         st.warning(as_it_is(str(error)), icon=":material/pending:")
-        return
+        return working
     st.rerun()

@@ -32,15 +32,17 @@ TEACH = "teach"
 POLL = 0.5  # seconds between two looks
 
 
-def watch(asking: Asking | None) -> None:
-    """What the visitor's last asking is at, again and again while it goes on; then the whole page once more."""
+def watch(asking: Asking | None, working: bool) -> None:
+    """What the visitor's last asking is at, again and again while it goes on; then the whole page once more.
+
+    working: whether it went on when the buttons beside it were drawn.
+    """
     if asking is None:
         st.caption(
             ":material/forum: Probe first: one query shows what the endpoint lets out. Then ask: its answers are drawn here as "
             "they come."
         )
         return
-    working = asking.goes_on
 
     def draw() -> None:
         still = asking.goes_on
@@ -51,7 +53,8 @@ def watch(asking: Asking | None) -> None:
             st.rerun()
 
     st.fragment(draw, run_every=POLL if working else None)()
-    _download(asking)
+    if not working:
+        _download(asking)
 
 
 def _standing(asking: Asking, working: bool) -> None:
@@ -131,7 +134,7 @@ def _beside(asking: Asking, places: list[int], known: list[int]) -> str:
 
 def _download(asking: Asking) -> None:
     data = find_dataset(asking.dataset)
-    if asking.goes_on or data is None or not asking.answers:
+    if data is None or not asking.answers:
         return
     classes = data.classes
     st.download_button(
