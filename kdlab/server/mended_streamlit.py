@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamlit.runtime.app_session import AppSession
-from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
+from streamlit.runtime.app_session import AppSession, AppSessionState
 
 if TYPE_CHECKING:
-    from streamlit.proto.ClientState_pb2 import ClientState
+    from streamlit.runtime.scriptrunner import ScriptRunner
+    from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 
-_request_rerun = AppSession.request_rerun
+_create = AppSession._create_scriptrunner
 
 
 def keep_search_path(script: Path) -> None:
@@ -31,19 +31,29 @@ def keep_search_path(script: Path) -> None:
 
 def keep_whole_runs() -> None:
     """What a run of a page has made reaches the browser, also where a fragment's message comes as it ends."""
-    AppSession.request_rerun = _after_what_was_made  # type: ignore[method-assign]
+    AppSession._create_scriptrunner = _after_what_was_made  # type: ignore[method-assign]
 
 
-def _after_what_was_made(session: AppSession, client_state: ClientState | None) -> None:
-    """`AppSession.request_rerun`, once all that a finished runner of scripts has made is in the browser's queue.
+def _after_what_was_made(session: AppSession, asked: RerunData) -> None:
+    """`AppSession._create_scriptrunner`, once all that the last runner of scripts has made is in the browser's queue.
 
-    A message for a fragment gives the session a new runner where the last has just ended, and a session takes nothing
-    from any but its newest: what the last one made and the event loop has not handed on yet was thrown away, and the
-    page stood without it for ever.
+    A message for a fragment that finds the last runner ended gives the session a new one, and a session takes nothing from
+    any but its newest: what the last one made and the event loop has not handed on yet would be thrown away. A run of
+    the whole page makes all of it again.
     """
-    runner = session._scriptrunner
-    ended = runner is not None and runner._requests._state is ScriptRequestType.STOP
-    if ended and client_state is not None and client_state.fragment_id:
-        session._event_loop.call_soon(_request_rerun, session, client_state)
+    last = session._scriptrunner
+    if last is None or not asked.fragment_id:
+        _create(session, asked)
     else:
-        _request_rerun(session, client_state)
+        session._event_loop.call_soon(_go_on, session, asked, last)
+
+
+def _go_on(session: AppSession, asked: RerunData, handed_on: ScriptRunner) -> None:
+    """Runs the fragment, all that this ended runner made being handed on; by a newer runner where there is one."""
+    now = session._scriptrunner
+    if session._state == AppSessionState.SHUTDOWN_REQUESTED:
+        return
+    if now is None or now is handed_on:
+        _create(session, asked)
+    elif not now.request_rerun(asked):  # that one has ended too
+        session._event_loop.call_soon(_go_on, session, asked, now)

@@ -34,24 +34,39 @@ st.write("whole")
 @pytest.fixture
 def as_streamlit_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test mends is as before after it."""
-    monkeypatch.setattr(AppSession, "request_rerun", AppSession.request_rerun)
+    monkeypatch.setattr(AppSession, "_create_scriptrunner", AppSession._create_scriptrunner)
     monkeypatch.setattr(sys, "path", list(sys.path))
 
 
 @pytest.mark.usefixtures("as_streamlit_has_it")
-def test_a_page_whose_fragment_asks_again_as_it_ends_comes_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("late", "written"),
+    [
+        (["part"], ["whole", "part"]),  # the part as its own message made it anew
+        (["part", "part"], ["whole", "part"]),
+        (["part", "page"], ["part", "whole"]),  # the fragment's message comes into the run of the page, and asks no more
+        (["page", "part"], ["whole", "part"]),
+    ],
+    ids=" then ".join,
+)
+def test_a_page_that_is_asked_again_as_it_ends_comes_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: list[str], written: list[str]
+):
     keep_whole_runs()
     # Where a server keeps files of a session: this page has none.
     monkeypatch.setattr("streamlit.runtime.get_instance", MagicMock())
     script = tmp_path / "page.py"
     script.write_text(PAGE, encoding="utf-8")
     with ThreadPoolExecutor(1) as elsewhere:  # a browser's tests keep an event loop in this thread
-        written = elsewhere.submit(asyncio.run, written_after_a_late_message(script)).result()
-    assert written == ["whole", "part"]  # the part as its own message made it anew
+        found = elsewhere.submit(asyncio.run, written_after(script, late)).result()
+    assert sorted(found) == sorted(written)
 
 
-async def written_after_a_late_message(script: Path) -> list[str]:
-    """What reaches the browser of a run at whose end, before any of it was handed on, a fragment asks for a run."""
+async def written_after(script: Path, late: list[str]) -> list[str]:
+    """What reaches the browser where messages come as a run has ended, before any of what it made was handed on.
+
+    late: what each asks to be run, the "part" or the whole "page".
+    """
     session = AppSession(ScriptData(str(script), True), MemoryUploadedFileManager(""), ScriptCache(), None, {})
     queue: ForwardMsgQueue = session._browser_queue
     try:
@@ -61,7 +76,9 @@ async def written_after_a_late_message(script: Path) -> list[str]:
         assert runner._script_thread is not None
         runner._script_thread.join()  # the event loop is held up: it hands nothing on while the script runs to its end
         (fragment,) = session._fragment_storage._fragments
-        session.request_rerun(ClientState(fragment_id=fragment, is_auto_rerun=True))
+        asks = {"part": ClientState(fragment_id=fragment, is_auto_rerun=True), "page": ClientState()}
+        for message in late:
+            session.request_rerun(asks[message])
         for _ in range(1_000):
             await asyncio.sleep(0.01)
             if session._scriptrunner is None:
@@ -90,5 +107,7 @@ def test_a_script_leaves_the_search_path_as_it_is(tmp_path: Path):
 def test_the_lab_mends_both():
     import app
 
-    assert AppSession.request_rerun.__module__ == "kdlab.server.mended_streamlit"
-    assert str(app.SCRIPT.parent) in sys.path
+    assert AppSession._create_scriptrunner.__module__ == "kdlab.server.mended_streamlit"
+    before = list(sys.path)
+    with modified_sys_path(str(app.app.script_path)):
+        assert sys.path == before

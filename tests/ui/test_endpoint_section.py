@@ -288,12 +288,18 @@ def test_estimates_and_money_are_said_with_enough_digits() -> None:
     assert "2 of the texts are answered already" in estimate_words(Estimate(5, 2, 3, 300, 3, 0.5), 9)
 
 
-def over(dataset: str) -> Asking:
-    """An asking that has ended, with one answer."""
+def answered(dataset: str) -> Asking:
+    """An asking that goes on, with one answer."""
     with loopback() as running:
         teacher = ApiTeacher(Endpoint(running.url, "m"), ("x", "y"), Path("unused"), budget=1)
         asking = Asking(teacher, dataset, [0], ["a"])
     asking._answers[0] = answers(0)[0]
+    return asking
+
+
+def over(dataset: str) -> Asking:
+    """One that has ended, with one answer."""
+    asking = answered(dataset)
     asking._teacher = None
     return asking
 
@@ -326,3 +332,20 @@ def test_an_asking_that_ends_while_its_page_is_drawn_has_the_page_drawn_again() 
     app.run()
     assert not app.exception
     assert app.session_state["goes_on"] == [True, False]
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_what_another_tab_began_meanwhile_is_waited_for_before_it_is_offered(ended: bool) -> None:
+    def page() -> None:
+        import streamlit as st
+
+        from kdlab.ui.teachers.endpoint_answers import watch
+
+        watch(st.session_state["asking"], False)  # nothing went on when the buttons were drawn
+
+    app = AppTest.from_function(page, default_timeout=180)
+    app.session_state["asking"] = (over if ended else answered)("glosses")
+    app.run()
+    assert not app.exception
+    assert bool(app.get("download_button")) is ended
+    assert [button.label for button in app.button] == (["Make it a teacher"] if ended else [])

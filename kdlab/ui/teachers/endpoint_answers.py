@@ -43,6 +43,7 @@ def watch(asking: Asking | None, working: bool) -> None:
             "they come."
         )
         return
+    working = working or asking.goes_on  # perhaps another tab has begun it since
 
     def draw() -> None:
         still = asking.goes_on
