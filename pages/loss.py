@@ -29,7 +29,7 @@ subject = choose_subject(teacher)
 example = example_of(subject)
 if not subject.is_logits and (subject.answer <= 0).any():
     st.caption(
-        f"A probability of 0 has no logit: {FLOOR:g} stands in its place, and the numbers below depend on it."
+        f"A probability of 0 has no logit: 1/{1 / FLOOR:,.0f} stands in its place, and the numbers below depend on it."
     )
 forget_moves_of_another_example(example)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kdlab.core.counted import counted
 from kdlab.core.intervals import Interval, joint_differences, mean_interval, paired_difference
 from kdlab.distill.metrics import METRICS
 from kdlab.runs.contrasts import Contrast
@@ -201,14 +202,10 @@ def unpaired_because(first: Run, second: Run) -> str | None:
         return "The runs have no arm in common."
     seeds = [len((run.result or {})["arms"][0]["accuracy"]) for run in (first, second)]
     if seeds[0] != seeds[1]:
-        return f"One run has {_seeds(seeds[0])} and the other {_seeds(seeds[1])}: not every student has its counterpart."
+        return f"One run has {counted(seeds[0], 'seeds')} and the other {counted(seeds[1], 'seeds')}: not every student has its counterpart."
     if first.steering or second.steering:
         return "Temperature or KD weight was moved while a run went on: its settings alone do not give its numbers."
     return None
-
-
-def _seeds(count: int) -> str:
-    return f"{count} seed{'' if count == 1 else 's'}"
 
 
 def in_words(difference: Interval, metric: str = "accuracy") -> str:

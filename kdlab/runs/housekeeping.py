@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from kdlab.core.counted import counted
 from kdlab.data.home import home
 from kdlab.runs.store import Store
 
@@ -44,12 +45,12 @@ def holdings(store: Store) -> list[Holding]:
     rest = everything - {folder / "runs", folder / "cache"} - aside - stores - stale
     return [
         _holding("the store", stores, may_go=False),
-        _holding(f"students and answers of {_counted(kept - lost, 'run')}", kept - lost, may_go=False),
+        _holding(f"students and answers of {counted(len(kept - lost), 'runs')}", kept - lost, may_go=False),
         _holding("the cookie's secret and what else the lab keeps", rest, may_go=False),
         _holding("caches" + (", kept while a run is at work" if at_work else ""), caches, may_go=not at_work),
-        _holding(f"what is left of {_counted(lost, 'run')} that no store here knows", lost, may_go=True),
-        _holding(f"stores of an older KD Lab, {_counted(aside, 'file')}", aside, may_go=True),
-        _holding(f"unfinished writes, {_counted(stale, 'file')}", stale, may_go=True),
+        _holding(f"what is left of {counted(len(lost), 'runs')} that no store here knows", lost, may_go=True),
+        _holding(f"stores of an older KD Lab, {counted(len(aside), 'files')}", aside, may_go=True),
+        _holding(f"unfinished writes, {counted(len(stale), 'files')}", stale, may_go=True),
     ]
 
 
@@ -97,8 +98,3 @@ def _size(path: Path) -> int:
             return path.lstat().st_size
         return sum(map(_size, path.iterdir()))
     return 0
-
-
-def _counted(paths: Iterable[Path], name: str) -> str:
-    count = len(list(paths))
-    return f"{count:,} {name}{'' if count == 1 else 's'}"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from kdlab.core.counted import counted
 from kdlab.core.intervals import Interval, mean_interval
 from kdlab.runs.comparison import in_words
 from kdlab.runs.ladder import ALL, INSIDE
@@ -70,7 +71,7 @@ def helping(names: list[str], seeds: list[int], where: str) -> str:
 def _how_rare(found: ByFrequency, together: str = "") -> str:
     """How rare words are told from common ones, and who is left out."""
     rarest, commonest = found.bands[0], found.bands[-1]
-    gone = f" Left out: {found.left_out} student{'' if found.left_out == 1 else 's'} whose training diverged." if found.left_out else ""
+    gone = f" Left out: {counted(found.left_out, 'students')} whose training diverged." if found.left_out else ""
     return (
         f":small[Rarest and commonest: the test texts in {len(found.bands)} equal parts, by how many of the {found.counted:,} "
         f"training texts hold a text's words (the geometric mean over its words). In the part with the rarest words that is "

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from kdlab.core.counted import counted
 from kdlab.models.catalogue import get_teacher, student_title
 from kdlab.runs import artifacts
 from kdlab.runs.comparison import Comparison, compare
@@ -112,7 +113,7 @@ def how_measured(run: Run) -> str:
         f"Measured {when}, on {result['device']['name']}, both alike. On disk: the weights as safetensors, float32. Memory at run "
         "time: the most that weights and a batch of 256 in passing fill at one time, counted on the CPU. One example: the median "
         "time of one alone. Examples a second: the fastest of several batches of 256. Accuracy: on the test set, over "
-        f"{run.spec.seeds} seed{'' if run.spec.seeds == 1 else 's'}."
+        f"{counted(run.spec.seeds, 'seeds')}."
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from kdlab.core.counted import counted
 from kdlab.distill.arms import Arm
 from kdlab.lessons.path import DISTILL
 from kdlab.runs.comparison import best_supported, compare
@@ -59,7 +60,7 @@ def _stop_waiting(store: Store, waiting: int) -> None:
         except StoreError as error:
             st.toast(str(error))
         else:
-            st.toast(f"Stopped {stopped} run{'' if stopped == 1 else 's'} that waited.")
+            st.toast(f"Stopped {counted(stopped, 'runs')} that waited.")
 
     if waiting:
         count = "queued run" if waiting == 1 else f"{waiting} queued runs"
