@@ -14,6 +14,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
+from tests.browser.rest import all_drawn
+
 pytestmark = pytest.mark.browser
 
 UNDER_THE_HAND = ("live_slider", "live_bars", "live_plot", "tiles")
@@ -106,6 +108,22 @@ def test_a_figure_that_left_and_came_back_before_the_browser_told_is_drawn(brows
     )
     _open(page)
     page.close()
+
+
+def test_a_turned_phone_does_not_scroll_sideways_for_a_picture_out_of_sight(browser_page: Page):
+    browser_page.set_viewport_size({"width": 844, "height": 390})
+    browser_page.goto("/access")
+    all_drawn(browser_page)
+    browser_page.set_viewport_size({"width": 390, "height": 844})
+    browser_page.wait_for_function(
+        """() => {
+          const pictures = [...document.querySelectorAll(".kdlab-plot")];
+          const old = (picture) => picture.clientWidth < picture.querySelector(".main-svg").getBoundingClientRect().width - 1;
+          return pictures.every((picture) => picture.clientWidth <= 390) && pictures.some(old);
+        }"""
+    )
+    main = browser_page.get_by_test_id("stMain")
+    assert main.evaluate("node => node.scrollWidth - node.clientWidth") == 0
 
 
 def test_help_and_units_are_there_for_a_screen_reader(browser_page: Page):
