@@ -7,7 +7,7 @@ stacked (`torch.func.stack_module_state`, `vmap`) in groups; a group of one is t
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -20,12 +20,20 @@ from kdlab.distill.derivative import derivative
 from kdlab.models.inner_layers import Inner, Parts
 from kdlab.models.networks import build_student
 
+Build = Callable[[], nn.Module]
+"""Makes a student of one shape, with the weights that the global generator gives it."""
 
-def fresh_student(student: str, dataset: str, seed: int) -> nn.Module:
+
+def fresh(build: Build, seed: int) -> nn.Module:
     """A student with the weights that ``seed`` gives it, on the CPU; the global generator is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return build_student(student, dataset)
+        return build()
+
+
+def fresh_student(student: str, dataset: str, seed: int) -> nn.Module:
+    """`fresh`, of a student of a data set by its name."""
+    return fresh(partial(build_student, student, dataset), seed)
 
 
 class Group:
@@ -41,14 +49,14 @@ class Group:
         students = [student.to(device) for student in students]
         self.size, self.where = len(students), where
         self.seed_of = torch.arange(where.start, where.start + self.size, device=device) // arms  # (n,)
-        self._module = students[0]
+        self.module = students[0]
         if self.size == 1:
-            self.parameters = dict(self._module.named_parameters())
-            self.buffers = dict(self._module.named_buffers())
+            self.parameters = dict(self.module.named_parameters())
+            self.buffers = dict(self.module.named_buffers())
         else:
             self.parameters, self.buffers = stack_module_state(students)
             # Holds the shape and no numbers: those come with each call.
-            self._module = copy.deepcopy(students[0]).to("meta")
+            self.module = copy.deepcopy(students[0]).to("meta")
         self.own: dict[str, Tensor] = {}  # what objectives learn beside the students, no part of them
         self._optimizer = torch.optim.AdamW(
             list(self.parameters.values()), lr=learning_rate, fused=device.type in ("cpu", "cuda")
@@ -60,18 +68,19 @@ class Group:
         self._optimizer.add_param_group({"params": [self.own[name]]})
         return self.own[name]
 
-    def logits(self, x: Tensor, parts: Parts = ()) -> Tensor:
-        """x (n, B, …), each student its own batch → (n, B, K). parts: as a transformer's `forward` takes them."""
+    def outputs(self, x: Tensor, parts: Parts = ()) -> Tensor:
+        """x (n, B, …), each student its own batch → what its module gives: a classifier logits (n, B, K), a language model
+        its last hidden states (n, B, L, H). parts: as a transformer's `forward` takes them."""
         how = {"parts": parts} if parts else {}
         if self.size == 1:
-            return self._module(x[0], **how).unsqueeze(0)
+            return self.module(x[0], **how).unsqueeze(0)
         return vmap(partial(self._call, **how))(self.parameters, self.buffers, x)
 
-    def logits_and_inside(self, x: Tensor, parts: Parts = ()) -> tuple[Tensor, Inner]:
-        """`logits`, and what the students show of their inside, each part (n, B, …)."""
+    def outputs_and_inside(self, x: Tensor, parts: Parts = ()) -> tuple[Tensor, Inner]:
+        """`outputs`, and what the students show of their inside, each part (n, B, …)."""
         how = {"inside": True} | ({"parts": parts} if parts else {})
         if self.size == 1:
-            logits, inner = self._module(x[0], **how)
+            logits, inner = self.module(x[0], **how)
             return logits.unsqueeze(0), Inner(*(tuple(part.unsqueeze(0) for part in parts) for parts in inner))
         return vmap(partial(self._call, **how))(self.parameters, self.buffers, x)
 
@@ -79,7 +88,7 @@ class Group:
         """The derivative of some students' logits (n, B, K) along a direction an example (`kdlab.distill.derivative`);
         x, direction (n, B, …)."""
         if self.size == 1:
-            return derivative(self._module, x[0], direction[0]).unsqueeze(0)
+            return derivative(self.module, x[0], direction[0]).unsqueeze(0)
 
         def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor, direction: Tensor) -> Tensor:
             return derivative(partial(self._call, parameters, buffers), x, direction)
@@ -87,14 +96,14 @@ class Group:
         parameters, buffers = ({name: t[its] for name, t in kept.items()} for kept in (self.parameters, self.buffers))
         return vmap(one)(parameters, buffers, x, direction)
 
-    def shared_logits(self, x: Tensor) -> Tensor:
-        """x (B, …), one batch for all → (n, B, K)."""
+    def shared_outputs(self, x: Tensor) -> Tensor:
+        """x (B, …), one batch for all → `outputs`."""
         if self.size == 1:
-            return self._module(x).unsqueeze(0)
+            return self.module(x).unsqueeze(0)
         return vmap(self._call, in_dims=(0, 0, None))(self.parameters, self.buffers, x)
 
     def _call(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor, **how: Any) -> Any:
-        return functional_call(self._module, (parameters, buffers), (x,), how)
+        return functional_call(self.module, (parameters, buffers), (x,), how)
 
     def gradients(self, loss: Tensor) -> Tensor:
         """Gradient of ``loss``, a sum over students, in each student's weights: (n, P)."""
@@ -127,8 +136,8 @@ class Group:
 
     def train(self, training: bool) -> None:
         """Into training mode, or out of it: what a student does by chance it does in training alone."""
-        if training != self._module.training:
-            self._module.train(training)
+        if training != self.module.training:
+            self.module.train(training)
 
     def state(self) -> dict[str, Tensor]:
         """All that the next update depends on, by name: weights, buffers and the optimiser's moments."""
@@ -152,7 +161,7 @@ class Group:
 
     def weights(self, i: int) -> dict[str, Tensor]:
         """Student i's parameters and buffers, detached, on the CPU."""
-        kept = self._module.state_dict().keys()  # constants are none of them
+        kept = self.module.state_dict().keys()  # constants are none of them
         tensors = {name: t for name, t in {**self.parameters, **self.buffers}.items() if name in kept}
         picked = tensors if self.size == 1 else {name: tensor[i] for name, tensor in tensors.items()}
         return {name: tensor.detach().cpu().contiguous() for name, tensor in picked.items()}
@@ -163,8 +172,7 @@ class Cohort:
 
     def __init__(
         self,
-        student: str,
-        dataset: str,
+        build: Build,
         *,
         arms: int,
         seeds: int,
@@ -174,7 +182,7 @@ class Cohort:
         copied: Mapping[int, Mapping[str, Tensor]] = MappingProxyType({}),
     ) -> None:
         """copied: by an arm's place, weights that its students start from in place of the seed's."""
-        initial = [fresh_student(student, dataset, seed) for seed in range(seeds)]
+        initial = [fresh(build, seed) for seed in range(seeds)]
         students = [copy.deepcopy(initial[s // arms]) for s in range(arms * seeds)]
         for s, module in enumerate(students):
             module.load_state_dict(copied.get(s % arms, {}), strict=False)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -11,10 +13,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from kdlab.data.registry import get_dataset
-from kdlab.distill.cohort import Group, fresh_student
+from kdlab.distill.cohort import Build, Group, fresh
 from kdlab.distill.device import AVAILABLE_THREADS, free_memory, speed_depends_on, threads
 from kdlab.models.catalogue import get_student
 from kdlab.models.kept_files import measured_once
+from kdlab.models.networks import build_student
 from kdlab.models.student_inputs import identity_of, inputs_for
 
 _REPEATS = 6
@@ -31,22 +34,42 @@ class Grouping:
     step_bytes: int = 0
 
 
-def grouping(student: str, dataset: str, count: int, rows: int, device: torch.device, cache: Path) -> Grouping:
-    """The grouping with the most student-steps a second for ``count`` students and ``rows`` a batch, if it fits memory.
+@dataclass(frozen=True)
+class Work:
+    """What a student does at a step, to be measured. ``about`` tells it from all other work; ``loss`` gives the loss of a
+    group's students on their batches, a sum over them. ``stacks``: whether students of this shape can train as one."""
+
+    about: Mapping[str, str | int]
+    build: Build
+    loss: Callable[[Group], Tensor]
+    stacks: bool
+
+
+def classifying(student: str, dataset: str, rows: int, device: torch.device) -> Work:
+    """A classifier's step of ``rows`` examples."""
+    arrays = inputs_for(student, dataset)
+
+    @cache
+    def batches(size: int) -> tuple[Tensor, Tensor]:
+        picked = torch.arange(size * rows).remainder(len(arrays.x_train)).reshape(size, rows).numpy()
+        return torch.from_numpy(arrays.x_train[picked]).to(device), torch.from_numpy(arrays.y_train[picked]).to(device)
+
+    def loss(group: Group) -> Tensor:
+        x, y = batches(group.size)
+        return cross_entropy(group.outputs(x).flatten(0, 1), y.flatten())
+
+    about = {"student": identity_of(student), "data": get_dataset(dataset).fingerprint(), "rows": rows}
+    return Work(about, partial(build_student, student, dataset), loss, get_student(student, dataset).stacks)
+
+
+def grouping(work: Work, count: int, device: torch.device, cache: Path) -> Grouping:
+    """The grouping with the most student-steps a second for ``count`` students, if it fits memory.
 
     Kept in ``cache``, so that a spec runs in the same groups and threads, hence with the same numbers, every time.
     Where memory is too short for such a group, the cohort is cut into even ones that fit.
     """
-    about = {
-        "student": identity_of(student),
-        "data": get_dataset(dataset).fingerprint(),
-        "count": count,
-        "rows": rows,
-        **speed_depends_on(device),
-    }
-    best = measured_once(
-        cache / "grouping", about, Grouping, lambda: _measure(student, dataset, count, rows, device)
-    )
+    about = {**work.about, "count": count, **speed_depends_on(device)}
+    best = measured_once(cache / "grouping", about, Grouping, lambda: _measure(work, count, device))
     size = max(1, min(best.size, count, _most_that_fit(best.step_bytes, device)))
     if size < min(best.size, count):
         size = -(-count // -(-count // size))
@@ -58,16 +81,15 @@ def _most_that_fit(step_bytes: int, device: torch.device) -> int:
     return 2**31 if free is None else int(_SHARE_OF_MEMORY * free) // max(1, step_bytes)
 
 
-def _measure(student: str, dataset: str, count: int, rows: int, device: torch.device) -> Grouping:
-    step_bytes = _step_bytes(student, dataset, rows, device)
-    stacks = get_student(student, dataset).stacks
-    sizes = sorted({1, min(count, 5), count}) if stacks else [1]
+def _measure(work: Work, count: int, device: torch.device) -> Grouping:
+    step_bytes = _step_bytes(work, device)
+    sizes = sorted({1, min(count, 5), count}) if work.stacks else [1]
     sizes = [size for size in sizes if size <= max(1, _most_that_fit(step_bytes, device))]
     rates: dict[Grouping, float] = {}
     for size in sizes:
         for number in _thread_counts(device):
             with threads(number):
-                seconds = _seconds_a_step(student, dataset, size, rows, device)
+                seconds = _seconds_a_step(work, size, device)
             rates[Grouping(size, number, step_bytes)] = size / seconds
         if size == 1 and 1 / max(rates.values()) > _SLOW:
             break
@@ -81,23 +103,17 @@ def _thread_counts(device: torch.device) -> list[int]:
     return sorted({AVAILABLE_THREADS, *(2**i for i in range(AVAILABLE_THREADS.bit_length()))})
 
 
-def _group(student: str, dataset: str, size: int, rows: int, device: torch.device) -> tuple[Group, Tensor, Tensor]:
-    """Students with a batch each: x (size, rows, …), y (size, rows)."""
-    arrays = inputs_for(student, dataset)
-    picked = torch.arange(size * rows).remainder(len(arrays.x_train)).reshape(size, rows)
-    x = torch.from_numpy(arrays.x_train[picked.numpy()]).to(device)
-    y = torch.from_numpy(arrays.y_train[picked.numpy()]).to(device)
-    students = [fresh_student(student, dataset, seed) for seed in range(size)]
-    return Group(students, 1e-3, device, slice(0, size), arms=1), x, y
+def _group(work: Work, size: int, device: torch.device) -> Group:
+    students = [fresh(work.build, seed) for seed in range(size)]
+    return Group(students, 1e-3, device, slice(0, size), arms=1)
 
 
-def _seconds_a_step(student: str, dataset: str, size: int, rows: int, device: torch.device) -> float:
-    group, x, y = _group(student, dataset, size, rows, device)
-    times = []
+def _seconds_a_step(work: Work, size: int, device: torch.device) -> float:
+    group, times = _group(work, size, device), []
+    work.loss(group)  # makes the batches
     for _ in range(_REPEATS):
         start = time.perf_counter()
-        loss = cross_entropy(group.logits(x).flatten(0, 1), y.flatten())
-        group.step(loss, 1e-3)
+        group.step(work.loss(group), 1e-3)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         times.append(time.perf_counter() - start)
@@ -106,11 +122,10 @@ def _seconds_a_step(student: str, dataset: str, size: int, rows: int, device: to
     return min(times)
 
 
-def _step_bytes(student: str, dataset: str, rows: int, device: torch.device) -> int:
-    """What a lone student's step holds beside weights and moments: its batch, what its forward pass keeps for the
-    backward pass, and as much again for gradients."""
-    group, x, y = _group(student, dataset, 1, rows, device)
-    kept: dict[int, int] = {x.untyped_storage().data_ptr(): x.untyped_storage().nbytes()}
+def _step_bytes(work: Work, device: torch.device) -> int:
+    """What a lone student's step holds beside weights and moments: what its forward pass keeps for the backward pass, its
+    batch with it, and as much again for gradients."""
+    group, kept = _group(work, 1, device), dict[int, int]()
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
@@ -118,6 +133,6 @@ def _step_bytes(student: str, dataset: str, rows: int, device: torch.device) -> 
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = cross_entropy(group.logits(x).flatten(0, 1), y.flatten())
+        loss = work.loss(group)
     del loss
     return 2 * sum(kept.values())

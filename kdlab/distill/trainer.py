@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -18,11 +18,10 @@ from kdlab.distill.access import Access
 from kdlab.distill.arms import Arm
 from kdlab.distill.budget import Budget
 from kdlab.distill.cohort import Cohort, Group
-from kdlab.distill.loss import distillation_term, white_box_term
+from kdlab.distill.loss import white_box_term
 from kdlab.distill.metrics import metrics_of
-from kdlab.distill.objective_catalogue import Objective
 from kdlab.distill.signals import Signal
-from kdlab.distill.tasks.task import Batch, StudentOutput, Task
+from kdlab.distill.tasks.task import Asked, Batch, StudentOutput, Task, Terms
 from kdlab.distill.white_box_catalogue import WhiteBox
 from kdlab.models.inner_layers import Inner
 
@@ -35,6 +34,7 @@ class Point:
     terms, in the student's weights, on one batch: their norms, their cosine, and the share of their sum that
     is the distillation term's, g_d·g / g·g with g = g_s + g_d (below 0 or above 1 where they oppose each other).
     A term without a gradient has no direction: the cosine is NaN there, the share where the sum is 0.
+    ``samples``: what each student writes, where it writes, by arm and seed.
     """
 
     step: int
@@ -42,6 +42,7 @@ class Point:
     seconds: float
     arms: tuple[str, ...]
     values: dict[str, list[list[float]]]
+    samples: dict[str, list[str]] = field(default_factory=dict)
 
 
 class Listener(Protocol):
@@ -52,16 +53,6 @@ class Listener(Protocol):
     def before_step(self, trainer: Trainer) -> bool:
         """May wait, steer, or raise to stop. True asks for a point after this step."""
         ...
-
-
-@dataclass(frozen=True)
-class _Call:
-    """Students of a group whose objective is computed in one call, each with its own temperature."""
-
-    objective: Objective
-    its: slice | Tensor
-    seen: slice
-    signal: Signal
 
 
 @dataclass(frozen=True)
@@ -103,7 +94,7 @@ class Trainer:
         self.step_number = 0
         self.diverged = torch.zeros(cohort.size, dtype=torch.bool, device=self.device)
         self.waited = 0.0  # seconds that a listener has held the training; they are no training time
-        self._calls = {group.where.start: self._calls_of(group) for group in cohort.groups}
+        self._asked = {group.where.start: self._asked_of(group) for group in cohort.groups}
         self._inside_calls = {group.where.start: self._inside_calls_of(group) for group in cohort.groups}
         self._started = time.perf_counter()
         self._sums = torch.zeros(2, cohort.size, device=self.device)
@@ -130,33 +121,21 @@ class Trainer:
             group.train(True)
             batch = self.task.batch(self.step_number, group)
             student = self.task.output(group, batch, inside=self._looks_inside(group))
-            supervised = self.task.supervised_term(student, batch)
-            distillation = self.distillation_term(group, student, batch)
             w = self.kd_weight[group.where]
-            loss = self._at_this_stage(group, (1 - w) * supervised + w * distillation, inside=False)
+            terms = self.terms(group, student, batch, (1 - w, w))
+            loss = self._at_this_stage(group, terms.weighted, inside=False)
             if self._looks_inside(group):
                 loss = loss + self._at_this_stage(group, self.white_box_term(group, student, batch), inside=True)
             group.step(loss.sum(), learning_rate, self.budget.clip_norm)
-            self._sums[:, group.where].add_(torch.stack([supervised.detach(), distillation.detach()]))
+            self._sums[:, group.where].add_(torch.stack([terms.supervised, terms.distillation]).detach())
         self._summed += 1
         self.step_number += 1
 
-    def distillation_term(self, group: Group, student: StudentOutput, batch: Batch) -> Tensor:
-        """What each student's objective asks of it, unweighted, (n,) nats; 0 where it has none."""
-        term = torch.zeros(group.size, device=self.device)
-        for call in self._calls[group.where.start]:
-            part = batch.of(call.its, call.seen)
-            asked = distillation_term(
-                call.objective,
-                student.logits[call.its, call.seen],
-                self.task.reveal(call.signal, part),
-                part.labels,
-                self.temperature[group.where][call.its],
-            )
-            if len(asked) == group.size:
-                return asked
-            term[call.its] = asked
-        return term
+    def terms(
+        self, group: Group, student: StudentOutput, batch: Batch, weights: tuple[Tensor | None, Tensor | None]
+    ) -> Terms:
+        """What labels and teacher ask of each student, and the sum of both with these weights (n,); None leaves one out."""
+        return self.task.terms(student, batch, self._asked[group.where.start], self.temperature[group.where], weights)
 
     def white_box_term(self, group: Group, student: StudentOutput, batch: Batch) -> Tensor:
         """What each student is asked inside its teacher, times its weight, (n,); 0 where it is asked nothing.
@@ -209,17 +188,17 @@ class Trainer:
             calls.append(_InsideCall(objective, its, signal, tuple(projections)))
         return calls
 
-    def _calls_of(self, group: Group) -> list[_Call]:
+    def _asked_of(self, group: Group) -> list[Asked]:
         """Arms with the same objective are one call: fifty temperatures do not cost fifty calls a step."""
-        calls = []
+        asked = []
         for objective in dict.fromkeys(arm.objective for arm in self.arms):
             if objective is None:
                 continue
             its = self._those_of(group, [arm.objective == objective for arm in self.arms])
             if its is not None:
                 seen = slice(self.task.labelled) if objective.needs == "nothing" else slice(None)
-                calls.append(_Call(objective, its, seen, self.signals[objective.access]))
-        return calls
+                asked.append(Asked(objective, its, seen, self.signals[objective.access]))
+        return asked
 
     def _those_of(self, group: Group, arms: list[bool]) -> slice | Tensor | None:
         """Which of a group's students have one of these arms; None where none has."""
@@ -296,7 +275,12 @@ class Trainer:
             seconds=time.perf_counter() - self._started - self.waited,
             arms=tuple(arm.key for arm in self.arms),
             values={name: self.by_arm(self._of_the_sound(tensor)) for name, tensor in values.items()},
+            samples=self._samples(),
         )
+
+    def _samples(self) -> dict[str, list[str]]:
+        written = [text for group in self.cohort.groups for text in self.task.samples(group)]
+        return {arm.key: written[i :: len(self.arms)] for i, arm in enumerate(self.arms)} if written else {}
 
     def _of_the_sound(self, values: Tensor) -> Tensor:
         """NaN where a student has diverged. values (students, …)"""
@@ -310,21 +294,23 @@ class Trainer:
         parts = [self.task.scores(group) for group in self.cohort.groups]
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
-    def _each_group(self, of: Callable[[Group, Tensor, Tensor, Tensor], Tensor]) -> Tensor:
-        """What is made of each group's terms on the batch of the step to come, last dimension students."""
+    def _each_group(self, of: Callable[[Group, StudentOutput, Batch], Tensor]) -> Tensor:
+        """What is made of each group's output on the batch of the step to come, last dimension students."""
         parts = []
         for group in self.cohort.groups:
             batch = self.task.batch(min(self.step_number, self.budget.steps - 1), group)
-            student = self.task.output(group, batch, inside=self._looks_inside(group))
-            supervised = self.task.supervised_term(student, batch)
-            distillation = self.distillation_term(group, student, batch)
-            parts.append(of(group, supervised, distillation, self.white_box_term(group, student, batch)))
+            parts.append(of(group, self.task.output(group, batch, inside=self._looks_inside(group)), batch))
         return torch.cat(parts, dim=-1)
 
     def _first_terms(self) -> Tensor:
         """(2, students): the terms before any update."""
+
+        def both(group: Group, student: StudentOutput, batch: Batch) -> Tensor:
+            w = self.kd_weight[group.where]
+            return torch.stack(self.terms(group, student, batch, (1 - w, w))[1:])
+
         with torch.no_grad():
-            return self._each_group(lambda _, *terms: torch.stack(terms[:2]))
+            return self._each_group(both)
 
     def _gradient_budget(self) -> dict[str, Tensor]:
         """The two weighted terms' gradients in each student's weights: norms, cosine, the share of their sum.
@@ -333,11 +319,13 @@ class Trainer:
         outputs one after the other has the terms of the step to come alone.
         """
 
-        def budget(group: Group, supervised: Tensor, distillation: Tensor, white_box: Tensor) -> Tensor:
+        def budget(group: Group, student: StudentOutput, batch: Batch) -> Tensor:
             w = self.kd_weight[group.where]
-            labels, soft = (self._at_this_stage(group, term, inside=False) for term in ((1 - w) * supervised, w * distillation))
+            labels = self._at_this_stage(group, self.terms(group, student, batch, (1 - w, None)).weighted, inside=False)
+            soft = self._at_this_stage(group, self.terms(group, student, batch, (None, w)).weighted, inside=False)
+            white_box = self._at_this_stage(group, self.white_box_term(group, student, batch), inside=True)
             g_s = group.gradients(labels.sum())
-            g_d = group.gradients((soft + self._at_this_stage(group, white_box, inside=True)).sum())
+            g_d = group.gradients((soft + white_box).sum())
             total = g_s + g_d
             share = (g_d * total).sum(1) / total.square().sum(1)  # 0/0 is NaN
             n_s, n_d = g_s.norm(dim=1), g_d.norm(dim=1)

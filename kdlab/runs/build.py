@@ -10,7 +10,7 @@ from kdlab.distill.access import SHARE_OF_MEMORY
 from kdlab.distill.budget import Budget
 from kdlab.distill.cohort import Cohort
 from kdlab.distill.device import free_memory, resolve_device
-from kdlab.distill.grouping import grouping
+from kdlab.distill.grouping import classifying, grouping
 from kdlab.distill.inside import load_inside
 from kdlab.distill.signals import load_logits, reveal
 from kdlab.distill.tasks.classification import Classification
@@ -58,11 +58,11 @@ def make_trainer(spec: RunSpec) -> Trainer:
     count = len(spec.arms) * spec.seeds
     if is_folder_student(spec.student):
         check_memory(count * _BYTES_A_PARAMETER * model_folder(spec.student).parameters, free_memory(device))
-    grouped = grouping(spec.student, spec.dataset, count, task.examples_a_step, device, cache)
+    work = classifying(spec.student, spec.dataset, task.examples_a_step, device)
+    grouped = grouping(work, count, device, cache)
     torch.set_num_threads(grouped.threads)
     cohort = Cohort(
-        spec.student,
-        spec.dataset,
+        work.build,
         arms=len(spec.arms),
         seeds=spec.seeds,
         group_size=grouped.size,

@@ -22,7 +22,7 @@ from kdlab.distill.white_box_catalogue import (
 from kdlab.models.catalogue import shown_by
 from kdlab.models.inner_layers import closed_because
 from kdlab.runs.contrasts import Contrast
-from kdlab.runs.recipes import Recipe
+from kdlab.runs.recipes import ClassifierRecipe
 from kdlab.runs.spec import RunSpec, control
 
 ALL = "logits"
@@ -40,7 +40,7 @@ def _times(what: str) -> float:
     )
 
 
-class Ladder(Recipe):
+class Ladder(ClassifierRecipe):
     """Labels only; the teacher's label, with its probability, its likeliest classes, all of them, softened; and the same
     with a look inside: hidden states, attention, gradients, and of a transformer copied layers. Rungs that do not fit the
     student are left out, and those inside a teacher whose weights are not here.

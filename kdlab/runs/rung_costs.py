@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from kdlab.distill.trainer import Trainer
 from kdlab.models.added_teachers import is_added
 from kdlab.models.catalogue import teacher_card
 from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
-from kdlab.models.networks import build_teacher
+from kdlab.models.networks import build_student, build_teacher
 from kdlab.runs.spec import RunSpec
 
 _STEPS = 12
@@ -70,8 +71,7 @@ def _teacher_seconds(spec: RunSpec) -> dict[str, float]:
 
 def _student_seconds(spec: RunSpec, arm: Arm, trainer: Trainer) -> float:
     cohort = Cohort(
-        spec.student,
-        spec.dataset,
+        partial(build_student, spec.student, spec.dataset),
         arms=1,
         seeds=1,
         group_size=1,

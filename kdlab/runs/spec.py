@@ -19,7 +19,7 @@ from kdlab.distill.arms import Arm
 from kdlab.distill.budget import Schedule
 from kdlab.distill.copy_layers import CopyLayers
 from kdlab.distill.metrics import metrics_of
-from kdlab.distill.objective_catalogue import OBJECTIVES
+from kdlab.distill.objective_catalogue import ALL, OBJECTIVES
 from kdlab.distill.white_box_catalogue import WhiteBox
 from kdlab.models.added_teachers import is_added
 from kdlab.models.catalogue import STUDENTS, find_student, find_teacher, shown_by, students_for, teachers_for
@@ -38,7 +38,7 @@ def control(title: str, unit: str = "", step: float | None = None, scale: str = 
 
 
 class Setting(BaseModel):
-    """What all arms of a run share: data, teacher, student shape, budget, seeds, device.
+    """What all arms of a run share, whatever its task: data, teacher, student shape, seeds, step size, device.
 
     Raises pydantic's ValidationError; `explain` puts it in words.
     """
@@ -60,27 +60,6 @@ class Setting(BaseModel):
         description="The shape of the small model. Smaller students have more to gain and less room for it.",
         json_schema_extra=control("Student"),
     )
-    labels: int = Field(
-        200,
-        ge=2,
-        le=LARGEST_SET,
-        description="Training examples whose true label the students are told, spread evenly over the classes.",
-        json_schema_extra=control("Labels", "examples", 10, "log"),
-    )
-    transfer: int = Field(
-        500,
-        ge=0,
-        le=LARGEST_SET,
-        description="Further training examples without a label: only the teacher says what they are.",
-        json_schema_extra=control("Transfer set", "examples", 100),
-    )
-    epochs: int = Field(
-        100,
-        ge=1,
-        le=400,
-        description="Passes over the transfer set, or over the labels where those are more.",
-        json_schema_extra=control("Epochs", "passes", 1),
-    )
     seeds: int = Field(
         5,
         ge=1,
@@ -94,13 +73,6 @@ class Setting(BaseModel):
         le=0.1,
         description="Step size of the optimiser (AdamW).",
         json_schema_extra=control("Learning rate", "", None, "log"),
-    )
-    batch_size: int = Field(
-        64,
-        ge=8,
-        le=512,
-        description="Labelled examples in a step; as many again come from the transfer set.",
-        json_schema_extra=control("Batch size", "examples", 8),
     )
     schedule: Schedule = Field(
         "constant",
@@ -127,6 +99,46 @@ class Setting(BaseModel):
         json_schema_extra=control("Device"),
     )
 
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of every student."""
+        raise NotImplementedError
+
+
+class Labelled(Setting):
+    """The settings of a run that classifies: how many examples have a label, how many the teacher's answer alone.
+
+    Raises pydantic's ValidationError; `explain` puts it in words.
+    """
+
+    labels: int = Field(
+        200,
+        ge=2,
+        le=LARGEST_SET,
+        description="Training examples whose true label the students are told, spread evenly over the classes.",
+        json_schema_extra=control("Labels", "examples", 10, "log"),
+    )
+    transfer: int = Field(
+        500,
+        ge=0,
+        le=LARGEST_SET,
+        description="Further training examples without a label: only the teacher says what they are.",
+        json_schema_extra=control("Transfer set", "examples", 100),
+    )
+    epochs: int = Field(
+        100,
+        ge=1,
+        le=400,
+        description="Passes over the transfer set, or over the labels where those are more.",
+        json_schema_extra=control("Epochs", "passes", 1),
+    )
+    batch_size: int = Field(
+        64,
+        ge=8,
+        le=512,
+        description="Labelled examples in a step; as many again come from the transfer set.",
+        json_schema_extra=control("Batch size", "examples", 8),
+    )
     @model_validator(mode="before")
     @classmethod
     def _fitting_defaults(cls, values: Any) -> Any:
@@ -144,17 +156,17 @@ class Setting(BaseModel):
 
     @model_validator(mode="after")
     def _parts_fit(self, info: ValidationInfo) -> Self:
-        data = _known("dataset", self.dataset, find_dataset, DATASETS)
+        data = known("dataset", self.dataset, find_dataset, DATASETS)
         if data.taken_away and not (info.context or {}).get("stored"):
             raise ValueError(f"the texts of {data.title} were taken away by who brought them; upload the file again")
         taught_by = [entry.name for entry in teachers_for(self.dataset)]
         if not taught_by:
             raise ValueError(f"{data.title} has no teacher yet; the page Teachers says how to give it one")
-        teacher = _known("teacher", self.teacher, find_teacher, taught_by)
+        teacher = known("teacher", self.teacher, find_teacher, taught_by)
         fitting = [shape.name for shape in students_for(self.dataset)]
         # The folder of a run of the past may be gone.
         gone = (info.context or {}).get("stored") and is_folder_student(self.student)
-        student = None if gone else _known("student", self.student, find_student, fitting)
+        student = None if gone else known("student", self.student, find_student, fitting)
         if teacher.dataset != self.dataset:
             raise ValueError(
                 f"the teacher {self.teacher!r} knows {teacher.dataset!r}, not {self.dataset!r}; "
@@ -202,7 +214,7 @@ class MadeBy(BaseModel):
     settings: dict[str, Any] = {}
 
 
-class RunSpec(Setting):
+class Spec(Setting):
     """One dataset, one teacher, one student shape, several arms, several seeds, and what is to be compared.
 
     Every arm and seed is a student. All students of a seed start from the same weights and see
@@ -210,7 +222,7 @@ class RunSpec(Setting):
     """
 
     spec_version: Literal[2] = 2
-    task: Literal["classification"] = "classification"
+    task: str
     arms: tuple[Arm, ...] = Field(min_length=1, max_length=64)
     contrasts: tuple[Contrast, ...] = ()
     recipe: MadeBy
@@ -229,16 +241,38 @@ class RunSpec(Setting):
             raise ValueError(f"this run compares with {unknown[0]!r}, which is none of its arms")
         if unknown := [part for c in self.contrasts for part in c.parts if part not in named]:
             raise ValueError(f"a contrast of this run has the part {unknown[0]!r}, which is none of its contrasts")
-        shows = shown_by(self.teacher)
         for arm in self.arms:
-            if arm.objective and (hidden := arm.objective.hidden_because(shows)):
-                raise ValueError(f"{arm.in_a_sentence}: {hidden}")
-            for asked in (*arm.insides, arm.copy_layers):
-                if asked is not None and (unfit := self.unfit_because(asked)):
-                    raise ValueError(f"{arm.in_a_sentence}: {unfit}")
+            if arm.objective is not None and self.task not in arm.objective.tasks:
+                raise ValueError(f"{arm.in_a_sentence}: {arm.objective.title} is nothing that students of this kind can be asked")
+            if closed := self.closed_because(arm):
+                raise ValueError(f"{arm.in_a_sentence}: {closed}")
         if unknown := [c.metric for c in self.contrasts if c.metric not in metrics_of(self.task)]:
             raise ValueError(f"this run compares by {unknown[0]!r}, which its task does not measure")
         return self
+
+    def payload_bits(self, arm: Arm) -> float:
+        """What the teacher sends this arm for an example."""
+        raise NotImplementedError
+
+    def closed_because(self, arm: Arm) -> str | None:
+        """Why this teacher and this student do not allow the arm, in a sentence; None where they do."""
+        raise NotImplementedError
+
+    def arm(self, key: str) -> Arm:
+        """The arm of this key."""
+        return next(arm for arm in self.arms if arm.key == key)
+
+
+class RunSpec(Spec, Labelled):
+    """A run that classifies."""
+
+    task: Literal["classification"] = "classification"
+
+    def closed_because(self, arm: Arm) -> str | None:
+        if arm.objective and (hidden := arm.objective.hidden_because(shown_by(self.teacher))):
+            return hidden
+        asked = (one for one in (*arm.insides, arm.copy_layers) if one is not None)
+        return next((unfit for one in asked if (unfit := self.unfit_because(one))), None)
 
     def payload_bits(self, arm: Arm) -> float:
         """What the teacher sends the arm for an example: of its outputs, of its inside, and of copied weights, which come
@@ -269,13 +303,9 @@ class RunSpec(Setting):
             for length, count in zip(lengths.tolist(), counts.tolist(), strict=True)
         ]
 
-    def arm(self, key: str) -> Arm:
-        """The arm of this key."""
-        return next(arm for arm in self.arms if arm.key == key)
 
-
-def _known(field: str, value: str, find: Callable[[str], T | None], offered: Iterable[str]) -> T:
-    """What this name finds. offered: the names that a fault proposes."""
+def known(field: str, value: str, find: Callable[[str], T | None], offered: Iterable[str]) -> T:
+    """What this name finds. offered: the names that a fault proposes. Raises ValueError with them."""
     found = find(value)
     if found is None:
         raise ValueError(f"there is no {field} called {value[:40]!r}; choose one of {', '.join(offered)}")
@@ -289,7 +319,7 @@ def explain(error: ValidationError) -> list[str]:
 
 def _sentence(fault: Any) -> str:
     # The objective's own name stands between "objective" and its field: it tells the classes apart.
-    field = ".".join(str(part) for part in fault["loc"] if part not in OBJECTIVES)
+    field = ".".join(str(part) for part in fault["loc"] if part not in ALL)
     given = repr(fault.get("input"))[:40]
     limits = fault.get("ctx", {})
     match fault["type"]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from kdlab.distill import cohort, device, grouping
-from kdlab.distill.grouping import Grouping
+from kdlab.distill.grouping import Grouping, Work
 from kdlab.models import catalogue
 from kdlab.runs import build
 from kdlab.runs.recipes import three_arms
@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 
 def grouped(cache: Path, count: int = 6) -> Grouping:
-    return grouping.grouping("mlp-16", "digits", count, 64, CPU, cache)
+    return grouping.grouping(grouping.classifying("mlp-16", "digits", 64, CPU), count, CPU, cache)
 
 
 def test_a_shape_that_does_not_stack_is_never_tried_stacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +37,7 @@ def test_the_fastest_group_and_threads_are_chosen_and_kept(tmp_path: Path, monke
     """Five stacked students on two threads win here, whatever this machine would say."""
     tried = []
 
-    def seconds(student: str, dataset: str, size: int, *_: object) -> float:
+    def seconds(work: Work, size: int, *_: object) -> float:
         tried.append((size, torch.get_num_threads()))
         return 0.01 if tried[-1] == (5, 2) else 0.1 * size
 

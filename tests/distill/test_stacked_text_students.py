@@ -22,7 +22,7 @@ def trained(student: str, seeds: list[int]) -> Group:
     group = Group(students, 2e-3, CPU, slice(0, len(seeds)), arms=1)
     for step in range(STEPS):
         rows = torch.stack([torch.arange(BATCH) + BATCH * (step + STEPS * seed) for seed in seeds])
-        loss = cross_entropy(group.logits(x[rows]).flatten(0, 1), y[rows].flatten(), reduction="sum") / BATCH
+        loss = cross_entropy(group.outputs(x[rows]).flatten(0, 1), y[rows].flatten(), reduction="sum") / BATCH
         group.step(loss, 2e-3)
     return group
 
@@ -31,6 +31,6 @@ def trained(student: str, seeds: list[int]) -> Group:
 def test_stacked_training_is_training_alone(student: str) -> None:
     # Answers and not weights: a softmax does not see the keys' bias, so Adam moves it by rounding errors alone.
     x = torch.tensor(get_dataset("glosses").load().x_test[:20])
-    stacked = trained(student, list(range(COHORT))).shared_logits(x)
-    alone = torch.cat([trained(student, [seed]).shared_logits(x) for seed in range(COHORT)])
+    stacked = trained(student, list(range(COHORT))).shared_outputs(x)
+    alone = torch.cat([trained(student, [seed]).shared_outputs(x) for seed in range(COHORT)])
     torch.testing.assert_close(stacked, alone, atol=1e-5, rtol=1e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,17 @@ import pytest
 import torch
 
 from kdlab.data.registry import get_dataset
-from kdlab.distill import trainer as trainer_module
 from kdlab.distill.arms import Arm
 from kdlab.distill.budget import Budget
 from kdlab.distill.cohort import Cohort, Group, fresh_student
 from kdlab.distill.device import DeviceError, resolve_device
-from kdlab.distill.grouping import grouping
+from kdlab.distill.grouping import classifying, grouping
 from kdlab.distill.objective_catalogue import OBJECTIVES, ForwardKL, HardLabels, Objective
 from kdlab.distill.signals import load_logits, reveal
+from kdlab.distill.tasks import classification
 from kdlab.distill.tasks.classification import Classification
 from kdlab.distill.trainer import Point, Trainer
+from kdlab.models.networks import build_student
 
 SETTINGS: dict[str, Any] = {
     "dataset": "digits",
@@ -85,11 +87,10 @@ def make(
     )
     count = len(arms) * settings["seeds"]
     cohort = Cohort(
-        settings["student"],
-        "digits",
+        partial(build_student, settings["student"], "digits"),
         arms=len(arms),
         seeds=settings["seeds"],
-        group_size=size or grouping("mlp-16", "digits", count, task.examples_a_step, device, cache).size,
+        group_size=size or grouping(classifying("mlp-16", "digits", task.examples_a_step, device), count, device, cache).size,
         learning_rate=settings["learning_rate"],
         device=device,
     )
@@ -241,7 +242,7 @@ def test_points_begin_at_zero_and_end_with_the_last_step(cache: Path) -> None:
 def test_a_group_of_one_is_the_module_itself() -> None:
     student = fresh_student("mlp-16", "digits", 3)
     x = torch.rand(1, 7, 8, 8)
-    torch.testing.assert_close(Group([student], 1e-3, torch.device("cpu"), slice(0, 1), arms=1).logits(x)[0], student(x[0]))
+    torch.testing.assert_close(Group([student], 1e-3, torch.device("cpu"), slice(0, 1), arms=1).outputs(x)[0], student(x[0]))
 
 
 def test_fresh_students_leave_the_global_generator_alone() -> None:
@@ -280,13 +281,13 @@ def test_arms_of_one_objective_are_one_call_and_learn_as_they_would_alone(
     arms = (first.arms[0], temperatures[0], first.arms[1], *temperatures[1:])
 
     def of(arms: tuple[Arm, ...]) -> Trainer:
-        cohort = Cohort("mlp-16", "digits", arms=len(arms), seeds=2, group_size=7, learning_rate=5e-3, device=first.device)
+        cohort = Cohort(partial(build_student, "mlp-16", "digits"), arms=len(arms), seeds=2, group_size=7, learning_rate=5e-3, device=first.device)
         return Trainer(first.task, arms, cohort, first.signals, first.budget)
 
     calls: list[object] = []
-    term = trainer_module.distillation_term
+    term = classification.distillation_term
     monkeypatch.setattr(
-        trainer_module, "distillation_term", lambda objective, *given: calls.append(objective) or term(objective, *given)
+        classification, "distillation_term", lambda objective, *given: calls.append(objective) or term(objective, *given)
     )
     together = of(arms)
     together.step()
@@ -328,7 +329,7 @@ def test_clipping_shortens_each_student_s_own_gradient(cache: Path) -> None:
     group = Group([fresh_student("mlp-16", "digits", seed) for seed in range(3)], 1e-3, torch.device("cpu"), slice(0, 3), 1)
     x = torch.rand(3, 5, 8, 8, generator=torch.Generator().manual_seed(0))
     scale = torch.tensor([0.01, 10.0, 100.0])
-    group.step((scale * group.logits(x).square().sum((1, 2))).sum(), 0.0, clip_norm=1.0)
+    group.step((scale * group.outputs(x).square().sum((1, 2))).sum(), 0.0, clip_norm=1.0)
     for seed in range(3):
         student = fresh_student("mlp-16", "digits", seed)
         (scale[seed] * student(x[seed]).square().sum()).backward()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -266,7 +267,7 @@ def make(
         device=cpu,
     )
     cohort = Cohort(
-        student, "digits", arms=len(arms), seeds=seeds, group_size=size, learning_rate=5e-3, device=cpu
+        partial(build_student, student, "digits"), arms=len(arms), seeds=seeds, group_size=size, learning_rate=5e-3, device=cpu
     )
     signals = {arm.access: reveal(arm.access, task.teacher_logits) for arm in arms}
     shown = {o: load_inside("digits", o.reads(*layers), task.seen, cache, cpu) for arm in arms for o in arm.insides}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +103,7 @@ def test_stacked_students_show_and_turn_as_each_does_alone() -> None:
     x = glosses(12).reshape(3, 4, -1)
     swap = torch.from_numpy(swaps(x.flatten(0, 1).numpy(), range(12))).reshape(3, 4, 2)
     stacked = Group([fresh_student("bert-2x64", "glosses", seed) for seed in range(3)], 1e-3, CPU, slice(0, 3), arms=1)
-    logits, inner = stacked.logits_and_inside(x)
+    logits, inner = stacked.outputs_and_inside(x)
     along = stacked.derivative(slice(None), x, swap)
     for i, student in enumerate(students):
         own_logits, own = student(x[i], inside=True)
@@ -227,7 +228,7 @@ def make(*asked: WhiteBox | None, size: int = 64, steps: int = 3, student: str =
         seeds=1,
         device=CPU,
     )
-    cohort = Cohort(student, "glosses", arms=len(arms), seeds=1, group_size=size, learning_rate=2e-3, device=CPU)
+    cohort = Cohort(partial(build_student, student, "glosses"), arms=len(arms), seeds=1, group_size=size, learning_rate=2e-3, device=CPU)
     signals = {arm.access: reveal(arm.access, task.teacher_logits) for arm in arms}
     shown = {o: drawn(o.reads(*layers), task) for o in asked if o is not None}
     return Trainer(task, arms, cohort, signals, Budget(steps, 10, 2e-3), shown)
@@ -243,7 +244,7 @@ def drawn(access: Access, task: Classification) -> tuple[Tensor, ...]:
 
 def answers(trainer: Trainer) -> Tensor:
     """Of every student: a softmax does not see the keys' bias, so Adam moves weights by rounding errors alone."""
-    return torch.cat([group.shared_logits(trainer.task.x[:10]).detach() for group in trainer.cohort.groups])
+    return torch.cat([group.shared_outputs(trainer.task.x[:10]).detach() for group in trainer.cohort.groups])
 
 
 EACH = (

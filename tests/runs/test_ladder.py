@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +22,7 @@ from kdlab.distill.trainer import Trainer
 from kdlab.distill.white_box_catalogue import CosineHidden, Gram
 from kdlab.models import copied_layers
 from kdlab.models.inner_layers import layers_of_student, layers_of_teacher
-from kdlab.models.networks import build_teacher
+from kdlab.models.networks import build_student, build_teacher
 from kdlab.runs import recorded, rung_costs
 from kdlab.runs.build import make_trainer
 from kdlab.runs.execute import execute
@@ -163,8 +164,7 @@ def test_copied_layers_start_an_arms_students_and_are_charged_once(monkeypatch: 
     assert spec.payload_bits(spec.arm("weights")) - spec.payload_bits(spec.arm(ALL)) == pytest.approx(32 * sent / 100)
     assert {tensor.dtype for tensor in copied.values()} == {torch.float32}
     cohort = Cohort(
-        "bert-2x384",
-        "glosses",
+        partial(build_student, "bert-2x384", "glosses"),
         arms=2,
         seeds=1,
         group_size=2,

@@ -15,9 +15,9 @@ from kdlab.data.text import PADDING
 from kdlab.distill.batches import draw_examples, shuffled_batches
 from kdlab.distill.cohort import Group
 from kdlab.distill.evaluation import per_class_accuracy, score
-from kdlab.distill.loss import supervised_term
+from kdlab.distill.loss import distillation_term, supervised_term
 from kdlab.distill.signals import Signal
-from kdlab.distill.tasks.task import Batch, StudentOutput
+from kdlab.distill.tasks.task import Asked, Batch, StudentOutput, Terms
 from kdlab.models.catalogue import TeacherLogits
 from kdlab.models.inner_layers import Inner
 
@@ -91,9 +91,9 @@ class Classification:
         parts = tuple((part.shape[1], int(_length(part).max())) for part in x.split(self._sizes, dim=1)) if self._sizes else ()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             if inside:
-                logits, inner = group.logits_and_inside(x, parts)
+                logits, inner = group.outputs_and_inside(x, parts)
             else:
-                logits = group.logits(x, parts)
+                logits = group.outputs(x, parts)
         return StudentOutput(logits.float(), Inner(*(tuple(part.float() for part in parts) for parts in inner)))
 
     def derivative(self, group: Group, its: slice | Tensor, batch: Batch, direction: Tensor) -> Tensor:
@@ -102,9 +102,39 @@ class Classification:
     def positions(self, batch: Batch) -> Tensor | None:
         return None if self.x.is_floating_point() else _rows_of(self.x, batch) != PADDING
 
-    def supervised_term(self, output: StudentOutput, batch: Batch) -> Tensor:
+    def terms(
+        self,
+        student: StudentOutput,
+        batch: Batch,
+        asked: list[Asked],
+        temperature: Tensor,
+        weights: tuple[Tensor | None, Tensor | None],
+    ) -> Terms:
+        nothing = torch.zeros_like(temperature)
         known = slice(batch.labelled)
-        return supervised_term(output.logits[:, known], batch.labels[:, known])
+        supervised = nothing if weights[0] is None else supervised_term(student.logits[:, known], batch.labels[:, known])
+        distillation = nothing if weights[1] is None else self._distillation_term(student, batch, asked, temperature)
+        weighted = [w * term for w, term in zip(weights, (supervised, distillation), strict=True) if w is not None]
+        return Terms(sum(weighted[1:], weighted[0]), supervised, distillation)
+
+    def _distillation_term(
+        self, student: StudentOutput, batch: Batch, asked: list[Asked], temperature: Tensor
+    ) -> Tensor:
+        """What each student's objective asks of it, unweighted, (n,) nats; 0 where it has none."""
+        term = torch.zeros_like(temperature)
+        for one in asked:
+            part = batch.of(one.its, one.seen)
+            own = distillation_term(
+                one.objective,
+                student.logits[one.its, one.seen],
+                self.reveal(one.signal, part),
+                part.labels,
+                temperature[one.its],
+            )
+            if len(own) == len(term):
+                return own
+            term[one.its] = own
+        return term
 
     def reveal(self, signal: Signal, batch: Batch) -> Signal:
         return tuple(_rows_of(part, batch) for part in signal)
@@ -112,8 +142,11 @@ class Classification:
     def scores(self, group: Group) -> dict[str, Tensor]:
         with torch.inference_mode():
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-                pieces = [group.shared_logits(x).float() for x in self._test_pieces]
+                pieces = [group.shared_outputs(x).float() for x in self._test_pieces]
             return score(torch.cat(pieces, dim=1)[:, self._test_places], self.teacher_log_p, self.y_test)
+
+    def samples(self, group: Group) -> list[str]:
+        return []
 
     def outcome(self, scores: dict[str, Tensor]) -> dict[str, Any]:
         teacher_answers = self.teacher_log_p.argmax(-1)

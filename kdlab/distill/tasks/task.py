@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
 from kdlab.distill.cohort import Group
+from kdlab.distill.objective_catalogue import Objective
 from kdlab.distill.signals import Signal
 from kdlab.models.inner_layers import Inner
 
@@ -40,8 +41,31 @@ class Batch:
         return Batch(self.rows[its, seen], self.labelled, self.labels[its, seen], mask)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Students of a group with one objective: it is computed in one call, each student with its own temperature.
+
+    ``its``: which of the group's students; ``seen``: which examples of a batch they learn from; ``signal``: what the
+    teacher reveals to them.
+    """
+
+    objective: Objective
+    its: slice | Tensor
+    seen: slice
+    signal: Signal
+
+
+class Terms(NamedTuple):
+    """A loss and what it is made of, each (n,): ``weighted`` is the sum of the two terms with their weights, and what is
+    learned from; the terms themselves are in nats, unweighted."""
+
+    weighted: Tensor
+    supervised: Tensor
+    distillation: Tensor
+
+
 class Task(Protocol):
-    """Owns examples and batches, the students' forward pass, the supervised term and the scores."""
+    """Owns examples and batches, the students' forward pass, the terms of the loss and the scores."""
 
     name: str
 
@@ -61,8 +85,19 @@ class Task(Protocol):
         """True where a position of the input is no padding, (n, B, positions); None where there is no padding."""
         ...
 
-    def supervised_term(self, output: StudentOutput, batch: Batch) -> Tensor:
-        """The term of the labels, mean over labelled examples: (n,) nats."""
+    def terms(
+        self,
+        student: StudentOutput,
+        batch: Batch,
+        asked: list[Asked],
+        temperature: Tensor,
+        weights: tuple[Tensor | None, Tensor | None],
+    ) -> Terms:
+        """The supervised term, a mean over labelled examples, and what each student's objective asks, 0 where it has none.
+
+        temperature (n,). weights: of the supervised and of the distillation term, (n,) each; None leaves a term out, which is
+        0 then.
+        """
         ...
 
     def reveal(self, signal: Signal, batch: Batch) -> Signal:
@@ -71,6 +106,10 @@ class Task(Protocol):
 
     def scores(self, group: Group) -> dict[str, Tensor]:
         """Each of the task's scores, (n,), by its metric's name, and the students' ``answers`` (n, N)."""
+        ...
+
+    def samples(self, group: Group) -> list[str]:
+        """What each of the group's students writes now; empty where students of this task write nothing."""
         ...
 
     def outcome(self, scores: dict[str, Tensor]) -> dict[str, Any]:
