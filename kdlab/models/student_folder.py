@@ -3,13 +3,17 @@ weights and reads with its own tokenizer; needs no torch."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from kdlab.data.home import HomeError
 from kdlab.models.classifier_sources import folders_on_offer, local_folder
 from kdlab.models.model_folder import ModelFolder, ModelFolderError, read_model_folder
+
+T = TypeVar("T")
 
 PREFIX = "folder:"
 _KEPT = 64  # folders whose look is remembered
@@ -31,11 +35,17 @@ def is_folder_student(name: str) -> bool:
 
 def folder_students() -> tuple[list[FolderStudent], dict[str, str]]:
     """The folders that can be students; and the others, each with why not and what to do. None where there is no home folder."""
+    return folders_that(lambda name: _told(name.removeprefix(PREFIX), model_folder(name)))
+
+
+def folders_that(can: Callable[[str], T]) -> tuple[list[T], dict[str, str]]:
+    """What ``can`` tells of each folder by its name here, "folder:…"; and the folders of which it raises ModelFolderError, each
+    with why. None where there is no home folder."""
     found, refused = [], {}
     try:
         for folder in folders_on_offer():
             try:
-                found.append(_told(folder, model_folder(PREFIX + folder)))
+                found.append(can(PREFIX + folder))
             except ModelFolderError as error:
                 refused[folder] = str(error)
             except OSError as error:
@@ -59,10 +69,10 @@ def find_folder_student(name: str) -> FolderStudent | None:
 
 
 def model_folder(name: str) -> ModelFolder:
-    """What the folder of a student of this name holds. Raises ModelFolderError."""
+    """What the folder of this name, "folder:…", holds. Raises ModelFolderError."""
     folder = local_folder(name.removeprefix(PREFIX))
     if folder is None:
-        raise ModelFolderError("Its folder is not among the lab's models any more. Put it back, or take another student.")
+        raise ModelFolderError("Its folder is not among the lab's models any more. Put it back, or take another model.")
     looked_at = _look(folder, tuple(sorted((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in folder.iterdir())))
     if isinstance(looked_at, str):
         raise ModelFolderError(looked_at)

@@ -1,4 +1,4 @@
-"""Train the bundled teachers again: `python -m kdlab.models.train_teachers NAME`.
+"""Train the bundled teachers again: `python -m kdlab.models.train_teachers NAME` (`pocket`: see `kdlab.models.train_pocket`).
 
 Writes NAME.safetensors (float16), NAME.json (the card) and NAME.logits.npz (its answers on the whole data set,
 computed from the stored weights). A teacher is trained apart from what the lab's students see, where there is enough
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -345,8 +346,14 @@ def _trained_and_stored(name: str) -> dict[str, Any]:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["pocket"]:  # a language model, which has its own options
+        from kdlab.models import train_pocket  # brings transformers in
+
+        train_pocket.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(
-        description="Train a bundled teacher again, or only measure it and compute its answers again."
+        description="Train a bundled teacher again, or only measure it and compute its answers again.",
+        epilog="The language model's teacher: train_teachers pocket --help",
     )
     parser.add_argument("name", choices=[*TEACHERS])
     parser.add_argument(

@@ -10,19 +10,17 @@ difference is shown, so the mean, which is the teacher's too, stayed.
 
 from __future__ import annotations
 
-import io
-import json
 import tempfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
 from kdlab.data.registry import get_dataset
 from kdlab.data.visitor_sets import pieces_of
 from kdlab.data.word_pieces import MARKS, UNKNOWN
+from kdlab.models.folder_files import as_json, as_safetensors, zipped
 from kdlab.models.model_folder import ModelFolderError
 from kdlab.models.sizes import HEAD
 from kdlab.models.student_folder import find_folder_student, is_folder_student, model_folder
@@ -52,22 +50,22 @@ def pretrained_zip(run: Run, arm: str, seed: int) -> bytes:
     if is_folder_student(run.spec.student):
         if identity_of(run.spec.student) != (run.result or {}).get("student"):
             raise ModelFolderError("Its folder has changed since the run: its tokenizer and these weights do not belong together.")
-        return _zipped(_own_folder(run.spec, tensors) | {"README.md": card})
+        return zipped(_own_folder(run.spec, tensors) | {"README.md": card})
     encoder = {name.removeprefix("bert."): tensor for name, tensor in tensors.items() if name.startswith("bert.")}
     head = {name: tensors[f"output.{name}"] for name in ("weight", "bias")}
     known, pieces = encoder[_WORDS], pieces_of(run.spec.dataset)
     unknown = np.repeat(known[UNKNOWN : UNKNOWN + 1], len(pieces) - len(known), axis=0)
     window = len(encoder[_POSITIONS])
     files = {
-        "config.json": _json(_config(encoder, len(pieces), get_dataset(run.spec.dataset).classes)),
-        "model.safetensors": save(encoder | {_WORDS: np.concatenate([known, unknown])}, metadata={"format": "pt"}),
-        "head.safetensors": save(head, metadata={"format": "pt"}),
+        "config.json": as_json(_config(encoder, len(pieces), get_dataset(run.spec.dataset).classes)),
+        "model.safetensors": as_safetensors(encoder | {_WORDS: np.concatenate([known, unknown])}),
+        "head.safetensors": as_safetensors(head),
         "vocab.txt": "\n".join(pieces).encode() + b"\n",
-        "tokenizer.json": _json(_tokenizer(pieces)),
-        "tokenizer_config.json": _json(_tokenizer_config(window)),
+        "tokenizer.json": as_json(_tokenizer(pieces)),
+        "tokenizer_config.json": as_json(_tokenizer_config(window)),
         "README.md": card,
     }
-    return _zipped(files)
+    return zipped(files)
 
 
 def _own_folder(spec: RunSpec, tensors: dict[str, np.ndarray]) -> dict[str, bytes]:
@@ -84,17 +82,9 @@ def _own_folder(spec: RunSpec, tensors: dict[str, np.ndarray]) -> dict[str, byte
         files = {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
     return {
         **files,
-        "config.json": _json(config | named | {"pad_token_id": tokenizer.pad_token_id}),
-        "model.safetensors": save({name.removeprefix("model."): t for name, t in tensors.items()}, metadata={"format": "pt"}),
+        "config.json": as_json(config | named | {"pad_token_id": tokenizer.pad_token_id}),
+        "model.safetensors": as_safetensors({name.removeprefix("model."): t for name, t in tensors.items()}),
     }
-
-
-def _zipped(files: dict[str, bytes]) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as folder:
-        for name, content in files.items():
-            folder.writestr(name, content)
-    return packed.getvalue()
 
 
 def _config(encoder: dict[str, np.ndarray], pieces: int, classes: tuple[str, ...]) -> dict[str, Any]:
@@ -173,7 +163,3 @@ def _tokenizer_config(window: int) -> dict[str, Any]:
         **dict(zip(names, MARKS, strict=True)),
         "mask_token": "[MASK]",
     }
-
-
-def _json(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, indent=2, ensure_ascii=False).encode()

@@ -31,6 +31,7 @@ from kdlab.models.catalogue import (
 from kdlab.models.checkpoints import CheckpointError
 from kdlab.models.inner_layers import layers_of_teacher
 from kdlab.models.profile import Profile
+from kdlab.models.visitor_jobs import ENDED_WITHOUT_A_WORD
 from kdlab.runs import execute as execute_module
 from kdlab.runs.ladder import Ladder
 from kdlab.runs.recipes import three_arms
@@ -51,7 +52,7 @@ def asked_for(home: Path, source: str = "tiny") -> tuple[str, Asking]:
     """The texts' set and what came of the asking, in this process."""
     data = visitor_sets.keep(LabelledTexts(*zip(*TEXTS, strict=True)), "mine.csv", "ann")
     mark = visitor_mark("ann")
-    asking._write(mark, Asking(source, data))
+    asking.JOBS.write(mark, Asking(source, data))
     asking.main(mark)
     found = asking.asking_of("ann")
     assert found is not None
@@ -126,7 +127,7 @@ def test_it_may_teach_the_labs_own_texts_beside_their_teacher(home: Path, monkey
 
     monkeypatch.setattr(classifier_teacher.TextClassifier, "logits", some)
     mark = visitor_mark("ann")
-    asking._write(mark, Asking("tiny", "glosses"))
+    asking.JOBS.write(mark, Asking("tiny", "glosses"))
     asking.main(mark)
     found = asking.asking_of("ann")
     assert found is not None
@@ -189,15 +190,15 @@ def test_it_can_be_stopped_while_it_waits_and_while_it_answers(home: Path, monke
     tiny_classifier(home / "models" / "tiny")
     data = visitor_sets.keep(LabelledTexts(*zip(*TEXTS, strict=True)), "mine.csv", "ann")
     mark = visitor_mark("ann")
-    asking._write(mark, Asking("tiny", data))
+    asking.JOBS.write(mark, Asking("tiny", data))
     waiting = threading.Thread(target=asking.main, args=(mark,))
     with FileLock(home / "teachers" / "asking.lock"):
         waiting.start()
-        while not asking._at_work(mark):
+        while not asking.JOBS.at_work(mark):
             time.sleep(0.01)
         asking.stop("ann")
         waiting.join()
-    assert (asking._read(mark).state, asking._read(mark).words[:8]) == ("refused", "Stopped.")  # type: ignore[union-attr]
+    assert (asking.JOBS.read(mark).state, asking.JOBS.read(mark).words[:8]) == ("refused", "Stopped.")  # type: ignore[union-attr]
 
     def answers_until_stopped(network: object, texts: list[str], more: Callable[[int], None]) -> None:
         asking.stop("ann")
@@ -206,19 +207,19 @@ def test_it_can_be_stopped_while_it_waits_and_while_it_answers(home: Path, monke
         raise AssertionError("it went on")
 
     monkeypatch.setattr(classifier_teacher.TextClassifier, "logits", answers_until_stopped)
-    asking._stopping(mark).unlink()
-    asking._write(mark, Asking("tiny", data))
+    asking.JOBS.stopping(mark).unlink()
+    asking.JOBS.write(mark, Asking("tiny", data))
     asking.main(mark)
-    assert asking._read(mark).words[:8] == "Stopped."  # type: ignore[union-attr]
+    assert asking.JOBS.read(mark).words[:8] == "Stopped."  # type: ignore[union-attr]
     assert teachers_for(data) == []
 
 
 def test_a_process_that_died_is_not_waited_for(home: Path):
     mark = visitor_mark("ann")
-    asking._write(mark, Asking("tiny", "own-0123456789abcdef", state="working"))
+    asking.JOBS.write(mark, Asking("tiny", "own-0123456789abcdef", state="working"))
     found = asking.asking_of("ann")
     assert found is not None
-    assert (found.state, found.words) == ("refused", asking.ENDED_WITHOUT_A_WORD)
+    assert (found.state, found.words) == ("refused", ENDED_WITHOUT_A_WORD)
     assert asking.asking_of("bob") is None
 
 
