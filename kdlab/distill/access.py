@@ -12,6 +12,9 @@ Rung = Literal[
     "top_k",
     "probabilities",
     "logits",
+    "sampled",
+    "token",
+    "text",
     "hidden",
     "attention",
     "gradients",
@@ -34,8 +37,9 @@ _BITS_INSIDE = 16  # hidden states and what is made of them are kept as float16;
 class Access:
     """A rung of the ladder from black to white box. The rungs are no order of strength: a hint says nothing of classes.
 
-    ``k`` is how many of its likeliest classes the teacher shows with their probabilities, read on the rung ``top_k``
-    alone: with one it is a label and its probability. ``bits``: of each
+    ``k`` is how many of its likeliest classes the teacher shows with their probabilities on the rung ``top_k`` (with one it
+    is a label and its probability), and how many tokens it draws on the rung ``sampled``. On ``token`` it tells how likely
+    one given token is, on ``text`` it writes. ``bits``: of each
     logit, on the rung ``logits`` (`kdlab.distill.signals.quantised`). ``layers`` (`kdlab.models.inner_layers.numbered`)
     and ``whose`` are read on the rungs inside the teacher, ``form`` on the rung ``attention``.
     """
@@ -56,8 +60,12 @@ class Access:
         match self.rung:
             case "nothing":
                 return 0.0
-            case "label":
+            case "label" | "text":
                 return label
+            case "sampled":
+                return self.k * label
+            case "token":
+                return float(_BITS_A_NUMBER)
             case "top_k":  # the classes shown and their probabilities, which tell the mass of the rest
                 return min(self.k, classes) * (_BITS_A_NUMBER + label)
             case "probabilities":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -36,6 +36,13 @@ class Arm(BaseModel):
     layers_first: float = Field(0.0, ge=0, lt=1)
     """A share of the steps in which it learns from the teacher's inside alone, and from then on from its outputs alone: TinyBERT's
     two stages (Jiao et al. 2020, arXiv 1909.10351). At 0 it learns from both throughout."""
+    text: Literal["corpus", "teacher", "student"] = "corpus"
+    """Whose text a language model's students read: the corpus's, or what the teacher or they themselves wrote on from its
+    beginnings. The student's own is on-policy distillation (Agarwal et al. 2024, GKD, arXiv 2306.13649)."""
+    own_share: float = Field(1.0, gt=0, le=1)
+    """λ of on-policy distillation: the share of a batch that the students write themselves; the rest is the corpus's."""
+    warm: float = Field(0.0, ge=0, lt=1)
+    """A share of the steps in which its students learn from the corpus's text alone, before all else."""
     copy_layers: CopyLayers | None = None
     """Which of the teacher's layers its students start as; without it they start as the seed's other students do."""
     control: str | None = None

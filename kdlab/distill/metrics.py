@@ -38,9 +38,24 @@ TERMS = (
 )
 """Of any student in training. The share may leave its range where the two gradients oppose each other."""
 
-TASK_METRICS: dict[str, tuple[Metric, ...]] = {"classification": (*SCORES, *TERMS)}
+TEXT_SCORES = (
+    Metric("bits_per_byte", "Bits per byte", "bits", (0.0, None), "less", ".3f"),
+    Metric("perplexity", "Perplexity", "", (1.0, None), "less", ".1f"),
+    Metric("kl", "KL from the teacher", "nats", (0.0, None), "less", ".2f"),
+    Metric("agreement", "Agreement with the teacher", "", (0.0, 1.0), "more", ".1%"),
+    Metric("top_overlap", "Overlap of the likeliest 8 tokens", "", (0.0, 1.0), "more", ".1%"),
+    Metric("entropy", "Entropy of the next token", "nats", (0.0, None), None, ".2f"),
+    Metric("ece", "Calibration error", "", (0.0, 1.0), "less", ".1%"),
+    Metric("own_kl", "KL to the teacher on its own text", "nats", (0.0, None), "less", ".2f"),
+    Metric("own_nats", "The teacher's surprise at its text", "nats", (0.0, None), None, ".2f"),
+    Metric("own_distinct", "Distinct pairs of tokens in its text", "", (0.0, 1.0), None, ".0%"),
+)
+"""Of a language model on the whole test text; the last three on what it writes itself, in runs where somebody learns from
+that. All at T = 1."""
+
+TASK_METRICS: dict[str, tuple[Metric, ...]] = {"classification": (*SCORES, *TERMS), "next_token": (*TEXT_SCORES, *TERMS)}
 METRICS = {metric.name: metric for metrics in TASK_METRICS.values() for metric in metrics}
-"""By name, of whichever task."""
+"""By name, of whichever task: what two tasks measure under one name is said in one way."""
 
 
 def metrics_of(task: str) -> dict[str, Metric]:

@@ -6,96 +6,26 @@ store read them from the class. No torch is imported until a loss is computed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Union
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from kdlab.distill.access import Access, Rung
-from kdlab.models.added_teachers import Shows
+import kdlab.distill.text_objectives  # noqa: F401 - its classes are objectives too
+from kdlab.distill.access import Access
+from kdlab.distill.objective import Given, Objective, Softened
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-
-@dataclass(frozen=True)
-class Given:
-    """What an objective may read.
-
-    student_logits: (..., K). teacher: what the objective `needs`: None; class numbers (...); a pair of
-    probabilities at T = 1 and class numbers, both (..., k); logits (..., K). labels: (...) the true classes, or
-    the teacher's answers where no label is known; read only if it `uses_labels`. mask: (...), true where an item
-    counts.
-    """
-
-    student_logits: Tensor
-    teacher: Any = None
-    labels: Tensor | None = None
-    temperature: float | Tensor = 1.0
-    mask: Tensor | None = None
-
-
-class Objective(BaseModel):
-    """What the distillation term asks of the student; `name` tells the classes apart in a stored spec."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    title: ClassVar[str]
-    what: ClassVar[str]
-    formula: ClassVar[str]  # LaTeX; T² is written where it applies
-    paper: ClassVar[str]
-    needs: ClassVar[Rung]  # what the teacher must reveal
-
-    needs_scale: ClassVar[bool] = False  # whether log-probabilities, which lack what all logits share, are too little
-    uses_labels: ClassVar[bool] = False
-    softens: ClassVar[bool] = False  # whether the temperature does anything
-    is_soft_targets: ClassVar[bool] = False  # whether it is what the lesson means by soft targets
-
-    @property
-    def access(self) -> Access:
-        """What the teacher must reveal, at these settings."""
-        return Access(self.needs)
-
-    @property
-    def term(self) -> str:
-        """The distillation term in a picture of the loss."""
-        return self.title
-
-    @property
-    def constant_because(self) -> str | None:
-        """Why its loss is the same for every student at these settings, in a sentence; None where it is not."""
-        return None
-
-    @classmethod
-    def hidden_because(cls, shows: Shows) -> str | None:
-        """Why a teacher that shows no more than this of its answers does not let it be learned, in a sentence; None where it does."""
-        if shows == "label" and cls.needs not in ("nothing", "label"):
-            return f"{cls.title} learns from probabilities, and this teacher shows none: it names a class."
-        if shows == "probabilities" and cls.needs_scale:
-            return f"{cls.title} learns from the logits themselves, and this teacher shows probabilities alone."
-        return None
-
-    def loss(self, given: Given) -> Tensor:
-        """Mean loss over unmasked items, in nats."""
-        raise NotImplementedError
-
-
-class Softened(Objective):
-    """An objective that softens both sides by the temperature."""
-
-    softens: ClassVar[bool] = True
-
-    t_squared: bool = Field(
-        True,
-        description="Multiplies by T², so that the term's gradient keeps its size as the temperature moves.",
-        json_schema_extra={"title": "Times T²"},
-    )
+    from kdlab.distill.rowwise import Rows
 
 
 class ForwardKL(Softened):
     is_soft_targets: ClassVar[bool] = True
 
     name: Literal["forward_kl"] = "forward_kl"
+    tasks = ("classification", "next_token")
     title = "Forward KL"
     what = "Cover everything the teacher thinks possible."
     formula = r"T^2 \sum_k p_T \log \frac{p_T}{q_T}"
@@ -105,6 +35,11 @@ class ForwardKL(Softened):
     @property
     def term(self) -> str:
         return "T² · KL" if self.t_squared else "KL"
+
+    def rows(self) -> Callable[..., Rows]:
+        from kdlab.distill.objectives import forward_kl_rows
+
+        return forward_kl_rows
 
     def loss(self, given: Given) -> Tensor:
         from kdlab.distill.objectives import forward_kl_loss
@@ -118,6 +53,7 @@ class QuantisedKL(ForwardKL):
     is_soft_targets: ClassVar[bool] = False
 
     name: Literal["quantised_kl"] = "quantised_kl"  # type: ignore[assignment]
+    tasks = ("classification",)
     title = "KL on coarse logits"
     what = "Forward KL where each of the teacher's logits comes in a few bits only."
     formula = r"T^2 \sum_k \hat p_T \log \frac{\hat p_T}{q_T},\quad \hat z_k \in \{1, \dots, 2^b\}\text{-th level}"
@@ -154,11 +90,17 @@ class SoftCrossEntropy(Softened):
 
 class ReverseKL(Softened):
     name: Literal["reverse_kl"] = "reverse_kl"
+    tasks = ("classification", "next_token")
     title = "Reverse KL"
     what = "Say nothing that the teacher finds impossible, even if some of what it says is left out."
     formula = r"T^2 \sum_k q_T \log \frac{q_T}{p_T}"
     paper = "Gu et al. 2024 (MiniLLM), arXiv 2306.08543"
     needs = "logits"
+
+    def rows(self) -> Callable[..., Rows]:
+        from kdlab.distill.objectives import reverse_kl_rows
+
+        return reverse_kl_rows
 
     def loss(self, given: Given) -> Tensor:
         from kdlab.distill.objectives import reverse_kl_loss
@@ -170,6 +112,7 @@ class ReverseKL(Softened):
 
 class GeneralizedJSD(Softened):
     name: Literal["generalized_jsd"] = "generalized_jsd"
+    tasks = ("classification", "next_token")
     title = "Jensen–Shannon"
     what = "Both judge their distance from a mixture: between covering and seeking."
     formula = (
@@ -199,6 +142,11 @@ class GeneralizedJSD(Softened):
         return (
             f"At β = {self.beta:g} the Jensen–Shannon divergence, as it is defined, is 0 for every student."
         )
+
+    def rows(self) -> Callable[..., Rows]:
+        from kdlab.distill.objectives import generalized_jsd_rows
+
+        return generalized_jsd_rows(self.beta, self.continuous)
 
     def loss(self, given: Given) -> Tensor:
         from kdlab.distill.objectives import generalized_jsd_loss
@@ -280,6 +228,7 @@ class DKD(Softened):
 
 class TopKKL(Softened):
     name: Literal["top_k_kl"] = "top_k_kl"
+    tasks = ("classification", "next_token")
     title = "Top-k KL"
     what = "Forward KL when the teacher shows only its likeliest classes and the mass of the rest."
     formula = r"T^2 \sum_{k \in \text{top} \,\cup\, \{\text{tail}\}} p_T \log \frac{p_T}{q_T}"
@@ -297,6 +246,11 @@ class TopKKL(Softened):
     @property
     def access(self) -> Access:
         return Access("top_k", self.k)
+
+    def rows(self) -> Callable[..., Rows]:
+        from kdlab.distill.objectives import top_k_kl_rows
+
+        return top_k_kl_rows
 
     def loss(self, given: Given) -> Tensor:
         from kdlab.distill.objectives import top_k_kl_loss
@@ -349,7 +303,10 @@ def _all(base: type[Objective]) -> list[type[Objective]]:
     return found + [objective for child in base.__subclasses__() for objective in _all(child)]
 
 
-OBJECTIVES: dict[str, type[Objective]] = {cls.model_fields["name"].default: cls for cls in _all(Objective)}
+ALL: dict[str, type[Objective]] = {cls.model_fields["name"].default: cls for cls in _all(Objective)}
+OBJECTIVES = {name: cls for name, cls in ALL.items() if "classification" in cls.tasks}
+"""What a classifier can be asked, by name; `TEXT_OBJECTIVES` what a language model can."""
+TEXT_OBJECTIVES = {name: cls for name, cls in ALL.items() if "next_token" in cls.tasks}
 
 # The type of a field that holds any of them: {"name": "dkd", "target_weight": 2.0} finds its class.
-AnyObjective = Annotated[Union[tuple(OBJECTIVES.values())], Field(discriminator="name")]  # noqa: UP007
+AnyObjective = Annotated[Union[tuple(ALL.values())], Field(discriminator="name")]  # noqa: UP007

@@ -9,6 +9,7 @@ dimensions if need be. A teacher's logit may be −∞: it rules the class out, 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -35,10 +36,11 @@ def forward_kl_loss(
     Hinton et al. 2015, arXiv 1503.02531.
     """
     same_shape(student_logits, teacher_logits)
-    return mean_over_items(_forward_kl, student_logits, (teacher_logits,), temperature, mask, t_squared)
+    return mean_over_items(forward_kl_rows, student_logits, (teacher_logits,), temperature, mask, t_squared)
 
 
-def _forward_kl(z_s: Tensor, z_t: Tensor, temperature: float | Tensor) -> Rows:
+def forward_kl_rows(z_s: Tensor, z_t: Tensor, temperature: float | Tensor) -> Rows:
+    """The rows of `forward_kl_loss`."""
     log_q, log_p = log_softmax(z_s, -1), _log_p(z_t, temperature)
     p = log_p.exp()
     return (p * (log_p - log_q)).sum(-1), log_q.exp() - p
@@ -58,10 +60,11 @@ def reverse_kl_loss(
     Gu et al. 2024 (MiniLLM), arXiv 2306.08543.
     """
     same_shape(student_logits, teacher_logits)
-    return mean_over_items(_reverse_kl, student_logits, (teacher_logits,), temperature, mask, t_squared)
+    return mean_over_items(reverse_kl_rows, student_logits, (teacher_logits,), temperature, mask, t_squared)
 
 
-def _reverse_kl(z_s: Tensor, z_t: Tensor, temperature: float | Tensor) -> Rows:
+def reverse_kl_rows(z_s: Tensor, z_t: Tensor, temperature: float | Tensor) -> Rows:
+    """The rows of `reverse_kl_loss`."""
     log_q = log_softmax(z_s, -1)
     q, log_ratio = log_q.exp(), log_q - _log_p(z_t, temperature)
     kl = (q * log_ratio).sum(-1, keepdim=True)
@@ -91,18 +94,24 @@ def generalized_jsd_loss(
     same_shape(student_logits, teacher_logits)
     if not 0 <= beta <= 1:
         raise ValueError(f"beta is {beta}; it must lie between 0 (forward) and 1 (reverse).")
+    rows = generalized_jsd_rows(beta, continuous)
+    return mean_over_items(rows, student_logits, (teacher_logits,), temperature, mask, t_squared)
+
+
+def generalized_jsd_rows(beta: float, continuous: bool) -> Callable[..., Rows]:
+    """The rows of `generalized_jsd_loss`."""
 
     def rows(z_s: Tensor, z_t: Tensor, temperature: float | Tensor) -> Rows:
         if beta in (0, 1):
             if continuous:
-                return (_forward_kl if beta == 0 else _reverse_kl)(z_s, z_t, temperature)
+                return (forward_kl_rows if beta == 0 else reverse_kl_rows)(z_s, z_t, temperature)
             nothing = torch.zeros_like(z_s)
             return nothing.sum(-1), nothing
         losses, gradient = _generalized_jsd(z_s, z_t, temperature, beta)
         scale = 1 / (beta * (1 - beta)) if continuous else 1.0
         return losses * scale, gradient * scale
 
-    return mean_over_items(rows, student_logits, (teacher_logits,), temperature, mask, t_squared)
+    return rows
 
 
 def _generalized_jsd(z_s: Tensor, z_t: Tensor, temperature: float | Tensor, beta: float) -> Rows:
@@ -266,29 +275,72 @@ def top_k_kl_loss(
             f"top_p has shape {tuple(top_p.shape)} and top_ids {tuple(top_ids.shape)}; "
             f"both need k entries for each item of student_logits {tuple(student_logits.shape)}."
         )
-    hidden = student_logits.shape[-1] - top_p.shape[-1]  # classes in the tail
+    return mean_over_items(top_k_kl_rows, student_logits, (top_p, top_ids), temperature, mask, t_squared)
 
-    def rows(z_s: Tensor, p: Tensor, ids: Tensor, temperature: float | Tensor) -> Rows:
-        z_s, log_p = z_s - z_s.amax(-1, keepdim=True), p.log() / temperature
-        seen = z_s.gather(-1, ids)
-        if not hidden:
-            losses, gradient = _kl_from_log_p(seen, log_softmax(log_p, -1))
-            return losses, torch.zeros_like(z_s).scatter(-1, ids, gradient)
-        tail = (1 - p.sum(-1, keepdim=True)).clamp(min=0)
-        log_tail = (tail / hidden).log() / temperature + math.log(hidden)
-        unseen = (z_s * temperature).scatter(-1, ids, -torch.inf)
-        z_tail = (torch.logsumexp(unseen, -1, keepdim=True) - math.log(hidden)) / temperature
-        losses, gradient = _kl_from_log_p(
-            torch.cat([seen, z_tail + math.log(hidden)], -1),
-            log_softmax(torch.cat([log_p, log_tail], -1), -1),
-        )
-        spread = softmax(unseen, -1) * gradient[..., -1:]
-        return losses, spread.scatter(-1, ids, gradient[..., :-1])
 
-    return mean_over_items(rows, student_logits, (top_p, top_ids), temperature, mask, t_squared)
+def top_k_kl_rows(z_s: Tensor, p: Tensor, ids: Tensor, temperature: float | Tensor) -> Rows:
+    """The rows of `top_k_kl_loss`."""
+    hidden = z_s.shape[-1] - p.shape[-1]  # classes in the tail
+    z_s, log_p = z_s - z_s.amax(-1, keepdim=True), p.log() / temperature
+    seen = z_s.gather(-1, ids)
+    if not hidden:
+        losses, gradient = _kl_from_log_p(seen, log_softmax(log_p, -1))
+        return losses, torch.zeros_like(z_s).scatter(-1, ids, gradient)
+    tail = (1 - p.sum(-1, keepdim=True)).clamp(min=0)
+    log_tail = (tail / hidden).log() / temperature + math.log(hidden)
+    unseen = (z_s * temperature).scatter(-1, ids, -torch.inf)
+    z_tail = (torch.logsumexp(unseen, -1, keepdim=True) - math.log(hidden)) / temperature
+    losses, gradient = _kl_from_log_p(
+        torch.cat([seen, z_tail + math.log(hidden)], -1),
+        log_softmax(torch.cat([log_p, log_tail], -1), -1),
+    )
+    spread = softmax(unseen, -1) * gradient[..., -1:]
+    return losses, spread.scatter(-1, ids, gradient[..., :-1])
 
 
 def _kl_from_log_p(z: Tensor, log_p: Tensor) -> Rows:
     log_q, p = log_softmax(z, -1), log_p.exp()
     gap = (log_p - log_q).masked_fill(p == 0, 0.0)  # 0·log 0 means 0
     return (p * gap).sum(-1), log_q.exp() - p
+
+
+def sampled_kl_rows(z_s: Tensor, ids: Tensor, _: float | Tensor) -> Rows:
+    """Cross-entropy with N tokens that the teacher drew at this temperature: −(1/N)·Σ_j log q_T[k_j].
+
+    ids (n, N). Its mean over draws is the soft cross-entropy, its gradient's mean the forward KL's.
+    Anshumann et al. 2025, arXiv 2503.16870.
+    """
+    log_q = log_softmax(z_s, -1)
+    share = torch.full_like(ids, 1, dtype=z_s.dtype) / ids.shape[-1]
+    return -log_q.gather(-1, ids).mean(-1), log_q.exp().scatter_add(-1, ids, -share)
+
+
+def renormalised_top_k_rows(z_s: Tensor, p: Tensor, ids: Tensor, temperature: float | Tensor) -> Rows:
+    """Forward KL with both sides renormalised over the teacher's k likeliest tokens. p, ids (n, k), p at T = 1.
+
+    What the student says of all others has no gradient: a fault that libraries have, kept to be seen.
+    """
+    losses, gradient = _kl_from_log_p(z_s.gather(-1, ids), log_softmax(p.log() / temperature, -1))
+    return losses, torch.zeros_like(z_s).scatter(-1, ids, gradient)
+
+
+def text_rows(z_s: Tensor, y: Tensor, _: float | Tensor) -> Rows:
+    """Cross-entropy with the text's own tokens y (n,)."""
+    log_q, y = log_softmax(z_s, -1), y.unsqueeze(-1)
+    on_token = log_q.gather(-1, y)
+    q = log_q.exp()
+    return -on_token.squeeze(-1), q.scatter(-1, y, q.gather(-1, y) - 1)
+
+
+def policy_gradient_rows(z_s: Tensor, log_p: Tensor, y: Tensor, baseline: Tensor, _: float | Tensor) -> Rows:
+    """Reverse KL from the student's own tokens y (n,): the value log q[y] − log p[y], and the gradient of
+    (log q[y] − log p[y] − b)·log q[y] with the bracket held fixed.
+
+    log_p (n,): the teacher's log-probability of y; baseline b (n,): anything that y does not decide.
+    Gu et al. 2024 (MiniLLM), arXiv 2306.08543.
+    """
+    log_q, y = log_softmax(z_s, -1), y.unsqueeze(-1)
+    ratio = log_q.gather(-1, y).squeeze(-1) - log_p
+    pull = (ratio - baseline).unsqueeze(-1)
+    gradient = -pull * log_q.exp()
+    return ratio, gradient.scatter(-1, y, gradient.gather(-1, y) + pull)
