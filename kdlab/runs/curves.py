@@ -37,6 +37,15 @@ class Diverged:
     step: int
 
 
+@dataclass(frozen=True)
+class Samples:
+    """What the students wrote at a point: texts by arm, one a seed."""
+
+    step: int
+    seconds: float
+    texts: dict[str, list[str]]
+
+
 _WHERE = ("step", "epoch", "seconds")
 _MARK = tuple(field.name for field in fields(Mark))
 _DIVERGED = tuple(field.name for field in fields(Diverged))
@@ -66,6 +75,12 @@ class Curves:
     half: dict[str, np.ndarray]
     marks: tuple[Mark, ...]
     diverged: tuple[Diverged, ...] = ()
+    written: tuple[Samples, ...] = ()
+
+    @property
+    def samples(self) -> Samples | None:
+        """What the students wrote last; None where they write nothing."""
+        return self.written[-1] if self.written else None
 
     def __len__(self) -> int:
         return len(self.step)
@@ -90,6 +105,7 @@ class Curves:
             half={name: values[:n] for name, values in self.half.items()},
             marks=tuple(mark for mark in self.marks if mark.epoch <= self.epoch[n - 1]),
             diverged=tuple(one for one in self.diverged if one.step <= self.step[n - 1]),
+            written=tuple(one for one in self.written if one.step <= self.step[n - 1]),
         )
 
 
@@ -110,6 +126,7 @@ def curves(rows: Iterable[Row], spec: RunSpec) -> Curves | None:
         half={name: half[:, m] for m, name in enumerate(read.metrics)},
         marks=tuple(read.marks),
         diverged=tuple(read.diverged),
+        written=tuple(read.written),
     )
 
 
@@ -153,6 +170,7 @@ class _Read:
         self.seeds = spec.seeds
         self.marks: list[Mark] = []
         self.diverged: list[Diverged] = []
+        self.written: list[Samples] = []
 
     def point(self, row: Row) -> tuple[list[float], np.ndarray, np.ndarray] | None:
         """Step, epoch and seconds; mean and half width, (metrics, arms) both. None for another kind of row."""
@@ -187,7 +205,14 @@ class _Read:
             self.marks.append(Mark(**{name: payload[name] for name in _MARK}))
         elif its_kind == "diverged" and payload.keys() >= set(_DIVERGED):
             self.diverged.append(Diverged(**{name: payload[name] for name in _DIVERGED}))
+        elif its_kind == "samples" and payload.keys() >= {"step", "seconds", "texts"}:
+            self.written.append(Samples(payload["step"], payload["seconds"], self._texts(payload["texts"])))
         return its_kind != kind or not payload.keys() >= set(_WHERE)
+
+    def _texts(self, told: Any) -> dict[str, list[str]]:
+        """What is stored as texts, as far as it is some."""
+        texts = told if isinstance(told, dict) else {}
+        return {arm: [str(text) for text in texts[arm]] for arm in self.arms if isinstance(texts.get(arm), list)}
 
     def _columns(self, payload: dict[str, Any]) -> None:
         arms, metrics, seeds = (payload.get(name) for name in ("arms", "metrics", "seeds"))

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from kdlab.core.counted import counted
+from kdlab.data.corpora import get_corpus
 from kdlab.data.home import home
 from kdlab.data.registry import get_dataset
 from kdlab.data.visitor_sets import TextsGoneError
@@ -27,11 +28,14 @@ from kdlab.distill.device import (
     speed_depends_on,
     threads,
 )
+from kdlab.distill.metrics import metrics_of
 from kdlab.distill.trainer import Trainer
 from kdlab.models.added_teachers import is_added
 from kdlab.models.catalogue import teacher_card, weights_sha256
+from kdlab.models.causal_shapes import parameters as student_parameters
 from kdlab.models.checkpoints import CheckpointError
 from kdlab.models.kept_files import measured_once
+from kdlab.models.language_teachers import parameters as teacher_parameters
 from kdlab.models.model_folder import ModelFolderError
 from kdlab.models.networks import build_student, build_teacher
 from kdlab.models.profile import Profile, profile
@@ -43,9 +47,10 @@ from kdlab.runs.ladder import Ladder
 from kdlab.runs.patience import patiently
 from kdlab.runs.reporter import Cancelled, Diverged, LeftPaused, Reporter, heartbeat
 from kdlab.runs.rung_costs import rung_costs
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.spec import RunSpec, Spec
 from kdlab.runs.store import Store, StoreError
 from kdlab.runs.students_inside import students_inside
+from kdlab.runs.text_spec import TextSpec
 
 
 def execute(claim: Claim, store: Store) -> bool:
@@ -60,8 +65,8 @@ def execute(claim: Claim, store: Store) -> bool:
     with heartbeat(claim):
         try:
             started = time.perf_counter()
-            trainer = make_trainer(run.spec)
-            reporter.restore(trainer, identity_of(run.spec.student))
+            trainer = _trainer(run.spec, reporter)
+            reporter.restore(trainer, _identity_of_student(run.spec))
             trainer.train(reporter)
             seconds = time.perf_counter() - started - trainer.waited
             spec, done = run.spec, trainer
@@ -73,6 +78,14 @@ def execute(claim: Claim, store: Store) -> bool:
             state, message = _ending(error, trainer)
             result = None
         return _finish(claim, reporter, trainer, state=state, message=message, result=result)
+
+
+def _trainer(spec: Spec, reporter: Reporter) -> Trainer:
+    if not isinstance(spec, TextSpec):
+        return make_trainer(spec)
+    from kdlab.runs.build_text import make_text_trainer  # transformers takes seconds to import
+
+    return make_text_trainer(spec, reporter.asking)
 
 
 def _finish(claim: Claim, reporter: Reporter, trainer: Trainer | None, **ending: Any) -> bool:
@@ -118,30 +131,49 @@ def _ending(error: Exception, trainer: Trainer | None) -> tuple[str, str]:
     )
 
 
-def _result(run_id: str, spec: RunSpec, trainer: Trainer, seconds: float) -> dict[str, Any]:
+def _result(run_id: str, spec: Spec, trainer: Trainer, seconds: float) -> dict[str, Any]:
     outcome = trainer.outcome()
-    artifacts.save_answers(run_id, outcome["answers"])
     _save_students(run_id, spec, trainer)
-    if spec.recipe.name == Ladder.recipe:
-        _save_inside(run_id, spec, trainer)
+    own = _of_texts(spec, outcome) if isinstance(spec, TextSpec) else _of_classes(run_id, spec, trainer, outcome)
+    measured = [key for key in (*metrics_of(spec.task), *_PER_ARM) if key in outcome]
     arms = [
-        {**arm.model_dump(), **{key: _known(outcome[key][i]) for key in _PER_ARM}}
-        for i, arm in enumerate(trainer.arms)
+        {**arm.model_dump(), **{key: _known(outcome[key][i]) for key in measured}} for i, arm in enumerate(trainer.arms)
     ]
     return {
         "arms": arms,
-        "teacher_accuracy": outcome["teacher_accuracy"],
-        "teacher_per_class": outcome["teacher_per_class"],
-        "profiles": profiles(spec, trainer.device),
-        "data": get_dataset(spec.dataset).fingerprint()[:12],
-        "student": identity_of(spec.student),
+        **own,
         "device": describe_device(trainer.device),
         "peak_memory_mib": peak_memory_mib(trainer.device),
         "group_size": trainer.cohort.groups[0].size,
         "threads": torch.get_num_threads(),
         "seconds": seconds,
+    }
+
+
+def _of_classes(run_id: str, spec: RunSpec, trainer: Trainer, outcome: dict[str, Any]) -> dict[str, Any]:
+    artifacts.save_answers(run_id, outcome["answers"])
+    if spec.recipe.name == Ladder.recipe:
+        _save_inside(run_id, spec, trainer)
+    return {
+        "teacher_accuracy": outcome["teacher_accuracy"],
+        "teacher_per_class": outcome["teacher_per_class"],
+        "profiles": profiles(spec, trainer.device),
+        "data": get_dataset(spec.dataset).fingerprint()[:12],
+        "student": identity_of(spec.student),
         "overlap": _overlap(spec),
         "costs": rung_costs(spec, trainer) if spec.recipe.name == Ladder.recipe else {},
+    }
+
+
+def _of_texts(spec: TextSpec, outcome: dict[str, Any]) -> dict[str, Any]:
+    teacher = {name: _known(value) for name, value in outcome["teacher"].items()}
+    parameters = {"student": student_parameters(spec.student, spec.vocabulary), "teacher": teacher_parameters(spec.teacher)}
+    return {
+        "teacher": teacher,
+        **{name: outcome[name] for name in ("frequency_bins", "test_tokens", "test_bytes")},
+        "profiles": {who: {"parameters": count} if count else {} for who, count in parameters.items()},
+        "data": get_corpus(spec.dataset).fingerprint()[:12],
+        "student": spec.student,
     }
 
 
@@ -183,7 +215,8 @@ def profiles(spec: RunSpec, device: torch.device) -> dict[str, dict[str, float]]
         return measured | {who: vars(cost(who, *network)) for who, network in networks.items()}
 
 
-_PER_ARM = ("accuracy", "agreement", "kl", "per_class")
+_PER_ARM = ("per_class", "by_frequency")
+"""What is measured of every student at the end alone."""
 
 
 def _save_inside(run_id: str, spec: RunSpec, trainer: Trainer) -> None:
@@ -193,7 +226,11 @@ def _save_inside(run_id: str, spec: RunSpec, trainer: Trainer) -> None:
             artifacts.save_inside(run_id, found)
 
 
-def _save_students(run_id: str, spec: RunSpec, trainer: Trainer) -> None:
+def _identity_of_student(spec: Spec) -> str:
+    return spec.student if isinstance(spec, TextSpec) else identity_of(spec.student)
+
+
+def _save_students(run_id: str, spec: Spec, trainer: Trainer) -> None:
     for s, weights in enumerate(trainer.cohort.weights()):
         seed, arm = divmod(s, len(trainer.arms))
         key = trainer.arms[arm].key
@@ -204,4 +241,6 @@ def _save_students(run_id: str, spec: RunSpec, trainer: Trainer) -> None:
             "seed": str(seed),
             "run": run_id,
         }
-        save_file(weights, artifacts.student_path(run_id, key, seed), metadata=about)
+        path = artifacts.student_path(run_id, key, seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(weights, path, metadata=about)

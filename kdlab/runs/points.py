@@ -2,7 +2,8 @@
 
 A ``columns`` row comes first. Each point is a ``point`` row, small enough for a tab to watch many arms, and a ``seeds``
 row that holds every student's numbers for the table that one takes away. Arrays are packed, not finite numbers too.
-A ``mark`` is a change that the visitor made, ``diverged`` a student whose loss is a number no more.
+A ``mark`` is a change that the visitor made, ``diverged`` a student whose loss is a number no more. ``samples`` are what
+students write at a point, ``asking`` how far a teacher has answered before the first.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from kdlab.core.intervals import mean_interval
 
-LIVE = ("columns", "point", "mark", "diverged")
+LIVE = ("columns", "point", "mark", "diverged", "samples", "asking")
 """The kinds of rows that the pictures need; ``seeds`` is the other."""
 
 Row = tuple[int, str, dict[str, Any]]

@@ -15,7 +15,8 @@ from kdlab.distill.objective_catalogue import AnyObjective, ForwardKL, HardLabel
 from kdlab.models.catalogue import shown_by
 from kdlab.models.student_folder import is_folder_student
 from kdlab.runs.contrasts import Contrast
-from kdlab.runs.spec import MadeBy, RunSpec, Setting, control
+from kdlab.runs.spec import Labelled, MadeBy, RunSpec, Setting, Spec, control
+from kdlab.runs.text_spec import TextSpec
 
 T = TypeVar("T", bound="Recipe")
 
@@ -27,6 +28,7 @@ class Recipe(Setting):
     """
 
     recipe: ClassVar[str]
+    makes: ClassVar[type[Spec]]
 
     temperature: float = Field(
         2.0,
@@ -48,13 +50,19 @@ class Recipe(Setting):
         """The settings that its controls begin with on this data; those of the data themselves aside."""
         return cls()
 
-    def spec(self, *, stored: bool = False) -> RunSpec:
-        """The run that these settings ask for, or asked for when they were stored."""
-        shared = {name: getattr(self, name) for name in Setting.model_fields}
-        own = self.model_dump(exclude=set(Setting.model_fields))
+    @classmethod
+    def shared(cls) -> list[str]:
+        """The settings that are no recipe's own: those of every run of its kind."""
+        own = Spec.model_fields.keys() - Setting.model_fields.keys()
+        return [name for name in cls.makes.model_fields if name in cls.model_fields and name not in own]
+
+    def spec(self, *, stored: bool = False) -> Any:
+        """The run that these settings ask for, or asked for when they were stored: one of the kind that it makes."""
+        shared = {name: getattr(self, name) for name in self.shared()}
+        own = self.model_dump(exclude=set(shared))
         arms = self._arms()
         made = {"arms": arms, "contrasts": self._contrasts(arms), "recipe": MadeBy(name=self.recipe, settings=own)}
-        return RunSpec.model_validate(shared | made, context={"stored": stored})
+        return self.makes.model_validate(shared | made, context={"stored": stored})
 
     def _arms(self) -> tuple[Arm, ...]:
         raise NotImplementedError
@@ -63,7 +71,13 @@ class Recipe(Setting):
         raise NotImplementedError
 
 
-class ThreeArms(Recipe):
+class ClassifierRecipe(Recipe, Labelled):
+    """A recipe of runs that classify."""
+
+    makes: ClassVar[type[Spec]] = RunSpec
+
+
+class ThreeArms(ClassifierRecipe):
     """Labels only, the teacher's answers, the objective: no curve without its control.
 
     The middle arm tells what softness adds from what more labelled data adds. A teacher that names classes and nothing else
@@ -164,30 +178,38 @@ def three_arms(**settings: Any) -> RunSpec:
     return ThreeArms.model_validate(settings).spec()
 
 
-def settings_of(spec: RunSpec, of: type[T]) -> T | None:
-    """The settings of which this recipe made the run; None where it was another recipe, or an older lab's."""
-    if spec.recipe.name != of.recipe:
+def settings_of(spec: Spec, of: type[T], *, told: bool = False) -> T | None:
+    """The settings of which this recipe made the run; None where it was another recipe, or an older lab's.
+
+    told: they are to be read and not set, so that they count where data, teacher or student are gone.
+    """
+    if spec.recipe.name != of.recipe or not isinstance(spec, of.makes):
         return None
-    shared = {name: getattr(spec, name) for name in Setting.model_fields}
+    shared = {name: getattr(spec, name) for name in of.shared()}
     try:
         # A student whose folder is gone had its settings all the same.
-        context = _STORED if is_folder_student(spec.student) else None
+        context = _STORED if told or is_folder_student(spec.student) else None
         return of.model_validate(shared | spec.recipe.settings, context=context)
     except ValidationError:
         return None
 
 
 _STORED = {"stored": True}
+_CLASSIFICATION = RunSpec.model_fields["task"].default
+_SPECS: dict[str, type[Spec]] = {kind.model_fields["task"].default: kind for kind in (RunSpec, TextSpec)}
 
 
-def read_spec(stored: dict[str, Any]) -> RunSpec:
+def read_spec(stored: dict[str, Any]) -> Spec:
     """A spec as it was stored, by this lab or by one that did not yet store arms (version 1).
 
-    Raises ValidationError, and ValueError for a version that this lab does not know.
+    Raises ValidationError, and ValueError for a version or a task that this lab does not know.
     """
     version = stored.get("spec_version", 1)
     if version == 1:
         return ThreeArms.model_validate(stored, context=_STORED).spec(stored=True)
     if version != RunSpec.model_fields["spec_version"].default:
         raise ValueError(f"These settings were written by another KD Lab (version {str(version)[:20]} of them).")
-    return RunSpec.model_validate(stored, context=_STORED)
+    task = stored.get("task", _CLASSIFICATION)
+    if not isinstance(task, str) or task not in _SPECS:
+        raise ValueError(f"These settings are of a task that this KD Lab does not know: {str(task)[:20]}.")
+    return _SPECS[task].model_validate(stored, context=_STORED)

@@ -18,7 +18,7 @@ from kdlab.models.kept_files import read_arrays
 from kdlab.runs import artifacts
 from kdlab.runs.inside_kept import InsideKept, read_inside
 from kdlab.runs.recipes import read_spec
-from kdlab.runs.spec import Setting
+from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Run, Store
 from kdlab.runs.stored import read_result
 
@@ -33,9 +33,15 @@ def recording_of(recipe: str, dataset: str) -> str:
     return own if _path(own).exists() else recipe
 
 
+def is_recorded(name: str) -> bool:
+    """Whether a run of this name is recorded."""
+    return _path(name).exists()
+
+
 @cache
-def recorded_run(name: str = "three_arms") -> tuple[Run, list[tuple[int, str, dict[str, Any]]], np.ndarray]:
-    """The recorded run of this name (`recording_of`), its rows as `Store.points` gives them, and its answers (arms, seeds, N)."""
+def recorded_run(name: str = "three_arms") -> tuple[Run, list[tuple[int, str, dict[str, Any]]], np.ndarray | None]:
+    """The recorded run of this name (`recording_of`), its rows as `Store.points` gives them, and its answers (arms, seeds, N);
+    language models have none."""
     kept = json.loads(gzip.decompress(_path(name).read_bytes()))
     run = Run(
         **{name: kept[name] for name in _FIELDS},
@@ -47,9 +53,7 @@ def recorded_run(name: str = "three_arms") -> tuple[Run, list[tuple[int, str, di
         steering={},
         result=read_result(kept["result"]),
     )
-    packed = zlib.decompress(base64.b64decode(kept["answers"]))
-    answers = np.frombuffer(packed, dtype=np.uint8).reshape(kept["answers_shape"])
-    return run, [(n, kind, payload) for n, kind, payload in kept["rows"]], answers
+    return run, [(n, kind, payload) for n, kind, payload in kept["rows"]], _unpacked(kept)
 
 
 @cache
@@ -64,22 +68,40 @@ def record(run_id: str, store: Store) -> Path:
     Raises ValueError for a run that is not done.
     """
     run, answers = store.get(run_id), artifacts.load_answers(run_id)
-    if run is None or run.state != "done" or answers is None:
+    if run is None or run.state != "done" or (answers is None and isinstance(run.spec, RunSpec)):
         raise ValueError(f"{run_id} is not a finished run of this lab")
     kept = {name: getattr(run, name) for name in (*_FIELDS, "result")} | {
         "spec": run.spec.model_dump(),
         "rows": store.points(run_id),
-        "answers": base64.b64encode(zlib.compress(answers.tobytes(), 9)).decode(),
-        "answers_shape": answers.shape,
     }
-    own = run.spec.dataset == Setting.model_fields["dataset"].default
-    name = run.spec.recipe.name if own else f"{run.spec.recipe.name}_{run.spec.dataset}"
+    if answers is not None:
+        kept["answers"] = base64.b64encode(zlib.compress(answers.tobytes(), 9)).decode()
+        kept["answers_shape"] = answers.shape
+    name = name_of(run)
     path = _path(name)
     path.write_bytes(gzip.compress(json.dumps(kept).encode(), mtime=0))
     _inside_path(name).unlink(missing_ok=True)  # another run's
     if artifacts.load_inside(run_id) is not None:
         shutil.copyfile(artifacts.inside_path(run_id), _inside_path(name))
     return path
+
+
+def _unpacked(kept: dict[str, Any]) -> np.ndarray | None:
+    if "answers" not in kept:
+        return None
+    packed = zlib.decompress(base64.b64decode(kept["answers"]))
+    return np.frombuffer(packed, dtype=np.uint8).reshape(kept["answers_shape"])
+
+
+def name_of(run: Run) -> str:
+    """What a run is called as a recording: by its recipe, and by its data where these are not the recipe's own."""
+    own = run.spec.dataset == type(run.spec).model_fields["dataset"].default
+    return run.spec.recipe.name if own else f"{run.spec.recipe.name}_{run.spec.dataset}"
+
+
+def student_path(name: str, arm: str) -> Path:
+    """Where a recorded run of language models keeps the student of an arm, by the arm's key, as float16 (safetensors)."""
+    return _FOLDER / f"{name}.{arm}.safetensors"
 
 
 def _path(name: str) -> Path:

@@ -47,6 +47,7 @@ class Reporter:
         self._claim = claim
         self.waiting: list[Row] = []  # points that the store does not have yet
         self._number, self._student = 0, ""
+        self._has_columns = False
         self._flushed = self._looked = 0.0
         self.steering: dict[str, float] = {}  # what has acted
         self._seen_steering: dict[str, float] = {}
@@ -77,18 +78,32 @@ class Reporter:
         steering = json.loads(about["steering"])
         if not trainer.restore(tensors, steering):
             return
-        self._number = int(about["number"])
+        self._number, self._has_columns = int(about["number"]), True
         self.steering = self._seen_steering = steering
+
+    def asking(self, done: int, total: int) -> None:
+        """A teacher is asked before the first step, and has answered so much. Raises Cancelled."""
+        if time.monotonic() - self._looked < _LOOK_EVERY:
+            return
+        self._looked = time.monotonic()
+        self._add("asking", {"done": done, "total": total})
+        with self._fault:
+            self.flush(0)
+            if self._claim.control()[1] == "cancel":
+                raise Cancelled
 
     def point(self, point: Point) -> None:
         values = np.array(list(point.values.values()))  # (metrics, arms, seeds)
-        if not self._number:
+        if not self._has_columns:
+            self._has_columns = True
             self._add("columns", columns_row(list(point.arms), list(point.values), values.shape[-1]))
         self._say_who_diverged(point)
         where = {"step": point.step, "epoch": round(point.epoch, 6), "seconds": round(point.seconds, 6)}
         live, seeds = point_rows(where, values)
         self._add("point", live)
         self._add("seeds", seeds)
+        if point.samples:
+            self._add("samples", {**where, "texts": point.samples})
         now = time.monotonic()
         if now - self._flushed >= _FLUSH_EVERY:
             with self._fault:
