@@ -21,6 +21,9 @@ _MEMORIES = {"dataset": "data"}
 """Keys with another's memory: what a run trains on is chosen where examples are looked at too, and the other way round."""
 _PARAMETERS = {"T": "temperature", "w": "kd_weight"}
 """Keys that are not the parameter itself: of one picture's settings, which no run takes over from page to page."""
+OF_TEXTS = "text_"
+"""Begins the keys of a language model's settings: the parameter goes without it. What a classifier's run was set to is nothing
+for them to begin with, nor the other way round."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def publish(key: str, text: str | None, carried: str | None = None) -> None:
 
 def _parameter(key: str) -> str:
     """What a control is called in the URL."""
-    return _PARAMETERS.get(key, key)
+    return _PARAMETERS.get(key, key.removeprefix(OF_TEXTS))
 
 
 def forget(key: str) -> None:

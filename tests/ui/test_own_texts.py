@@ -142,10 +142,10 @@ def test_the_labs_own_texts_may_have_another_teacher_too(monkeypatch: pytest.Mon
 
 def test_how_far_a_teacher_is_and_why_it_was_refused_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     name, mark = own_set(), visitor_mark("ann")
-    monkeypatch.setattr(asking, "_at_work", lambda _: True)
-    asking._write(mark, Asking("tiny", name, "working", "The teacher answers", 20, 60))
+    monkeypatch.setattr(asking.JOBS, "at_work", lambda _: True)
+    asking.JOBS.write(mark, Asking("tiny", name, state="working", words="The teacher answers", done=20, total=60))
     assert "The teacher answers: 20 of 60 texts" in [bar.proto.text for bar in open_section().get("progress")]
-    asking._write(mark, Asking("tiny", name, "refused", "It has no tokenizer."))
+    asking.JOBS.write(mark, Asking("tiny", name, state="refused", words="It has no tokenizer."))
     app = open_section()
     assert "It has no tokenizer" in words(app)
     assert app.text_input(key=f"source-of-{name}").value == "tiny"

@@ -32,3 +32,22 @@ ROLE_INKS = {
         "supervised": "#F58B45",
     },
 }
+
+# Grounds of one ordered scale, from little to much, and the ink of the words on each, at least 4.5 to 1. They differ in
+# lightness, away from the page's own ground, so that nobody needs to see a hue.
+ORDERED_GROUNDS = {
+    "light": (
+        ("#E9F0F6", "#1B2027"),
+        ("#B9D7EB", "#1B2027"),
+        ("#7CB4DA", "#1B2027"),
+        ("#2A78B0", "#FFFFFF"),
+        ("#00344F", "#FFFFFF"),
+    ),
+    "dark": (
+        ("#252D36", "#FFFFFF"),
+        ("#1F4A68", "#FFFFFF"),
+        ("#2A76A6", "#FFFFFF"),
+        ("#72BDE8", "#0D1014"),
+        ("#D6EEFC", "#0D1014"),
+    ),
+}

@@ -20,6 +20,7 @@ from kdlab.models.student_folder import folder_students
 from kdlab.runs.recipes import Recipe, ThreeArms
 from kdlab.ui.look.folded import folded
 from kdlab.ui.own import datasets_on_offer, teachers_on_offer
+from kdlab.ui.run.keys import key_of
 from kdlab.ui.run.steering import forget_slider_positions
 from kdlab.ui.url_state import adopt, as_it_is, literal, place_of, publish, url_choice
 from kdlab.ui.widgets.field_slider import field_slider, said_of
@@ -44,12 +45,13 @@ def set_controls(settings: Recipe, elsewhere: Mapping[str, str] = MappingProxyTy
             st.session_state.pop(elsewhere[field], None)  # the page takes it as from a link
             st.query_params[elsewhere[field]] = value
         elif isinstance(value, Objective):
-            _set(field, value.name, getattr(default, field).name)
+            key = key_of(type(settings), field)
+            _set(key, value.name, getattr(default, field).name)
             for own, info in type(value).model_fields.items():
                 if own != "name":
-                    _set(f"{field}_{own}", getattr(value, own), info.default)
+                    _set(f"{key}_{own}", getattr(value, own), info.default)
         else:
-            _set(field, value, getattr(default, field))
+            _set(key_of(type(settings), field), value, getattr(default, field))
     forget_slider_positions()
 
 
@@ -87,7 +89,7 @@ def begin_anew(before: Recipe, begin: Recipe, but: Iterable[str]) -> None:
 
 def spec_slider(field: str, begin: Recipe = _THREE_ARMS, **limits: float) -> float:
     """A live slider for a number of a recipe's settings. begin: the settings that the page begins with."""
-    return field_slider(type(begin).model_fields[field], field, value=getattr(begin, field), **limits)
+    return field_slider(type(begin).model_fields[field], key_of(type(begin), field), value=getattr(begin, field), **limits)
 
 
 def spec_choice(field: str, titles: dict[str, str], begin: Recipe = _THREE_ARMS) -> str:
@@ -95,19 +97,20 @@ def spec_choice(field: str, titles: dict[str, str], begin: Recipe = _THREE_ARMS)
     info, named = type(begin).model_fields[field], getattr(begin, field)
     named = getattr(named, "name", named)
     default = named if named in titles else next(iter(titles))
-    notice = url_choice(field, titles, default)
+    key = key_of(type(begin), field)
+    notice = url_choice(key, titles, default)
     chosen = st.selectbox(
         said_of(info)["title"],
         list(titles),
-        place_of(field, titles),
+        place_of(key, titles),
         format_func=titles.__getitem__,
-        key=field,
+        key=key,
         help=info.description,
         disabled=len(titles) < 2,
     )
     if notice:
         st.caption(notice)
-    publish(field, None if chosen == default else chosen)
+    publish(key, None if chosen == default else chosen)
     return chosen
 
 
@@ -137,7 +140,12 @@ def objective_controls(shows: Shows) -> dict[str, Any]:
     offered = {name: cls for name, cls in learned.items() if not cls.hidden_because(shows)} | {
         "label_smoothing": OBJECTIVES["label_smoothing"]
     }
-    name = spec_choice("objective", {name: cls.title for name, cls in offered.items()})
+    return objective_settings(offered)
+
+
+def objective_settings(offered: Mapping[str, type[Objective]], begin: Recipe = _THREE_ARMS) -> dict[str, Any]:
+    """One of these objectives by name, and its own settings."""
+    name, key = spec_choice("objective", {name: cls.title for name, cls in offered.items()}, begin), key_of(type(begin), "objective")
     objective = offered[name]
     st.caption(f"{objective.what} :small[{objective.paper}]")
     st.latex(objective.formula)
@@ -147,17 +155,18 @@ def objective_controls(shows: Shows) -> dict[str, Any]:
     for field, info in objective.model_fields.items():
         if field != "name":
             control = switch if info.annotation is bool else field_slider
-            values[field] = control(info, f"objective_{field}")
+            values[field] = control(info, f"{key}_{field}")
     return values
 
 
-_TRAINING = ("epochs", "seeds", "learning_rate", "batch_size", "warm_up", "clip_norm")
+_TRAINING = ("epochs", "tokens", "seeds", "learning_rate", "batch_size", "warm_up", "clip_norm")
 
 
 def training_controls(begin: Recipe = _THREE_ARMS) -> dict[str, Any]:
     """How long and how fast it trains, and where: folded away."""
-    with folded("Training", key="training-settings", opened_by=(*_TRAINING, "schedule", "device")):
-        values: dict[str, Any] = {field: spec_slider(field, begin) for field in _TRAINING}
+    numbers = [field for field in _TRAINING if field in type(begin).model_fields]
+    with folded("Training", key="training-settings", opened_by=(*numbers, "schedule", "device")):
+        values: dict[str, Any] = {field: spec_slider(field, begin) for field in numbers}
         values["schedule"] = spec_choice("schedule", {"constant": "Constant", "cosine": "Cosine"}, begin)
         values["device"] = spec_choice(
             "device", {"auto": "auto", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}, begin

@@ -6,16 +6,19 @@ from dataclasses import replace
 
 import streamlit as st
 
-from kdlab.runs.recipes import ThreeArms, settings_of
+from kdlab.runs.known_recipes import launched_with
+from kdlab.runs.ladder import Ladder
+from kdlab.runs.recipes import Recipe
 from kdlab.runs.store import NotYoursError, Run, Store
 from kdlab.server.identity import visitor_id
+from kdlab.ui.run.keys import key_of
 
 _STEERED = ("temperature", "kd_weight")
 _PREFIX = "steered-"  # + run id: where this tab's sliders stood when they were last looked at
 _KNOWN = "known-"  # + run id: what this tab last knew the run to be set to
 
 
-def steer(store: Store | None, run_id: str | None, settings: ThreeArms) -> Run | None:
+def steer(store: Store | None, run_id: str | None, settings: Recipe) -> Run | None:
     """Passes the two sliders on to the run where they have been moved since it was first on show.
 
     Where they stand when a page opens steers nothing: a link must not change the run it leads to.
@@ -42,7 +45,7 @@ def steer(store: Store | None, run_id: str | None, settings: ThreeArms) -> Run |
     return run
 
 
-def whom_it_steers(run: Run | None, settings: ThreeArms) -> str:
+def whom_it_steers(run: Run | None, settings: Recipe) -> str:
     """What the two sliders act on, in a sentence that stands beside them."""
     if run is None or not run.active:
         return "These two are for your next run."
@@ -63,8 +66,8 @@ def in_hand(run: Run | None) -> bool:
 
 def steered_values(run: Run) -> dict[str, float]:
     """Temperature and kd_weight as they are now, or were at the run's end; empty for a run that has no such sliders."""
-    launched = settings_of(run.spec, ThreeArms)
-    if launched is None:
+    launched = launched_with(run.spec)
+    if launched is None or isinstance(launched, Ladder):
         return {}
     steering = run.asked if run.active else run.steering
     return {name: steering.get(name, getattr(launched, name)) for name in _STEERED}
@@ -82,8 +85,10 @@ def follow(run: Run | None) -> None:
     if run is None:
         return
     if drifted(run):
+        launched = launched_with(run.spec)
+        assert launched is not None, "a run that drifted has sliders"
         for name, value in steered_values(run).items():
-            st.session_state[name] = value
+            st.session_state[key_of(type(launched), name)] = value
         st.session_state[f"{_PREFIX}{run.id}"] = steered_values(run)
     st.session_state[f"{_KNOWN}{run.id}"] = steered_values(run)
 
@@ -94,10 +99,10 @@ def forget_slider_positions() -> None:
         del st.session_state[key]
 
 
-def _differs(run: Run, settings: ThreeArms) -> str:
+def _differs(run: Run, settings: Recipe) -> str:
     """What keeps these settings from steering the run: the first that is another, empty where none is."""
-    launched = settings_of(run.spec, ThreeArms)
-    if launched is None:
+    launched = launched_with(run.spec)
+    if type(launched) is not type(settings):
         return "kind of experiment"
-    names = ("dataset", "student", "objective")
+    names = (name for name in ("dataset", "student", "objective") if hasattr(settings, name))
     return next((name for name in names if getattr(settings, name) != getattr(launched, name)), "")

@@ -15,6 +15,14 @@ def said_of(info: FieldInfo) -> dict[str, Any]:
     return dict(info.json_schema_extra or {})  # type: ignore[arg-type]
 
 
+def span_of(info: FieldInfo) -> dict[str, Any]:
+    """The values that the field can take, as `live_slider` and `slider_values` have them."""
+    extra = said_of(info)
+    low = next(float(bound.ge) for bound in info.metadata if isinstance(bound, Ge))  # type: ignore[arg-type]
+    high = next(float(bound.le) for bound in info.metadata if isinstance(bound, Le))  # type: ignore[arg-type]
+    return {"min_value": low, "max_value": high, "step": extra.get("step"), "scale": extra.get("scale", "linear")}
+
+
 def field_slider(
     info: FieldInfo,
     key: str,
@@ -24,25 +32,23 @@ def field_slider(
     value: float | None = None,
     title: str = "",
     help: str = "",
+    at_rest: bool = False,
 ) -> float:
     """The slider's value now. min_value, max_value: where the data narrows its range.
 
-    value, title, help: where a page begins elsewhere than a run does, or says more of it.
+    value, title, help: where a page begins elsewhere than a run does, or says more of it. at_rest: as `live_slider` has it.
     """
-    extra = said_of(info)
-    low = next(float(bound.ge) for bound in info.metadata if isinstance(bound, Ge))  # type: ignore[arg-type]
-    high = next(float(bound.le) for bound in info.metadata if isinstance(bound, Le))  # type: ignore[arg-type]
+    extra, span = said_of(info), span_of(info)
+    low, high = span["min_value"], span["max_value"]
     low = low if min_value is None else max(low, min_value)
     high = high if max_value is None else max(low + 1, min(high, max_value))
     chosen = live_slider(
         title or extra["title"],
         key=key,
-        min_value=low,
-        max_value=high,
+        **span | {"min_value": low, "max_value": high},
         value=min(high, max(low, float(info.default) if value is None else value)),
-        step=extra.get("step"),
-        scale=extra.get("scale", "linear"),
         help=help or info.description or "",
         unit=extra.get("unit", ""),
+        at_rest=at_rest,
     )
     return int(chosen) if info.annotation is int else chosen

@@ -1,4 +1,5 @@
 import { whenDragged } from "./dragging.js";
+import { stands } from "./sliding.js";
 import { Telling } from "./telling.js";
 
 const sliders = new WeakMap(); // parentElement -> where this slider stands and what it has told Python
@@ -57,6 +58,7 @@ export default function ({ data, parentElement, setStateValue }) {
   const scale = makeScale(data);
   telling.send = (move) => setStateValue("move", move);
   telling.read = () => ({ value: slider.value });
+  telling.atRest = data.at_rest;
 
   function show(value) {
     slider.value = value;
@@ -64,6 +66,7 @@ export default function ({ data, parentElement, setStateValue }) {
     find("output").textContent = words;
     input.setAttribute("aria-valuetext", words);
     input.style.setProperty("--part", scale.part(value));
+    stands(data.key, value);
   }
 
   function moved(value) {

@@ -1,7 +1,8 @@
 """A slider that answers while it is dragged, at most thirty times a second.
 
 `st.slider` reruns the script only when it is released. Draw what depends on the value in the same
-`st.fragment` as the slider: then a drag reruns nothing else.
+`st.fragment` as the slider: then a drag reruns nothing else. What has been sent its picture for every value of the slider
+follows it in the browser (`sliding.js`), and the script runs when the hand rests.
 """
 
 from __future__ import annotations
@@ -45,10 +46,11 @@ def live_slider(
     help: str = "",
     unit: str = "",
     disabled: bool = False,
+    at_rest: bool = False,
 ) -> float:
     """The slider's value now, always within its range.
 
-    value: the default. step: the grain of the values; on a log scale they are rounded to two
+    at_rest: it is told only when the hand rests, for what follows in the browser. value: the default. step: the grain of the values; on a log scale they are rounded to two
     significant digits too. The value lives in ``st.session_state[key]``, which a callback may set,
     and in the URL's parameter ``key``: read when the slider is first shown, written when it is
     released, absent at the default. What the URL holds and does not fit gives the default and a
@@ -71,6 +73,8 @@ def live_slider(
     _slider(
         key=name,
         data={
+            "key": key,
+            "at_rest": at_rest,
             "label": label,
             "value": now,
             "taken": st.session_state.get(taken, 0),
@@ -89,6 +93,15 @@ def live_slider(
     if move is None or move["settled"]:
         publish(key, None if now == value else f"{now:g}")
     return now
+
+
+def slider_values(
+    min_value: float, max_value: float, step: float, scale: Scale = "linear", **_: object
+) -> list[float]:
+    """All values that a slider with a step can take, in order: what follows it in the browser needs a picture of each."""
+    span = _Span(min_value, max_value, step, scale)
+    steps = range(math.floor(min_value / step), math.ceil(max_value / step) + 1)
+    return sorted({span.snap(count * step) for count in steps})
 
 
 class _Span:

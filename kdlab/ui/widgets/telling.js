@@ -13,9 +13,10 @@ export class Telling {
   again = 0;
   tries = 0;
   last = 0;
+  atRest = false; // whether Python is told nothing while it moves
 
   soon() {
-    this.timer ||= setTimeout(() => this.now(false), Math.max(0, EVERY_MS - (performance.now() - this.last)));
+    if (!this.atRest) this.timer ||= setTimeout(() => this.now(false), Math.max(0, EVERY_MS - (performance.now() - this.last)));
   }
 
   rest() {
@@ -44,7 +45,7 @@ export class Telling {
     this.count = this.heard;
     this.tries = 0;
     this.stop(["again"]);
-    return !this.timer;
+    return !this.timer && !this.resting;
   }
 
   // Nothing that was told matters any more.
