@@ -20,6 +20,7 @@ from kdlab.data.registry import DATASETS
 from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.models.catalogue import TEACHERS, students_for
 from kdlab.runs.housekeeping import Holding, holdings, take_away
+from kdlab.runs.parts import data_titles
 from kdlab.runs.recipes import ThreeArms, three_arms
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.runs.store import Store, StoreError
@@ -159,9 +160,9 @@ def _sentences(run_id: str, spec: RunSpec, result: dict[str, Any]) -> str:
 
     found = compare(spec, result)
     lines = [f"Run {run_id}, {result['seconds']:.1f} s on {result['device']['name']}"]
-    lines += [f"  {'Teacher':<18} accuracy {found.teacher_accuracy:.3f}"]
+    lines += [f"  {'Teacher':<18} accuracy {found.teacher_score:.3f}"]
     lines += [
-        f"  {arm.label:<18} accuracy {found.accuracy[arm.key].mean:.3f}" for arm in spec.arms
+        f"  {arm.label:<18} accuracy {found.score[arm.key].mean:.3f}" for arm in spec.arms
     ]
     for one in found.found:
         nothing = void_because(spec, one.contrast)
@@ -179,7 +180,7 @@ def _runs(options: argparse.Namespace) -> int:
         return 0
     print(f"{'run':<13}{'state':<11}{'owner':<8}{'age':<9}{'data':<21}step")
     for line in found:
-        title = DATASETS[line.dataset].title if line.dataset in DATASETS else "?"
+        title = data_titles().get(line.dataset, "?")
         print(
             f"{line.id:<13}{line.state:<11}{line.owner[:6]:<8}{_age(line.created):<9}{title:<21}"
             f"{line.step:,} of {line.steps:,}"

@@ -17,6 +17,7 @@ import numpy as np
 
 from kdlab.data.home import home
 from kdlab.models import pocket
+from kdlab.models.causal_numpy import head, hidden
 from kdlab.models.causal_shapes import POCKET
 from kdlab.models.kept_files import read_arrays, write_arrays
 from kdlab.models.language_teachers import identity
@@ -27,7 +28,7 @@ LONGEST = WINDOW - 1
 """Own tokens of a text that are read: a window begins with end-of-text."""
 STOPPED = "Stopped: the teacher has not read your text."
 _STEPS = 3  # cutting the text into tokens, waking the teacher, reading
-_KEPT = 32  # answers on the disk, about 2 MB each
+_KEPT = 32  # answers on the disk, about a megabyte each
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,7 @@ JOBS = Jobs(Prompt, "kdlab.models.prompted", "teachers/prompts", STOPPED)
 def prepared(tokens: OwnTokens, text: str) -> Prepared:
     """The text as a window of own tokens reads it. What is no own token is left out, what is too long is cut."""
     ids, unknown = tokens.encode(text)
-    read = np.concatenate([[0], ids[:LONGEST]]).astype(np.int64)
-    return Prepared(read, tuple(dict.fromkeys(unknown)), max(0, len(ids) - LONGEST))
+    return Prepared(np.concatenate([[0], ids[:LONGEST]]).astype(np.int64), tuple(unknown), max(0, len(ids) - LONGEST))
 
 
 def answers_at_once(teacher: str) -> bool:
@@ -76,10 +76,8 @@ def kept_logits(teacher: str, tokens: OwnTokens, ids: np.ndarray) -> np.ndarray 
 
 @lru_cache(8)
 def _pocket_logits(ids: bytes) -> np.ndarray:
-    from kdlab.models.causal_numpy import hidden
-
     weights = pocket.pocket_weights()
-    return hidden(weights, POCKET, np.frombuffer(ids, np.int64)) @ weights["model.embed_tokens.weight"].T
+    return hidden(weights, POCKET, np.frombuffer(ids, np.int64)) @ head(weights, POCKET).T
 
 
 def start(teacher: str, corpus: str, text: str, visitor: str) -> None:

@@ -61,8 +61,8 @@ class Jobs(Generic[J]):
 
     def start(self, job: J, visitor: str) -> None:
         """Begins the job, unless one of its kind is done for this visitor already."""
-        mark = visitor_mark(visitor)
-        if self.at_work(mark):
+        mark, last = visitor_mark(visitor), self.of(visitor)
+        if last is not None and last.goes_on:  # a process whose job is done may take its time to end
             return
         self.stopping(mark).unlink(missing_ok=True)
         self.write(mark, job)

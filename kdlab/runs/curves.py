@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kdlab.distill.metrics import metrics_of
+from kdlab.distill.metrics import EPOCHS, Axis, metrics_of
 from kdlab.runs.points import Row, mean_and_half, unpacked
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Line:
 class Curves:
     """``step``, ``epoch`` and ``seconds`` are (points,); ``mean[metric]`` and ``half[metric]`` (points, arms).
 
-    ``arms`` are the arms' keys in the columns' order.
+    ``arms`` are the arms' keys in the columns' order, ``axis`` is what the run's pictures go along.
     """
 
     arms: tuple[str, ...]
@@ -76,6 +76,16 @@ class Curves:
     marks: tuple[Mark, ...]
     diverged: tuple[Diverged, ...] = ()
     written: tuple[Samples, ...] = ()
+    axis: Axis = EPOCHS
+
+    @property
+    def x(self) -> np.ndarray:
+        """Where the points stand on the axis, (points,)."""
+        return np.round(self.step * self.axis.a_step, 6)
+
+    def place(self, mark: Mark) -> float:
+        """Where a mark stands on the axis."""
+        return mark.step * self.axis.a_step
 
     @property
     def samples(self) -> Samples | None:
@@ -103,13 +113,13 @@ class Curves:
             seconds=self.seconds[:n],
             mean={name: values[:n] for name, values in self.mean.items()},
             half={name: values[:n] for name, values in self.half.items()},
-            marks=tuple(mark for mark in self.marks if mark.epoch <= self.epoch[n - 1]),
+            marks=tuple(mark for mark in self.marks if mark.step <= self.step[n - 1]),
             diverged=tuple(one for one in self.diverged if one.step <= self.step[n - 1]),
             written=tuple(one for one in self.written if one.step <= self.step[n - 1]),
         )
 
 
-def curves(rows: Iterable[Row], spec: RunSpec) -> Curves | None:
+def curves(rows: Iterable[Row], spec: Spec) -> Curves | None:
     """The curves that a run's stored rows hold; None before the first point."""
     read = _Read(spec)
     points = [point for row in rows if (point := read.point(row)) is not None]
@@ -127,10 +137,19 @@ def curves(rows: Iterable[Row], spec: RunSpec) -> Curves | None:
         marks=tuple(read.marks),
         diverged=tuple(read.diverged),
         written=tuple(read.written),
+        axis=spec.axis,
     )
 
 
-def seed_table(rows: Iterable[Row], spec: RunSpec) -> pd.DataFrame | None:
+def asked_so_far(rows: Iterable[Row]) -> float | None:
+    """Of what the teacher is asked before the first step, the share that it has answered; None where nothing is said of that."""
+    told = [payload for _, kind, payload in rows if kind == "asking"]
+    done, total = (told[-1].get(name) for name in ("done", "total")) if told else (None, None)
+    known = isinstance(done, int) and isinstance(total, int) and total > 0
+    return min(1.0, done / total) if known else None
+
+
+def seed_table(rows: Iterable[Row], spec: Spec) -> pd.DataFrame | None:
     """One row a point, arm and seed, with the temperature and kd_weight in force then; None where nothing is kept."""
     read = _Read(spec)
     points = [point for row in rows if (point := read.every_seed(row)) is not None]
@@ -151,7 +170,7 @@ def seed_table(rows: Iterable[Row], spec: RunSpec) -> pd.DataFrame | None:
     return pd.DataFrame(where | in_force | scores)
 
 
-def _in_force(name: str, spec: RunSpec, read: _Read, step: np.ndarray) -> np.ndarray:
+def _in_force(name: str, spec: Spec, read: _Read, step: np.ndarray) -> np.ndarray:
     """(points, arms): an arm's setting at each point; a mark moves it for the arms that obey."""
     arms = [spec.arm(key) for key in read.arms]
     in_force = np.array([[getattr(arm, name) for arm in arms]] * len(step), dtype=float)
@@ -164,7 +183,7 @@ def _in_force(name: str, spec: RunSpec, read: _Read, step: np.ndarray) -> np.nda
 class _Read:
     """Reads rows in their order. A row that is damaged leaves a gap; an older lab's holds nested lists."""
 
-    def __init__(self, spec: RunSpec) -> None:
+    def __init__(self, spec: Spec) -> None:
         self.arms = tuple(arm.key for arm in spec.arms)
         self.metrics = tuple(metrics_of(spec.task))
         self.seeds = spec.seeds

@@ -231,6 +231,7 @@ def _identity_of_student(spec: Spec) -> str:
 
 
 def _save_students(run_id: str, spec: Spec, trainer: Trainer) -> None:
+    artifacts.folder(run_id).mkdir(parents=True, exist_ok=True)
     for s, weights in enumerate(trainer.cohort.weights()):
         seed, arm = divmod(s, len(trainer.arms))
         key = trainer.arms[arm].key

@@ -36,16 +36,17 @@ def holdings(store: Store) -> list[Holding]:
     kept = {path for path in (folder / "runs").glob("*") if path.is_dir()}
     known = store.known() | _known_to(folder / "lab.sqlite")
     lost = {path for path in kept if path.name not in known}
-    caches = [path for path in (folder / "cache",) if path.exists()]
+    caches, converted = ([path for path in (folder / name,) if path.exists()] for name in ("cache", "models-converted"))
     aside = {path for path in everything if re.fullmatch(r"lab-version-\d+-\d{8}-\d{6}\.sqlite(-wal|-shm)?", path.name)}
     at_work = {folder / "runs" / line.id for line in store.lines(active=True)}
-    untouched = {*lost, *caches, *at_work}
+    untouched = {*lost, *caches, *converted, *at_work}
     stale = {path for path in folder.rglob("*") if _is_stale(path) and untouched.isdisjoint(path.parents)}
     stores = {path for path in everything if path.name in ("lab.sqlite", "lab.sqlite-wal", "lab.sqlite-shm")}
-    rest = everything - {folder / "runs", folder / "cache"} - aside - stores - stale
+    rest = everything - {folder / "runs", *caches, *converted} - aside - stores - stale
     return [
         _holding("the store", stores, may_go=False),
         _holding(f"students and answers of {counted(len(kept - lost), 'runs')}", kept - lost, may_go=False),
+        _holding("language models, converted once", converted, may_go=False),
         _holding("the cookie's secret and what else the lab keeps", rest, may_go=False),
         _holding("caches" + (", kept while a run is at work" if at_work else ""), caches, may_go=not at_work),
         _holding(f"what is left of {counted(len(lost), 'runs')} that no store here knows", lost, may_go=True),

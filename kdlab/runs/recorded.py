@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import load_file, save
 
-from kdlab.models.kept_files import read_arrays
+from kdlab.models.kept_files import read_arrays, write_whole
 from kdlab.runs import artifacts
 from kdlab.runs.inside_kept import InsideKept, read_inside
 from kdlab.runs.recipes import read_spec
 from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Run, Store
 from kdlab.runs.stored import read_result
+from kdlab.runs.text_recipes import Race
 
 OWNER = "recorded"
 _FOLDER = Path(__file__).with_name("recorded_runs")
@@ -83,7 +85,16 @@ def record(run_id: str, store: Store) -> Path:
     _inside_path(name).unlink(missing_ok=True)  # another run's
     if artifacts.load_inside(run_id) is not None:
         shutil.copyfile(artifacts.inside_path(run_id), _inside_path(name))
+    if run.spec.recipe.name == Race.recipe:
+        _keep_students(run, name)
     return path
+
+
+def _keep_students(run: Run, name: str) -> None:
+    """The race's students stand beside their teacher on the page Language: one an arm, as float16, half as large."""
+    for arm in run.spec.arms:
+        weights = {key: array.astype(np.float16) for key, array in load_file(artifacts.student_path(run.id, arm.key, 0)).items()}
+        write_whole(student_path(name, arm.key), save(weights))
 
 
 def _unpacked(kept: dict[str, Any]) -> np.ndarray | None:

@@ -6,7 +6,8 @@ The fields of a setting feed the controls, the URL and the command line; `kdlab.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Literal, Self, TypeVar
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
@@ -18,7 +19,7 @@ from kdlab.distill.access import Access
 from kdlab.distill.arms import Arm
 from kdlab.distill.budget import Schedule
 from kdlab.distill.copy_layers import CopyLayers
-from kdlab.distill.metrics import metrics_of
+from kdlab.distill.metrics import TASKS, Axis, metrics_of
 from kdlab.distill.objective_catalogue import ALL, OBJECTIVES
 from kdlab.distill.white_box_catalogue import WhiteBox
 from kdlab.models.added_teachers import is_added
@@ -139,6 +140,7 @@ class Labelled(Setting):
         description="Labelled examples in a step; as many again come from the transfer set.",
         json_schema_extra=control("Batch size", "examples", 8),
     )
+
     @model_validator(mode="before")
     @classmethod
     def _fitting_defaults(cls, values: Any) -> Any:
@@ -227,6 +229,11 @@ class Spec(Setting):
     contrasts: tuple[Contrast, ...] = ()
     recipe: MadeBy
 
+    own_source: ClassVar[str]
+    """What teaches a student without a teacher: "the labels"."""
+    own_source_is_nothing: ClassVar[str]
+    """That it counts for nothing, in a sentence that has just said the same of the teacher."""
+
     @model_validator(mode="after")
     def _compares_what_it_trains(self) -> Self:
         keys = [arm.key for arm in self.arms]
@@ -250,6 +257,20 @@ class Spec(Setting):
             raise ValueError(f"this run compares by {unknown[0]!r}, which its task does not measure")
         return self
 
+    @property
+    def length(self) -> float:
+        """The whole run on the axis of its task."""
+        raise NotImplementedError
+
+    @property
+    def axis(self) -> Axis:
+        """Along what the run goes in its pictures."""
+        return replace(TASKS[self.task].axis, a_step=self.length / self.total_steps, end=self.length)
+
+    def read_otherwise(self, other: Self) -> str | None:
+        """Why students of a seed do not read the same in another run of this task on the same data; None where they do."""
+        raise NotImplementedError
+
     def payload_bits(self, arm: Arm) -> float:
         """What the teacher sends this arm for an example."""
         raise NotImplementedError
@@ -267,6 +288,18 @@ class RunSpec(Spec, Labelled):
     """A run that classifies."""
 
     task: Literal["classification"] = "classification"
+
+    own_source: ClassVar[str] = "the labels"
+    own_source_is_nothing: ClassVar[str] = "the labels count for nothing either"
+
+    @property
+    def length(self) -> float:
+        return float(self.epochs)
+
+    def read_otherwise(self, other: Self) -> str | None:
+        if (self.labels, self.transfer) == (other.labels, other.transfer):
+            return None
+        return "The runs have other numbers of examples, so that a seed does not draw the same ones in both."
 
     def closed_because(self, arm: Arm) -> str | None:
         if arm.objective and (hidden := arm.objective.hidden_because(shown_by(self.teacher))):

@@ -12,17 +12,18 @@ from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from kdlab.runs import artifacts
 from kdlab.runs.claims import Claim
 from kdlab.runs.database import Database
 from kdlab.runs.listing import ALL, NEWEST_FIRST, Line, Which, ids_of_page, lines, number_of
 from kdlab.runs.points import Row
-from kdlab.runs.recipes import ThreeArms
+from kdlab.runs.recipes import Recipe, ThreeArms
 from kdlab.runs.schema import ACTIVE, AT_WORK, VISIBLE, StoreError, points_table, runs_table
-from kdlab.runs.spec import RunSpec, explain
+from kdlab.runs.spec import Spec, explain
 from kdlab.runs.stored import Run, UnreadableRun, read_run
+from kdlab.runs.text_recipes import TextRecipe
 
 __all__ = ["UNDO_FOR", "NotYoursError", "Run", "Store", "StoreError", "TooManyRunsError", "UnreadableRun"]
 
@@ -41,11 +42,16 @@ class TooManyRunsError(Exception):
     """A visitor's runs that wait, train or are paused are as many as they may be; the message says what to do."""
 
 
-_Steering = create_model(
-    "_Steering",
-    __config__=ConfigDict(extra="forbid", allow_inf_nan=False),
-    **{name: (float, ThreeArms.model_fields[name]) for name in ("temperature", "kd_weight")},  # type: ignore[call-overload]
-)
+def _steering_of(recipe: type[Recipe]) -> type[BaseModel]:
+    """What a run of such a recipe may be steered to: what it can be launched with."""
+    return create_model(  # type: ignore[no-any-return,call-overload]
+        f"SteeringOf{recipe.__name__}",
+        __config__=ConfigDict(extra="forbid", allow_inf_nan=False),
+        **{name: (float, recipe.model_fields[name]) for name in ("temperature", "kd_weight")},
+    )
+
+
+_STEERING = {recipe.makes.model_fields["task"].default: _steering_of(recipe) for recipe in (ThreeArms, TextRecipe)}
 
 
 class Store:
@@ -58,7 +64,7 @@ class Store:
 
     # ------------------------------------------------------------------ runs
 
-    def enqueue(self, spec: RunSpec, owner: str) -> str:
+    def enqueue(self, spec: Spec, owner: str) -> str:
         """Writes a new run and returns its id. Raises TooManyRunsError.
 
         A launch is asked for once: while a run of the same spec and owner waits or is at work, its id is returned
@@ -95,7 +101,7 @@ class Store:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(new["owner"]))))
             return connection.execute(runs_table.insert().from_select(list(new), row)).rowcount > 0
 
-    def begin(self, spec: RunSpec, owner: str) -> Claim:
+    def begin(self, spec: Spec, owner: str) -> Claim:
         """A new run that this process trains itself, at once and beside the queue."""
         new, token, now = _new(spec, owner), uuid.uuid4().hex, time.time()
         with self._write() as connection:
@@ -253,8 +259,11 @@ class Store:
         Raises NotYoursError; ValueError, in a sentence, where a run could not have been launched with them.
         """
         self._own(run_id, owner)
+        run = self.get(run_id)
+        if run is None:
+            return False
         try:
-            _Steering.model_validate(steering)
+            _STEERING[run.spec.task].model_validate(steering)
         except ValidationError as error:
             raise ValueError(" ".join(explain(error))) from error
         started = runs_table.c.started.is_not(None)
@@ -305,7 +314,7 @@ class Store:
             return connection.execute(runs_table.update().where(where).values(**values)).rowcount > 0
 
 
-def _new(spec: RunSpec, owner: str) -> dict[str, Any]:
+def _new(spec: Spec, owner: str) -> dict[str, Any]:
     """The columns that every new run begins with; a default stands here where `INSERT … SELECT` needs it."""
     return {
         "id": uuid.uuid4().hex[:12],

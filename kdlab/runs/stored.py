@@ -7,43 +7,82 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, ValidationInfo
 from typing_extensions import TypedDict
 
+from kdlab.distill.metrics import TASKS
 from kdlab.runs.recipes import read_spec
 from kdlab.runs.schema import ACTIVE, AT_WORK
-from kdlab.runs.spec import RunSpec, explain
+from kdlab.runs.spec import Spec, explain
 
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+_OverSeeds = Annotated[list[_Number | None], Field(min_length=1)]
+"""A number a seed; None for a student that diverged."""
 State = Literal["queued", "running", "paused", "done", "failed", "cancelled", "lost"]
 
 
 class _ArmResult(TypedDict):
     key: str
     label: str
-    accuracy: Annotated[list[Annotated[float, Field(allow_inf_nan=False)] | None], Field(min_length=1)]
+    accuracy: _OverSeeds
     per_class: list[list[float | None]]
 
 
-class _Result(TypedDict):
-    """What every reader of a result may rely on; a run may leave more."""
+class _TextArmResult(TypedDict):
+    key: str
+    label: str
+    bits_per_byte: _OverSeeds
+    by_frequency: list[list[_Number | None]]
 
-    arms: list[_ArmResult]
-    teacher_accuracy: Annotated[float, Field(gt=0)]
-    teacher_per_class: list[float]
+
+class _TextTeacher(TypedDict):
+    bits_per_byte: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    by_frequency: list[_Number | None]
+
+
+class _Measured(TypedDict):
+    """What every reader of a result may rely on, whatever its task; a run may leave more."""
+
     profiles: dict[Literal["teacher", "student"], dict[str, float]]
     device: dict[str, Any]
     peak_memory_mib: float | None
     seconds: float
 
 
-_RESULT = TypeAdapter(_Result)
+class _Result(_Measured):
+    """Of a run that classifies."""
+
+    arms: list[_ArmResult]
+    teacher_accuracy: Annotated[float, Field(gt=0)]
+    teacher_per_class: list[float]
 
 
-def _sound(result: dict[str, Any]) -> dict[str, Any]:
-    _RESULT.validate_python(result)
-    if len({len(arm["accuracy"]) for arm in result["arms"]}) != 1:
+class _TextResult(_Measured):
+    """Of a run of language models."""
+
+    arms: list[_TextArmResult]
+    teacher: _TextTeacher
+    frequency_bins: list[tuple[int, int]]
+    test_tokens: int
+
+
+_RESULTS = {"classification": TypeAdapter(_Result), "next_token": TypeAdapter(_TextResult)}
+
+
+def _sound(result: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    if "spec" not in info.data:
+        return result  # nobody can say what it should be
+    task = info.data["spec"].task
+    _RESULTS[task].validate_python(result)
+    if len({len(arm[TASKS[task].main]) for arm in result["arms"]}) != 1:
         raise ValueError("the arms of a result belong together")
     return result
+
+
+def teacher_score(result: dict[str, Any], task: str) -> float:
+    """The teacher's main score on the test, as the run measured it."""
+    main = TASKS[task].main
+    return float(result["teacher"][main] if "teacher" in result else result[f"teacher_{main}"])
 
 
 def read_result(stored: Any) -> Any:
@@ -64,7 +103,7 @@ class Run:
     id: str
     owner: str
     state: State
-    spec: RunSpec
+    spec: Spec
     created: float
     started: float | None
     ended: float | None
@@ -153,7 +192,7 @@ class _UnreadableError(Exception):
     pass
 
 
-def _spec(stored: Any) -> RunSpec:
+def _spec(stored: Any) -> Spec:
     if not isinstance(stored, dict):
         raise _UnreadableError("What is stored as its settings is not what this KD Lab writes.")
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationInfo, model_validator
 
@@ -106,6 +106,9 @@ class TextSpec(TextSetting, Spec):
     teacher_width: int = Field(ge=1)
     """The numbers in one of the teacher's last hidden states."""
 
+    own_source: ClassVar[str] = "the text"
+    own_source_is_nothing: ClassVar[str] = "the text counts for nothing either"
+
     @model_validator(mode="before")
     @classmethod
     def _sizes(cls, values: Any, info: ValidationInfo) -> Any:
@@ -116,6 +119,15 @@ class TextSpec(TextSetting, Spec):
             return values | sizes_of(values.get("teacher"), values.get("dataset"))._asdict()
         except ValueError:
             return values | {"vocabulary": 2, "teacher_width": 1}  # another check says in words what is unknown
+
+    @property
+    def length(self) -> float:
+        return self.total_steps * self.batch_size * WINDOW / 1000
+
+    def read_otherwise(self, other: Self) -> str | None:
+        if self.tokens == other.tokens:
+            return None
+        return "The runs read other numbers of tokens, so that a seed does not read the same windows in both."
 
     def payload_bits(self, arm: Arm) -> float:
         """What is stored of the teacher for one token of the text. Of all probabilities it is its last hidden state, of which

@@ -9,26 +9,24 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
+from kdlab.models.causal_numpy import head, hidden
 from kdlab.models.causal_shapes import get_shape
-from kdlab.models.kept_files import write_whole
 from kdlab.runs import artifacts, recorded
 from kdlab.runs.store import Run
 from kdlab.runs.text_spec import TextSpec
 
-_HEADS = ("model.embed_tokens.weight", "transformer.wte.weight")
-
 
 @dataclass(frozen=True)
 class TextStudent:
-    """A student of an arm: the first of the run's seeds whose weights are there, in ``path``, with V own tokens."""
+    """A student of an arm: the first of the run's seeds whose weights are there, in ``path``."""
 
     arm: str
     label: str
     hue: str
     seed: int
     shape: str
-    vocabulary: int
     path: Path
 
 
@@ -42,7 +40,7 @@ def students_of(run: Run) -> list[TextStudent]:
         paths = ((seed, _path(run, arm.key, seed)) for seed in range(spec.seeds))
         seed, path = next(((seed, path) for seed, path in paths if path.is_file()), (0, None))
         if path is not None:
-            found.append(TextStudent(arm.key, arm.label, arm.hue, seed, spec.student, spec.vocabulary, path))
+            found.append(TextStudent(arm.key, arm.label, arm.hue, seed, spec.student, path))
     return found
 
 
@@ -57,16 +55,11 @@ def student_logits(student: TextStudent, ids: np.ndarray) -> np.ndarray:
 
 @lru_cache(16)
 def _logits(student: TextStudent, written: int, ids: bytes) -> np.ndarray:
-    from kdlab.models.causal_numpy import hidden
-
-    weights = _weights(student, written)
-    head = next((weights[name] for name in _HEADS if name in weights), None)
-    if head is None or len(head) != student.vocabulary:
-        raise ValueError(f"The weights of the student {student.label!r} are those of another network.")
+    weights, shape = _weights(student, written), get_shape(student.shape)
     try:
-        logits = hidden(weights, get_shape(student.shape), np.frombuffer(ids, np.int64)) @ head.T
-    except KeyError as error:
-        raise ValueError(f"The weights of the student {student.label!r} lack {error.args[0]}.") from error
+        logits = hidden(weights, shape, np.frombuffer(ids, np.int64)) @ head(weights, shape).T
+    except (KeyError, ValueError, IndexError) as error:
+        raise ValueError(f"The weights of the student {student.label!r} are those of another network.") from error
     if not np.isfinite(logits).all():
         raise ValueError(f"The student {student.label!r} says nothing: its weights hold values that are not numbers.")
     return logits
@@ -74,21 +67,10 @@ def _logits(student: TextStudent, written: int, ids: bytes) -> np.ndarray:
 
 @lru_cache(8)
 def _weights(student: TextStudent, _: int) -> Mapping[str, np.ndarray]:
-    from safetensors.numpy import load_file
-
     try:
         return {name: array.astype(np.float32) for name, array in load_file(student.path).items()}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"The weights of the student {student.label!r} are damaged.") from error
-
-
-def keep_students(run: Run) -> None:
-    """Keeps the students of a run for its recording: as float16, half as large, one an arm."""
-    from safetensors.numpy import load_file, save
-
-    for student in students_of(run):
-        half = {key: array.astype(np.float16) for key, array in load_file(student.path).items()}
-        write_whole(recorded.student_path(recorded.name_of(run), student.arm), save(half))
 
 
 def _path(run: Run, arm: str, seed: int) -> Path:

@@ -11,11 +11,11 @@ import pytest
 
 from kdlab.core.intervals import joint_differences, mean_interval, paired_difference
 from kdlab.runs.comparison import (
+    ahead,
     between_runs,
     compare,
     diverged,
     in_words,
-    most_accurate,
     no_verdict,
     over_seeds,
     sampling_error,
@@ -178,7 +178,7 @@ def of_a_ladder(**accuracy: list[float | None]) -> list[str]:
     spec = ladder(seeds=3)
     far = [0.20, 0.21, 0.22]
     arms = [{"key": arm.key, "accuracy": accuracy.get(arm.key, far)} for arm in spec.arms]
-    return most_accurate(spec, compare(spec, {"arms": arms, "teacher_accuracy": 0.9}))
+    return ahead(spec, compare(spec, {"arms": arms, "teacher_accuracy": 0.9}))
 
 
 BASE = [0.70, 0.72, 0.71]
@@ -201,7 +201,7 @@ def test_with_one_seed_nobody_is_behind_and_who_diverged_leads_nowhere() -> None
     spec = ladder(seeds=1)
     arms = [{"key": arm.key, "accuracy": [0.1 * place]} for place, arm in enumerate(spec.arms)]
     arms[-1]["accuracy"] = [None]  # type: ignore[list-item]
-    found = most_accurate(spec, compare(spec, {"arms": arms, "teacher_accuracy": 0.9}))
+    found = ahead(spec, compare(spec, {"arms": arms, "teacher_accuracy": 0.9}))
     assert found == [arm.key for arm in reversed(spec.arms[:-1])]
 
 
@@ -215,7 +215,7 @@ def test_an_accuracys_interval_does_not_leave_zero_to_one_nor_what_is_kept_of_th
 def test_students_without_a_number_are_those_that_diverged() -> None:
     told = result()
     told["arms"][2]["accuracy"] = [0.7, None, 0.8]  # type: ignore[index]
-    assert diverged(told).tolist() == [[False] * 3, [False] * 3, [False, True, False]]
+    assert diverged(three_arms(), told).tolist() == [[False] * 3, [False] * 3, [False, True, False]]
 
 
 def test_the_test_set_s_own_error_is_that_of_a_resampled_test_set() -> None:

@@ -15,7 +15,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from kdlab.distill.arms import Arm
-from kdlab.distill.metrics import metrics_of
+from kdlab.distill.metrics import main_score, metrics_of
 from kdlab.distill.objective_catalogue import ForwardKL, LogitMSE
 from kdlab.runs import artifacts
 from kdlab.runs.contrasts import Contrast
@@ -175,7 +175,7 @@ def test_what_is_watched_of_fifty_arms_is_small_and_every_seed_is_kept(store: St
     assert table is not None
     np.testing.assert_allclose(found.mean["accuracy"], values[:, metrics.index("accuracy")].mean(-1), atol=1e-6)
     np.testing.assert_allclose(table["accuracy"], values[:, metrics.index("accuracy")].ravel(), atol=1e-6)
-    assert len(charts.learning_curves(found, arms, 6, 0.9)["data"]) == 1 + 2 * 50
+    assert len(charts.learning_curves(found, arms, main_score(spec.task), 0.9)["data"]) == 1 + 2 * 50
     assert "Arm 49" in spec_title(spec)
 
 

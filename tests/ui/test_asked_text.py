@@ -10,7 +10,7 @@ from scipy import special, stats
 
 from kdlab.runs.text_recipes import Race
 from kdlab.ui.language.asked_text import AskedText, spoken, written
-from kdlab.ui.language.colours import COLOURINGS, coloured_tokens, colourings_for, worth_a_look
+from kdlab.ui.language.colours import COLOURINGS, READ_FIRST, coloured_tokens, colourings_for, worth_a_look
 from kdlab.ui.language.soft_tokens import (
     LIKELIEST,
     OTHERS,
@@ -24,7 +24,7 @@ from kdlab.ui.widgets.live_slider import _Span
 from kdlab.ui.widgets.token_text import STEPS, Token, words
 from tests.ui.test_tokens import _channels, _contrast, _luminance
 
-PIECES = (b"", b"It", b" is", b" a", b" truth", b"\n", b" univers", b"ally", b",", b"\xe2\x80", *(b" w%d" % i for i in range(30)))
+PIECES = (b"", b"It", b" is", b" a", b" truth", b"\n\n", b" univers", b"ally", b",", b"\xe2\x80", *(b" w%d" % i for i in range(30)))
 IDS = np.array([0, 1, 2, 3, 4])
 RNG = np.random.default_rng(0)
 LOGITS = 3 * RNG.normal(size=(len(IDS), len(PIECES)))
@@ -97,16 +97,20 @@ def test_the_bounds_themselves_belong_to_the_step_that_they_begin():
     assert text.entropy.max() < np.log2(len(PIECES))
 
 
-def test_without_a_choice_the_token_is_shown_where_there_is_most_to_learn_and_never_the_beginning():
+def test_without_a_choice_the_token_is_shown_where_there_is_most_to_learn_once_some_of_the_text_is_read():
     text = asked()
-    text.entropy[0] = 99  # before a word is read, everything may come
-    assert worth_a_look(text, "entropy") == 1 + int(text.entropy[1:].argmax())
-    assert worth_a_look(text, "kl") == 1 + int(text.kl[1:].argmax())
-    apart = np.flatnonzero(text.disagree[1:]) + 1
+    text.entropy[:2] = 99  # before a word is read, everything may come
+    assert worth_a_look(text, "entropy") == 2 + int(text.entropy[2:].argmax())
+    assert worth_a_look(text, "kl") == 2 + int(text.kl[2:].argmax())
+    apart = np.flatnonzero(text.disagree[2:]) + 2
+    assert len(apart)
     found = worth_a_look(text, "disagreement")
     assert found in apart
     assert text.kl[found] == text.kl[apart].max()
     assert worth_a_look(AskedText(IDS[:1], None, PIECES, LOGITS[:1]), "entropy") == 0
+    assert worth_a_look(AskedText(IDS[:2], None, PIECES, LOGITS[:2]), "entropy") == 1
+    long = AskedText(np.tile(IDS, 8), None, PIECES, np.tile(LOGITS, (8, 1)))
+    assert worth_a_look(long, "entropy") == READ_FIRST + int(long.entropy[READ_FIRST:].argmax())
 
 
 def test_each_token_can_be_reached_and_is_named_with_its_value():
@@ -123,7 +127,7 @@ def test_each_token_can_be_reached_and_is_named_with_its_value():
 def test_the_tokens_of_a_word_stand_together_and_a_line_ends_after_its_sign():
     text = AskedText(np.array([0, 1, 6, 7, 8, 5, 1]), None, PIECES, np.zeros((7, len(PIECES))))
     shown = coloured_tokens(text, "entropy")
-    assert [token.text for token in shown] == ["start", "It", "univers", "ally", ",", "¶", "It"]
+    assert [token.text for token in shown] == ["start", "It", "univers", "ally", ",", "¶¶", "It"]
     assert words(shown) == [2, 3, 1, 1]
     assert [token.breaks for token in shown] == [False] * 5 + [True, False]
     assert words([Token("a", "a", 0)]) == [1]

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from kdlab.core.intervals import Interval, paired_difference
+from kdlab.distill.metrics import METRICS
 from kdlab.runs.curves import Curves
 from kdlab.runs.points import mean_and_half
 from kdlab.ui.look.style import ROLES
 from kdlab.ui.run.differences import clipped, paired_differences, reach
-from kdlab.ui.runs.charts_compare import accuracy_range, arm_in_both, cut
+from kdlab.ui.runs.charts_compare import arm_in_both, cut, score_range
 
-AROUND = {"axis": "B − A", "sides": ("A", "B")}
+ACCURACY = METRICS["accuracy"]
+AROUND = {"metric": ACCURACY, "axis": "B − A", "sides": ("A", "B")}
 TWO_SEEDS = paired_difference([0.80, 0.70], [0.75, 0.71])  # t with one degree of freedom: ± 38 points
 
 
@@ -38,13 +40,13 @@ def both(spread: float = 0.2) -> dict[str, Curves]:
 
 
 def test_an_accuracy_axis_never_leaves_zero_to_one_however_wide_the_bands() -> None:
-    low, high = accuracy_range(both(spread=0.4), 0.9)
+    low, high = score_range(both(spread=0.4), ACCURACY, 0.9)
     assert 0 <= low < 0.6
     assert 0.9 < high <= 1
 
 
 def test_two_runs_of_an_arm_share_its_hue_and_differ_by_dash_marker_and_name() -> None:
-    figure = arm_in_both("soft_targets", ROLES["soft_targets"], both(), 2, 0.9, (0.5, 1.0))
+    figure = arm_in_both("soft_targets", ROLES["soft_targets"], both(), ACCURACY, 0.9, (0.5, 1.0))
     a, b = (trace for trace in figure["data"] if trace["mode"] == "lines+markers")
     assert a["line"]["color"] == b["line"]["color"] == ROLES["soft_targets"].colour
     assert a["line"]["dash"] != b["line"]["dash"]
@@ -57,16 +59,16 @@ def test_two_runs_of_an_arm_share_its_hue_and_differ_by_dash_marker_and_name() -
 
 def test_what_leaves_the_picture_is_known() -> None:
     drawn = both(spread=0.4)
-    assert cut(arm_in_both("soft_targets", ROLES["soft_targets"], drawn, 2, 0.9, (0.5, 1.0)))
-    assert not cut(arm_in_both("soft_targets", ROLES["soft_targets"], drawn, 2, 0.9, (-9.0, 9.0)))
+    assert cut(arm_in_both("soft_targets", ROLES["soft_targets"], drawn, ACCURACY, 0.9, (0.5, 1.0)))
+    assert not cut(arm_in_both("soft_targets", ROLES["soft_targets"], drawn, ACCURACY, 0.9, (-9.0, 9.0)))
 
 
 def test_an_interval_wider_than_the_picture_is_cut_at_its_edge_with_an_arrow() -> None:
     found = {"labels_only": paired_difference([0.8, 0.8], [0.79, 0.789]), "soft_targets": TWO_SEEDS}
-    assert clipped(found) == ["soft_targets"]
+    assert clipped(found, ACCURACY) == ["soft_targets"]
     figure = paired_differences(found, ROLES, **AROUND)
     low, high = figure["layout"]["xaxis"]["range"]
-    assert (low, high) == (-100 * reach(found), 100 * reach(found))
+    assert (low, high) == (-100 * reach(found, ACCURACY), 100 * reach(found, ACCURACY))
     cut_off = next(t for t in figure["data"] if t["mode"] == "lines+markers" and t["y"] == [1, 1])
     assert cut_off["x"] == [low, high]
     assert cut_off["marker"]["symbol"] == ["arrow-left", "arrow-right"]

@@ -69,7 +69,7 @@ def drawn(figure: Figure) -> str:
 def test_every_picture_of_a_run_is_drawn_whatever_its_numbers_are(curves: Curves) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        drawn(charts.learning_curves(curves, ARMS, 10, 0.9))
+        drawn(charts.learning_curves(curves, ARMS, METRICS["accuracy"], 0.9))
         for metric in ("agreement", "kl"):
             drawn(charts.fidelity(curves, ARMS, METRICS[metric]))
         for arm, control in ((SOFT, CONTROL), (CONTROL, None)):
@@ -178,7 +178,7 @@ def test_bands_of_a_share_stay_between_nothing_and_all(metric: str) -> None:
     values = {name: np.ones((2, 3, 2)) for name in METRICS}
     values[metric] = np.array([[[0.0, 0.3]] * 3, [[0.99, 0.7]] * 3])
     figure = (
-        charts.learning_curves(curves_of(values), ARMS, 10, 0.9)
+        charts.learning_curves(curves_of(values), ARMS, METRICS["accuracy"], 0.9)
         if metric == "accuracy"
         else charts.fidelity(curves_of(values), ARMS, METRICS[metric])
     )

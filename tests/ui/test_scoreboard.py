@@ -6,7 +6,7 @@ import copy
 import re
 from dataclasses import replace
 
-from kdlab.runs.comparison import compare, most_accurate
+from kdlab.runs.comparison import ahead, compare
 from kdlab.runs.ladder import Ladder
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.store import Run
@@ -72,7 +72,7 @@ def test_the_sentence_names_who_keeps_most_and_the_caption_on_what_it_was_measur
     arms = {arm["key"]: arm for arm in run.result["arms"]}
     arms["hidden"]["accuracy"] = [value + 0.05 for value in arms["logits"]["accuracy"]]
     found, hidden = compare(run.spec, run.result), run.spec.arm("hidden")
-    assert most_accurate(run.spec, found) == ["hidden"]
+    assert ahead(run.spec, found) == ["hidden"]
     said = sentence(run, found)
     assert said.startswith(f"The {hidden.its_student} keeps most: **{found.kept('hidden').mean:.1%}**")
     assert "of Fashion CNN's accuracy. Every other student is shown to keep less." in said
@@ -90,7 +90,7 @@ def test_among_ties_nobody_is_said_to_keep_most_and_the_verdict_says_the_same() 
     run = recorded()
     assert run.result is not None
     found = compare(run.spec, run.result)
-    first, *tied = (run.spec.arm(key) for key in most_accurate(run.spec, found))
+    first, *tied = (run.spec.arm(key) for key in ahead(run.spec, found))
     assert tied
     for said in (sentence(run, found), sentences(run, found, list(found.found), "")):
         assert f"**No student is shown to keep most.** The {first.its_student} has the highest mean, " in said

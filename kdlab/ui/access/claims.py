@@ -45,7 +45,7 @@ def _where_words_are_rare(run: Run, answers: np.ndarray | None) -> ByFrequency |
     if run.result is None or answers is None or not has_words(run.spec):
         return None
     try:
-        return by_frequency(run.spec, answers, diverged(run.result))
+        return by_frequency(run.spec, answers, diverged(run.spec, run.result))
     except ValueError:
         return None
 

@@ -73,7 +73,7 @@ def show_scoreboard(run: Run) -> None:
 def sentence(run: Run, found: Comparison) -> str:
     """Who keeps most, or which ones tie, at what price. Markdown."""
     said = keeps_most(run.spec, found, as_it_is(get_teacher(run.spec.teacher).title))
-    if run.result is None or not any(accuracy.n for accuracy in found.accuracy.values()):
+    if run.result is None or not any(accuracy.n for accuracy in found.score.values()):
         return said
     fewer = _multiple(COSTS[0], run.result["profiles"])
     price = f", with {fewer} parameters than the teacher" if fewer and fewer != "the same" else ""

@@ -10,6 +10,9 @@ import numpy as np
 from kdlab.ui.language.asked_text import END_OF_TEXT, AskedText, spoken, written
 from kdlab.ui.widgets.token_text import STEPS, Step, Token
 
+READ_FIRST = 8
+"""Tokens that are read before a place is chosen by itself; of a short text half of it."""
+
 
 @dataclass(frozen=True)
 class Colouring:
@@ -86,34 +89,36 @@ def colourings_for(text: AskedText) -> dict[str, str]:
 def worth_a_look(text: AskedText, colouring: str) -> int:
     """The place that teaches most where nobody chose one: the teacher is least sure there, or the student farthest from it.
 
-    Of the places where they disagree, the farthest apart. The mark that begins the text is left to who chooses it.
+    Of the places where they disagree, the farthest apart. At the beginning everybody is unsure, so some of the text comes first.
     """
     values = COLOURINGS[colouring].values(text)
     ranked = values + text.kl / (1 + text.kl) if colouring == "disagreement" else values
-    return int(ranked[1:].argmax()) + 1 if len(text) > 1 else 0
+    first = min(READ_FIRST, len(text) // 2)
+    return first + int(ranked[first:].argmax())
 
 
 def coloured_tokens(text: AskedText, colouring: str) -> list[Token]:
     """The tokens as the widget shows them; what came after the last one stands there without a colour."""
     way = COLOURINGS[colouring]
-    values, steps = way.values(text), way.steps(text)
-    whole = len(text) + (text.after is not None)
+    tokens = [*text.ids.tolist(), *([] if text.after is None else [text.after])]
+    pieces = [text.pieces[token] for token in tokens]
+    told: list[tuple[str, int | None]] = [
+        (f"{way.said(value)} about what follows", step)
+        for value, step in zip(way.values(text).tolist(), way.steps(text).tolist(), strict=True)
+    ]
+    told += [("the text goes on from here", None)] * (len(tokens) - len(text))
     made = []
-    for place, token in enumerate([*text.ids.tolist(), *([] if text.after is None else [text.after])]):
-        piece = text.pieces[token]
-        if place < len(text):
-            told, step = f"{way.said(float(values[place]))} about what follows", int(steps[place])
-        else:
-            told, step = "the text goes on from here", None
+    for place, (token, piece, (said, step)) in enumerate(zip(tokens, pieces, told, strict=True)):
         if token == END_OF_TEXT:
-            begins = place == 0
-            made.append(_token("start" if begins else "end", "the text begins here" if begins else "the text ends here", told, step, True))
-            continue
-        shown = written(piece.strip(b" ") or piece)
-        said = f"Token {place} of {whole - 1}: {spoken(piece)}"
-        made.append(_token(shown, said, told, step, piece[:1] in (b" ", b"\n"), breaks=piece.endswith(b"\n")))
+            shown, called = ("start", "The text begins here") if place == 0 else ("end", "The text ends here")
+        else:
+            shown, called = written(piece.strip(b" ") or piece), f"Token {place} of {len(tokens) - 1}: {spoken(piece)}"
+        gap = token == END_OF_TEXT or piece[:1] in (b" ", b"\n")
+        made.append(Token(shown, f"{called}, {said}", step, gap=gap, breaks=_ends_paragraph(pieces, place)))
     return made
 
 
-def _token(text: str, name: str, told: str, step: int | None, gap: bool, breaks: bool = False) -> Token:
-    return Token(text=text, name=f"{name}, {told}", step=step, gap=gap, breaks=breaks)
+def _ends_paragraph(pieces: list[bytes], place: int) -> bool:
+    """Whether an empty line ends with this piece: the lines of a printed page mean nothing on another screen."""
+    follows = b"".join(pieces[place + 1 : place + 2])
+    return b"".join(pieces[: place + 1]).endswith(b"\n\n") and not follows.startswith(b"\n")

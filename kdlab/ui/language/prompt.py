@@ -21,6 +21,7 @@ from kdlab.models.prompted import (
     stop,
 )
 from kdlab.server.identity import visitor_id
+from kdlab.ui.language.asked_text import written
 from kdlab.ui.url_state import adopt, as_it_is, at_most, literal, publish, shortened
 from kdlab.ui.widgets.ask_button import ask_button, asked
 
@@ -72,7 +73,7 @@ def left_out_words(read: Prepared) -> str:
     """What of a text is not read, and why; empty where all of it is. Markdown."""
     said = []
     if read.unknown:
-        named = ", ".join(literal(shortened(piece)) for piece in read.unknown[:_NAMED])
+        named = ", ".join(literal(shortened(written(piece.encode()))) for piece in read.unknown[:_NAMED])
         more = f" and {len(read.unknown) - _NAMED} more" if len(read.unknown) > _NAMED else ""
         said.append(f"Left out, for they occur nowhere in the text that students learn from, so that they have no token: {named}{more}.")
     if len(read.ids) < 2:

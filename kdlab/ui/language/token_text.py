@@ -15,7 +15,6 @@ from kdlab.models.own_tokens import OwnTokens, own_tokens
 from kdlab.runs.recorded import is_recorded, recorded_run
 from kdlab.runs.store import Run
 from kdlab.runs.text_recipes import Race
-from kdlab.runs.text_spec import TextSpec
 from kdlab.runs.text_students import TextStudent, student_logits, students_of
 from kdlab.ui.language.asked_text import AskedText
 from kdlab.ui.language.colours import COLOURINGS, coloured_tokens, colourings_for, worth_a_look
@@ -32,10 +31,10 @@ OWN, ALONE = "own", "none"
 def show_token_text(run: Run | None = None, *, prefix: str = "") -> None:
     """Draws the section: teacher, passage and student to choose, then the text with the soft targets beside it.
 
-    run: a text run whose students stand beside the teacher; else the recorded race. prefix: of the widgets and of what the
+    run: whose students stand beside the teacher; the recorded race's where it left none, or is none of texts. prefix: of the widgets and of what the
     address says (``read_by``, ``passage``, ``typed``, ``beside``, ``colour``, ``token``, ``at_T``), where a page shows several.
     """
-    run = run if run is not None and isinstance(run.spec, TextSpec) else recorded_race()
+    run = run if run is not None and students_of(run) else recorded_race()
     begin = Race() if run is None else run.spec
     st.header("A text under the teacher", anchor=False)
     st.markdown(

@@ -20,7 +20,7 @@ def error_bar(mean: float | Floats, low: float | Floats, high: float | Floats, *
 
 
 def line_with_band(
-    x: np.ndarray, mean: np.ndarray, half: np.ndarray, role: Role, hover: str, within: Range | None = None
+    x: np.ndarray, mean: np.ndarray, half: np.ndarray, role: Role, hover: str, within: Range | None = None, at: str = "epoch %{x:.1f}"
 ) -> list[dict[str, Any]]:
     """The band of the mean's 95 % interval and the mean's line. x, mean, half: (points,), half NaN where none is known.
 
@@ -51,7 +51,7 @@ def line_with_band(
         "mode": "lines" if len(x) > 1 else "markers",
         "line": role.line(),
         "marker": {"color": role.colour, "symbol": role.marker, "size": 8},
-        "hovertemplate": f"epoch %{{x:.1f}}<extra>{hover}</extra>",
+        "hovertemplate": f"{at}<extra>{hover}</extra>",
     }
     return [*band, line]
 

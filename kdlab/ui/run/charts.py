@@ -7,46 +7,51 @@ from typing import Any
 import numpy as np
 
 from kdlab.distill.arms import Arm
-from kdlab.distill.metrics import METRICS, Metric
+from kdlab.distill.metrics import Metric
 from kdlab.runs.curves import Curves, Line
 from kdlab.ui.look.series import Range, line_with_band, spread_labels
 from kdlab.ui.look.style import ROLES, Figure, Role, arm_role
 
-_PERCENT = ".0%"
 
-
-def learning_curves(curves: Curves, arms: tuple[Arm, ...], epochs: int, teacher_accuracy: float) -> Figure:
-    """Test accuracy of every arm over the epochs, 95 % bands over seeds, and the teacher's line."""
-    teacher = ROLES["teacher"]
-    traces: list[dict[str, Any]] = [
-        {
-            "x": [0, epochs],
-            "y": [teacher_accuracy] * 2,
-            "mode": "lines",
-            "line": teacher.line(2),
-            "hoverinfo": "skip",
-        }
-    ]
-    ends: list[tuple[float, str, Role]] = [(teacher_accuracy, teacher.name, teacher)]
+def learning_curves(curves: Curves, arms: tuple[Arm, ...], metric: Metric, teacher_score: float | None) -> Figure:
+    """The main score of every arm along the run, 95 % bands over seeds, and the teacher's line where its score is known."""
+    teacher, end = ROLES["teacher"], curves.axis.end
+    traces: list[dict[str, Any]] = []
+    ends: list[tuple[float, str, Role]] = []
     later: list[np.ndarray] = []
+    if teacher_score is not None:
+        line = {"x": [0, end], "y": [teacher_score] * 2, "mode": "lines", "line": teacher.line(2), "hoverinfo": "skip"}
+        traces.append(line)
+        ends.append((teacher_score, teacher.name, teacher))
+        later.append(np.array([teacher_score]))
     for role, arm in drawn_as(arms):
-        line = curves.line("accuracy", arm.key)
-        hover, within = f"{arm.label} %{{y:.1%}}", METRICS["accuracy"].range
-        traces += line_with_band(curves.epoch, line.mean, line.half, role, hover, within)
-        ends.append((float(line.mean[-1]), arm.label, role))
-        later.append((line.mean - np.nan_to_num(line.half))[-max(1, len(curves) // 2) :])
-    low = max(0.0, min(0.9, _span(np.concatenate(later))[0] - 0.05))
+        score = curves.line(metric.name, arm.key)
+        hover = f"{arm.label} %{{y:{metric.form}}}"
+        traces += line_with_band(curves.x, score.mean, score.half, role, hover, metric.range, curves.axis.hover)
+        ends.append((float(score.mean[-1]), arm.label, role))
+        half = np.nan_to_num(score.half)
+        later += [part[-max(1, len(curves) // 2) :] for part in (score.mean - half, *(() if metric.is_share else (score.mean + half,)))]
+    low, high = _seen(metric, np.concatenate(later))
     return {
         "data": traces,
         "layout": {
-            "xaxis": {"title": {"text": "Epochs"}, "range": [0, epochs * 1.01], "fixedrange": False},
-            "yaxis": {"title": {"text": "Test accuracy"}, "tickformat": _PERCENT, "range": [low, 1.0]},
+            "xaxis": {"title": {"text": curves.axis.title}, "range": [0, end * 1.01], "fixedrange": False},
+            "yaxis": {"title": {"text": metric.axis_title}, "tickformat": metric.tick_form, "range": [low, high]},
             "margin": {"r": "@labels"},
-            "annotations": spread_labels(ends, epochs, low, 1.0) + _mark_labels(curves, epochs),
+            "annotations": spread_labels(ends, end, low, high) + _mark_labels(curves, end),
             "shapes": _mark_lines(curves),
             "dragmode": "zoom",
         },
     }
+
+
+def _seen(metric: Metric, later: np.ndarray) -> tuple[float, float]:
+    """The axis of the learning curves, from what the later half of the run holds: of a share up to all of it."""
+    low, high = _span(later)
+    if metric.is_share:
+        return max(0.0, min(0.9, low - 0.05)), 1.0
+    room = 0.08 * (high - low or 1)
+    return max(metric.range[0], low - room), high + room
 
 
 def drawn_as(arms: tuple[Arm, ...]) -> list[tuple[Role, Arm]]:
@@ -55,11 +60,9 @@ def drawn_as(arms: tuple[Arm, ...]) -> list[tuple[Role, Arm]]:
 
 
 def fidelity(curves: Curves, arms: tuple[Arm, ...], metric: Metric) -> Figure:
-    """Agreement with the teacher, or KL from it, of every arm on the test set."""
-    title = f"{metric.title}, {metric.unit}" if metric.unit else metric.title
-    form = ".2f" if metric.unit else _PERCENT
+    """A further score of every arm on the test set, such as agreement with the teacher, or KL from it."""
     lines = [(curves.line(metric.name, arm.key), role, arm.label) for role, arm in drawn_as(arms)]
-    return _several(curves, lines, title, form, metric.range)
+    return _several(curves, lines, metric.axis_title, metric.tick_form, metric.range)
 
 
 def terms(curves: Curves, arm: Arm, control: Arm | None) -> Figure:
@@ -160,7 +163,7 @@ def _several(
 ) -> Figure:
     traces, labels = [], []
     for line, role, name in shown:
-        traces += line_with_band(curves.epoch, line.mean, line.half, role, f"{name} %{{y:{form}}}", within)
+        traces += line_with_band(curves.x, line.mean, line.half, role, f"{name} %{{y:{form}}}", within, curves.axis.hover)
         labels.append((float(line.mean[-1]), name, role))
     return _small(curves, traces, labels, title, form)
 
@@ -171,11 +174,11 @@ def _small(
     low, high = _span(np.concatenate([[], *(trace["y"] for trace in traces)]))
     pad = 0.06 * (high - low or 1)
     low, high = low - pad, high + pad
-    last = float(curves.epoch[-1]) or 1.0
+    last = float(curves.x[-1]) or 1.0
     return {
         "data": traces,
         "layout": {
-            "xaxis": {"title": {"text": "Epochs"}, "range": [0, last]},
+            "xaxis": {"title": {"text": curves.axis.title}, "range": [0, last]},
             "yaxis": {"title": {"text": title}, "tickformat": form, "range": [low, high]},
             "margin": {"r": "@labels"},
             "annotations": spread_labels(ends, last, low, high),
@@ -194,8 +197,8 @@ def _mark_lines(curves: Curves) -> list[dict[str, Any]]:
     return [
         {
             "type": "line",
-            "x0": mark.epoch,
-            "x1": mark.epoch,
+            "x0": curves.place(mark),
+            "x1": curves.place(mark),
             "yref": "paper",
             "y0": 0,
             "y1": 1,
@@ -205,17 +208,17 @@ def _mark_lines(curves: Curves) -> list[dict[str, Any]]:
     ]
 
 
-def _mark_labels(curves: Curves, epochs: int) -> list[dict[str, Any]]:
+def _mark_labels(curves: Curves, end: float) -> list[dict[str, Any]]:
     """Of marks that stand close together only the last is named."""
     marks = curves.marks
     named = [
         mark
         for i, mark in enumerate(marks)
-        if i + 1 == len(marks) or marks[i + 1].epoch - mark.epoch > 0.12 * epochs
+        if i + 1 == len(marks) or curves.place(marks[i + 1]) - curves.place(mark) > 0.12 * end
     ]
     return [
         {
-            "x": mark.epoch,
+            "x": curves.place(mark),
             "yref": "paper",
             "y": 0.02 + 0.07 * (i % 3),
             "text": f"T {mark.temperature:g}, w {mark.kd_weight:g}",

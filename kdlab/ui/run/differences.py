@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from kdlab.core.intervals import Interval
-from kdlab.runs.comparison import in_points, in_words
+from kdlab.distill.metrics import Metric
+from kdlab.runs.comparison import in_words, signed
 from kdlab.ui.look.style import Figure, Role, direct_label
 
 
-def reach(differences: Mapping[str, Interval]) -> float:
-    """How far the picture of the differences goes to either side of zero, as a share of accuracy.
+def reach(differences: Mapping[str, Interval], metric: Metric) -> float:
+    """How far the picture of the differences goes to either side of zero, in the metric's unit.
 
     Far enough for the means and for intervals of their size; one from two seeds may be twelve times as wide.
     """
@@ -19,29 +20,31 @@ def reach(differences: Mapping[str, Interval]) -> float:
     ends = [
         abs(float(end)) for found in differences.values() if found.n > 1 for end in (found.low, found.high)
     ]
-    return max(0.01, min(max([means, *ends]) * 1.08, max(0.05, 3 * means)))
+    least = 0.01 if metric.is_share else 0.001
+    return max(least, min(max([means, *ends]) * 1.08, max(5 * least, 3 * means)))
 
 
-def clipped(differences: Mapping[str, Interval]) -> list[str]:
+def clipped(differences: Mapping[str, Interval], metric: Metric) -> list[str]:
     """The keys of those whose interval is wider than the picture."""
-    edge = reach(differences)
+    edge = reach(differences, metric)
     return [role for role, found in differences.items() if found.n > 1 and max(-found.low, found.high) > edge]
 
 
 def paired_differences(
-    differences: Mapping[str, Interval], roles: Mapping[str, Role], *, axis: str, sides: tuple[str, str]
+    differences: Mapping[str, Interval], roles: Mapping[str, Role], metric: Metric, *, axis: str, sides: tuple[str, str]
 ) -> Figure:
-    """Differences of accuracies in percentage points, a row each, with its 95 % interval around it.
+    """Differences in a metric, of shares in percentage points, a row each, with its 95 % interval around it.
 
     roles: how each looks and what it is called. sides: what lies to the left of zero, and to the right.
     """
-    edge = 100 * reach(differences)
+    scale = 100 if metric.is_share else 1
+    edge = scale * reach(differences, metric)
     traces: list[dict[str, Any]] = []
     labels: list[dict[str, Any]] = []
     for place, (key, found) in enumerate(differences.items()):
-        role, mean = roles[key], 100 * float(found.mean)
+        role, mean = roles[key], scale * float(found.mean)
         if found.n > 1:
-            low, high = (100 * float(end) for end in (found.low, found.high))
+            low, high = (scale * float(end) for end in (found.low, found.high))
             traces.append(
                 _interval(max(low, -edge), min(high, edge), place, role, (low < -edge, high > edge))
             )
@@ -51,14 +54,14 @@ def paired_differences(
                 "y": [place],
                 "mode": "markers",
                 "marker": {"color": role.colour, "symbol": role.marker, "size": 15},
-                "hovertemplate": f"{in_words(found)}<extra>{role.name}</extra>",
+                "hovertemplate": f"{in_words(found, metric.name)}<extra>{role.name}</extra>",
             }
         )
         labels.append(
             direct_label(
                 mean,
                 place,
-                f"{role.name} {in_points(found.mean)}",
+                f"{role.name} {signed(found.mean, metric)}",
                 role,
                 xanchor="right" if mean > edge / 3 else "left" if mean < -edge / 3 else "center",
                 xshift=0,

@@ -7,38 +7,36 @@ from typing import Any
 import numpy as np
 
 from kdlab.core.intervals import Interval
-from kdlab.runs.comparison import Comparison, in_points, in_words
+from kdlab.distill.metrics import Metric
+from kdlab.runs.comparison import Comparison, gain_of, in_words, signed
 from kdlab.runs.contrasts import Contrast
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.spec import Spec
 from kdlab.ui.look.series import error_bar
 from kdlab.ui.look.style import ROLES, Figure, Role, arm_role, direct_label
 
 _PERCENT = ".0%"
 
 
-def gain_split(spec: RunSpec, found: Comparison, contrast: Contrast) -> Figure:
-    """From a contrast's subtrahend to its minuend, in the parts that it has, each with its 95 % interval.
+def gain_split(spec: Spec, found: Comparison, contrast: Contrast) -> Figure:
+    """From a contrast of the main score, its subtrahend to its minuend, in the parts that it has, each with its 95 % interval.
 
-    The ends are markers and the parts floating bars: the axis need not start at zero. The teacher's line above.
+    The ends are markers and the parts floating bars: the axis need not start at zero. The teacher's line is that of its score.
     """
+    metric = found.metric
     roles = {arm.key: arm_role(arm.hue, arm.label, place) for place, arm in enumerate(spec.arms)}
     parts = [one for one in found.found if one.contrast.key in contrast.parts] or [
         one for one in found.found if one.contrast.key == contrast.key
     ]
     steps = [
-        (_two_lines(one.contrast.label), found.accuracy[one.contrast.subtrahend].mean, one.difference, roles[one.contrast.minuend])
+        (_two_lines(one.contrast.label), found.score[one.contrast.subtrahend].mean, one.difference, roles[one.contrast.minuend])
         for one in parts
     ]
     ends = [(contrast.subtrahend, 0), (contrast.minuend, len(steps) + 1)]
     teacher = ROLES["teacher"]
     traces: list[dict[str, Any]] = []
-    labels = [
-        _plain_label(
-            0, found.teacher_accuracy, f"Teacher {found.teacher_accuracy:.1%}", teacher, xanchor="center"
-        )
-    ]
+    labels = [_plain_label(0, found.teacher_score, f"Teacher {found.teacher_score:{metric.form}}", teacher, xanchor="center")]
     for key, place in ends:
-        role, interval = roles[key], found.accuracy[key]
+        role, interval = roles[key], found.score[key]
         traces.append(
             {
                 "x": [place],
@@ -46,10 +44,10 @@ def gain_split(spec: RunSpec, found: Comparison, contrast: Contrast) -> Figure:
                 "mode": "markers",
                 "marker": {"color": role.colour, "symbol": role.marker, "size": 16},
                 "error_y": error_bar(interval.mean, interval.low, interval.high, **_STROKE),
-                "hovertemplate": f"%{{y:.1%}}<extra>{role.name}</extra>",
+                "hovertemplate": f"%{{y:{metric.form}}}<extra>{role.name}</extra>",
             }
         )
-        labels.append(_plain_label(place, _top(interval.mean, interval), f"{interval.mean:.1%}", role))
+        labels.append(_plain_label(place, _top(interval.mean, interval), f"{interval.mean:{metric.form}}", role))
     for place, (name, start, interval, role) in enumerate(steps, start=1):
         traces.append(
             {
@@ -58,24 +56,26 @@ def gain_split(spec: RunSpec, found: Comparison, contrast: Contrast) -> Figure:
                 "y": [interval.mean],
                 "base": [start],
                 "width": 0.5,
-                "marker": _block(interval, role),
+                "marker": _block(gain_of(interval, metric), role),
                 "error_y": error_bar(interval.mean, interval.low, interval.high, **_STROKE),
-                "hovertemplate": f"{in_words(interval)}<extra>{name}</extra>",
+                "hovertemplate": f"{in_words(interval, metric.name)}<extra>{name}</extra>",
             }
         )
         labels.append(
             _plain_label(
                 place,
                 max(start, _top(start + interval.mean, interval)),
-                _step_words(interval),
+                _step_words(interval, metric),
                 role,
-                **_ink(interval),
+                **_ink(gain_of(interval, metric)),
             )
         )
     heights = [label["y"] for label in labels]
-    shown = [found.accuracy[key] for key, _ in ends]
+    shown = [found.score[key] for key, _ in ends]
     bottoms = [s + (i.mean if i.n < 2 else min(0.0, i.low)) for _, s, i, _ in steps]
-    bottoms += [i.mean if i.n < 2 else i.low for i in shown]
+    bottoms += [found.teacher_score, *(i.mean if i.n < 2 else i.low for i in shown)]
+    # Room for the labels: of a share two and five points, of another quantity as much of what is seen.
+    room = 1.0 if metric.is_share else 4 * (max(heights) - min(bottoms) or 0.01)
     names = [_two_lines(roles[ends[0][0]].name), *(name for name, *_ in steps), _two_lines(roles[ends[1][0]].name)]
     return {
         "data": traces,
@@ -88,9 +88,9 @@ def gain_split(spec: RunSpec, found: Comparison, contrast: Contrast) -> Figure:
                 "showgrid": False,
             },
             "yaxis": {
-                "title": {"text": "Test accuracy"},
-                "tickformat": _PERCENT,
-                "range": [min(bottoms) - 0.02, max(heights) + 0.05],
+                "title": {"text": metric.axis_title},
+                "tickformat": metric.tick_form,
+                "range": [min(bottoms) - 0.02 * room, max(heights) + 0.05 * room],
             },
             "shapes": [
                 {
@@ -98,7 +98,7 @@ def gain_split(spec: RunSpec, found: Comparison, contrast: Contrast) -> Figure:
                     "xref": "paper",
                     "x0": 0,
                     "x1": 1,
-                    **_level(found.teacher_accuracy),
+                    **_level(found.teacher_score),
                     "line": teacher.line(2),
                 }
             ],
@@ -112,27 +112,28 @@ def _two_lines(name: str) -> str:
     return name.replace(" ", "<br>", 1)
 
 
-def _block(interval: Interval, role: Role) -> dict[str, Any]:
+def _block(gain: Interval, role: Role) -> dict[str, Any]:
     """A gain is full, a harm hatched in the ink of words, what is not shown to be either pale."""
-    if interval.contains_zero:
+    if gain.contains_zero:
         return {"color": role.colour, "opacity": 0.3, "line": {"color": role.colour, "width": 1.5}}
-    if interval.mean > 0:
+    if gain.mean > 0:
         return {"color": role.colour, "opacity": 0.75}
     hatch = {"shape": "/", "fgcolor": "@ink", "bgcolor": "rgba(0,0,0,0)", "size": 9, "solidity": 0.25}
     return {"color": "@ink", "pattern": hatch, "line": {"color": "@ink", "width": 1.5}}
 
 
-def _step_words(interval: Interval) -> str:
-    points = in_points(interval.mean)
+def _step_words(interval: Interval, metric: Metric) -> str:
+    points = signed(interval.mean, metric)
     if interval.n < 2:
         return points  # with one seed nothing is said of chance
     if interval.contains_zero:
         return f"{points}<br>not shown"
-    return f"▲ {points}<br>better" if interval.mean > 0 else f"▼ {points}<br>worse"
+    judged = "better" if metric.gain(float(interval.mean)) > 0 else "worse"
+    return f"{'▲' if interval.mean > 0 else '▼'} {points}<br>{judged}"
 
 
-def _ink(interval: Interval) -> dict[str, Any]:
-    harm = not interval.contains_zero and interval.mean < 0
+def _ink(gain: Interval) -> dict[str, Any]:
+    harm = not gain.contains_zero and gain.mean < 0
     return {"yanchor": "bottom", "yshift": 2} | ({"font": {"color": "@ink", "size": 13}} if harm else {})
 
 
@@ -151,12 +152,35 @@ def _plain_label(x: float, y: float, text: str, role: Role, **annotation: Any) -
     return direct_label(x, y, text, role, **{"xanchor": "center", "xshift": 0, "yshift": 12, "bgcolor": "@ground"} | annotation)
 
 
-def per_class(spec: RunSpec, result: dict[str, Any], classes: tuple[str, ...]) -> Figure:
+def per_class(spec: Spec, result: dict[str, Any], classes: tuple[str, ...]) -> Figure:
     """Accuracy of each true class, a row a class: the arms' means over seeds (`told_by_class`) and the teacher."""
-    shown, told = [(ROLES["teacher"], np.array(result["teacher_per_class"]))], told_by_class(spec)
+    return _rows_of_shares(spec, result, "per_class", result["teacher_per_class"], classes, "Accuracy on the class")
+
+
+def per_frequency(spec: Spec, result: dict[str, Any]) -> Figure:
+    """How often the likeliest token is the right one, a row for tokens that the training text has as often; as `per_class`."""
+    bands = frequency_names(result["frequency_bins"])
+    theirs = result["teacher"]["by_frequency"]
+    return _rows_of_shares(spec, result, "by_frequency", theirs, bands, "Test tokens that are the likeliest where they stand")
+
+
+_MOST = 10**9
+"""Where the last band of frequencies ends: nowhere."""
+
+
+def frequency_names(bands: list[list[int]]) -> tuple[str, ...]:
+    """What bands of tokens are called, from the least and the most that the training text has each of them."""
+    return tuple(f"{low:,} times or more" if high >= _MOST else f"{low:,} to {high:,} times" for low, high in bands)
+
+
+def _rows_of_shares(
+    spec: Spec, result: dict[str, Any], kept_as: str, theirs: list[float | None], classes: tuple[str, ...], axis: str
+) -> Figure:
+    """A row of shares each: the arms' means over seeds and the teacher's. kept_as: what an arm's result calls them, (seeds, rows)."""
+    shown, told = [(ROLES["teacher"], np.array(theirs, dtype=float))], told_by_class(spec)
     for place, (arm, kept) in enumerate(zip(spec.arms, result["arms"], strict=True)):
         if arm.key in told:
-            shown.append((arm_role(arm.hue, arm.label, place), class_means(kept["per_class"])))
+            shown.append((arm_role(arm.hue, arm.label, place), class_means(kept[kept_as])))
     traces = [
         {
             "x": [float(value) if np.isfinite(value) else None for value in values],
@@ -180,11 +204,12 @@ def per_class(spec: RunSpec, result: dict[str, Any], classes: tuple[str, ...]) -
             "layer": "below",
         }
         for k in range(len(classes))
+        if np.isfinite(every[:, k]).any()
     ]
     return {
         "data": traces,
         "layout": {
-            "xaxis": {"title": {"text": "Accuracy on the class"}, "tickformat": _PERCENT},
+            "xaxis": {"title": {"text": axis}, "tickformat": _PERCENT},
             "yaxis": {"type": "category", "autorange": "reversed", "showgrid": False},
             "shapes": rails,
             "showlegend": True,
@@ -196,7 +221,7 @@ def per_class(spec: RunSpec, result: dict[str, Any], classes: tuple[str, ...]) -
 _FEW_ARMS = 7  # whose marks are still told apart in a row
 
 
-def told_by_class(spec: RunSpec) -> tuple[str, ...]:
+def told_by_class(spec: Spec) -> tuple[str, ...]:
     """The keys of the arms whose classes are shown: all of a few, else the first and those of the run's question."""
     keys = [arm.key for arm in spec.arms]
     if len(keys) <= _FEW_ARMS or not spec.contrasts:
@@ -208,7 +233,7 @@ def told_by_class(spec: RunSpec) -> tuple[str, ...]:
 def class_means(per_class: list[list[float | None]]) -> np.ndarray:
     """(seeds, K) → (K,): means over the students that have numbers; NaN where none has."""
     values = np.array(per_class, dtype=float)
-    sound = np.isfinite(values).all(axis=1)
+    sound = np.isfinite(values).any(axis=1)  # one that diverged has none, a class without an example is NaN for all
     return values[sound].mean(0) if sound.any() else np.full(values.shape[1], np.nan)
 
 
@@ -273,12 +298,14 @@ def costs_in_words(profiles: dict[str, dict[str, float]]) -> str:
 
 
 def _cost_rows(profiles: dict[str, dict[str, float]]) -> list[tuple[str, str, str, float]]:
-    """A row a cost: its title, "teacher → student" with the unit, the multiple in words, the student's share.
+    """A row a cost that one of them tells: its title, "teacher → student" with the unit, the multiple in words, the student's share.
 
     The share is NaN where either cost was not measured.
     """
     rows = []
     for key, title, unit, form, less, more in _COSTS:
+        if all(key not in profiles[who] for who in ("teacher", "student")):
+            continue
         t, s = (float(profiles[who].get(key) or "nan") for who in ("teacher", "student"))
         known = np.isfinite([t, s]).all() and min(t, s) > 0
         told = f"{t:{form}} → {s:{form}} {unit}".strip() if known else "not measured"

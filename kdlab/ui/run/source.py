@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from kdlab.runs import artifacts
-from kdlab.runs.curves import Curves, curves
+from kdlab.runs.curves import Curves, asked_so_far, curves
 from kdlab.runs.points import LIVE, Row
 from kdlab.runs.recorded import OWNER, recorded_run
 from kdlab.runs.store import Run, Store
@@ -31,6 +31,8 @@ class Shown:
     moving: bool
     stand_in: str = "three_arms"
     """The recorded run that the page shows where there is no other (`kdlab.runs.recorded.recording_of`)."""
+    asked: float | None = None
+    """Of what its teacher is asked before the first step, the share that it has answered."""
 
     @property
     def recorded(self) -> bool:
@@ -52,7 +54,8 @@ def stored(store: Store, run_id: str, stand_in: str = "three_arms") -> Shown | N
     rows += store.points(run_id, after=rows[-1][0] if rows else -1, kinds=LIVE)
     for other in [other for other in kept if other != run_id][:-3]:
         del kept[other]
-    return Shown(run, curves(rows, run.spec), run.step / run.steps if run.steps else 0.0, run.active, stand_in)
+    share = run.step / run.steps if run.steps else 0.0
+    return Shown(run, curves(rows, run.spec), share, run.active, stand_in, asked_so_far(rows))
 
 
 def on_show(run_id: str | None, store: Store | None, stand_in: str = "three_arms") -> Shown:

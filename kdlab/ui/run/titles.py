@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from kdlab.core.counted import counted
-from kdlab.data.registry import get_dataset
 from kdlab.distill.objective_catalogue import Objective
-from kdlab.models.catalogue import get_teacher, student_title
+from kdlab.models.causal_shapes import WINDOW
+from kdlab.runs.known_recipes import RECIPES
 from kdlab.runs.ladder import Ladder
+from kdlab.runs.parts import PARTS, data_title
 from kdlab.runs.recipes import Recipe, ThreeArms, settings_of
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.spec import Spec
 from kdlab.runs.store import Run
+from kdlab.runs.text_recipes import Economy, Prefixes, Race
 from kdlab.ui.look.numbers import minus
 from kdlab.ui.widgets.field_slider import said_of
 
@@ -33,28 +37,33 @@ def run_title(run: Run) -> str:
     return " · ".join([spec_title(run.spec), *filter(None, [_steered(run)])])
 
 
-def spec_title(spec: RunSpec) -> str:
+def spec_title(spec: Spec) -> str:
     """The data set, and each setting that is not its default in a few words; of an unknown recipe its arms too."""
     default, given = _default(_recipe(spec), spec.dataset), _settings(spec)
     told = [
-        _SETTINGS[name](value)
+        _said(spec, name, value)
         for name in _SETTINGS
-        if name in given and (value := given[name]) != getattr(default, name)
+        if name in given and (value := given[name]) != getattr(default, name, None)
     ]
-    if spec.recipe.name not in _RECIPES:
+    if spec.recipe.name not in RECIPES:
         own = [f"{name.replace('_', ' ')} {value}" for name, value in spec.recipe.settings.items()]
         told = [", ".join(arm.label for arm in spec.arms), *own, *told]
-    on = _CALLED.get(spec.recipe.name, "") + _SETTINGS["dataset"](spec.dataset)
+    on = _CALLED.get(spec.recipe.name, "") + data_title(spec)
     return " · ".join([on, *(told or ["default settings"])])
 
 
-def _recipe(spec: RunSpec) -> type[Recipe]:
-    return _RECIPES.get(spec.recipe.name, ThreeArms)
+def _recipe(spec: Spec) -> type[Recipe]:
+    return RECIPES.get(spec.recipe.name, ThreeArms)
 
 
-def _settings(spec: RunSpec) -> dict[str, Any]:
+def _said(spec: Spec, name: str, value: Any) -> str:
+    """A setting in a few words, as the run's task has it."""
+    return _OF_TASK.get(spec.task, {}).get(name, _SETTINGS[name])(value)
+
+
+def _settings(spec: Spec) -> dict[str, Any]:
     """What the controls said, by name: the shared settings, and those of the recipe where this lab knows it."""
-    given = settings_of(spec, _recipe(spec)) or spec
+    given = settings_of(spec, _recipe(spec), told=True) or spec
     return {name: getattr(given, name) for name in _SETTINGS if hasattr(given, name)}
 
 
@@ -62,7 +71,7 @@ def differing_settings(first: Run, second: Run) -> list[tuple[str, str, str]]:
     """What is set otherwise in two runs: what it is called, and how each run has it."""
     ours, theirs = _settings(first.spec), _settings(second.spec)
     rows = [
-        (said_of(info)["title"], _SETTINGS[name](ours[name]), _SETTINGS[name](theirs[name]))
+        (said_of(info)["title"], _said(first.spec, name, ours[name]), _said(second.spec, name, theirs[name]))
         for name, info in _recipe(first.spec).model_fields.items()
         if name in ours and name in theirs and ours[name] != theirs[name]
     ]
@@ -106,6 +115,13 @@ def _number(value: float) -> str:
     return minus(short if float(short) == value else repr(value))
 
 
+def _prompt(text: str) -> str:
+    """A prompt's beginning, without a sign that Markdown takes for its own; what that leaves out is told apart by a hash."""
+    plain = re.sub(r"[^\w ,.;'!?-]|_", "", text)[:32].strip()
+    told = "" if plain == text else f" ({hashlib.sha256(text.encode()).hexdigest()[:6]})"
+    return f"“{plain}”{told}"
+
+
 def _objective(objective: Objective) -> str:
     set_otherwise = []
     for name, info in type(objective).model_fields.items():
@@ -121,12 +137,16 @@ def _objective(objective: Objective) -> str:
     return objective.title + (f" ({', '.join(set_otherwise)})" if set_otherwise else "")
 
 
-_RECIPES: dict[str, type[Recipe]] = {recipe.recipe: recipe for recipe in (ThreeArms, Ladder)}
-_CALLED = {Ladder.recipe: "Ladder on "}
+_CALLED = {
+    Ladder.recipe: "Ladder on ",
+    Race.recipe: "Race on ",
+    Economy.recipe: "What must be stored, on ",
+    Prefixes.recipe: "Whose prefix, on ",
+}
 _SETTINGS: dict[str, Callable[[Any], str]] = {
-    "dataset": lambda name: get_dataset(name).title,
-    "teacher": lambda name: f"taught by {get_teacher(name).title}",
-    "student": student_title,
+    "dataset": PARTS["classification"].data,
+    "teacher": lambda name: f"taught by {PARTS['classification'].teacher(name)}",
+    "student": PARTS["classification"].student,
     "labels": lambda count: counted(count, "labels"),
     "transfer": lambda count: f"{count:,} unlabelled" if count else "nothing unlabelled",
     "objective": _objective,
@@ -141,6 +161,10 @@ _SETTINGS: dict[str, Callable[[Any], str]] = {
     "temperature": lambda value: f"T {_number(value)}",
     "kd_weight": lambda value: f"w {_number(value)}",
     "epochs": lambda count: counted(count, "epochs"),
+    "tokens": lambda count: counted(count, "tokens"),
+    "prompt": lambda text: f"from {_prompt(text)}",
+    "own_share": lambda share: f"{share:.0%} own text",
+    "warm": lambda share: f"warm for {share:.0%}",
     "seeds": lambda count: counted(count, "seeds"),
     "learning_rate": lambda value: f"learning rate {_number(value)}",
     "batch_size": lambda count: f"batches of {count}",
@@ -149,3 +173,12 @@ _SETTINGS: dict[str, Callable[[Any], str]] = {
     "clip_norm": lambda norm: f"gradients clipped at {_number(norm)}" if norm else "gradients not clipped",
     "device": lambda name: f"on {name}" if name.startswith("cuda") else f"on {name.upper()}",
 }
+_OF_TASK: dict[str, dict[str, Callable[[Any], str]]] = {
+    "next_token": {
+        "dataset": PARTS["next_token"].data,
+        "teacher": lambda name: f"taught by {PARTS['next_token'].teacher(name)}",
+        "student": PARTS["next_token"].student,
+        "batch_size": lambda count: f"batches of {counted(count, 'windows')} of {WINDOW} tokens",
+    }
+}
+"""What a task's runs say otherwise."""

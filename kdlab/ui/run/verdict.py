@@ -10,15 +10,25 @@ import streamlit as st
 
 from kdlab.core.counted import counted
 from kdlab.data.registry import DATASETS, Dataset, get_dataset
+from kdlab.distill.metrics import Metric
 from kdlab.runs.comparison import Comparison, Found, compare, diverged, in_words, no_verdict, void_because
 from kdlab.runs.recorded import OWNER
+from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Run
 from kdlab.ui.look.numbers import share
 from kdlab.ui.look.style import arm_role
 from kdlab.ui.own import texts_hidden_because
 from kdlab.ui.run import result_charts
 from kdlab.ui.run.differences import paired_differences
-from kdlab.ui.run.verdict_words import accuracies, by_class, contrast_sentence, left_out, sampled, sentences
+from kdlab.ui.run.verdict_words import (
+    by_class,
+    by_frequency,
+    contrast_sentence,
+    left_out,
+    sampled,
+    scores,
+    sentences,
+)
 from kdlab.ui.url_state import literal, shortened
 from kdlab.ui.widgets.live_plot import live_plot
 
@@ -29,7 +39,7 @@ _LONGEST = 160  # characters of a visitor's text
 def verdict(run: Run, answers: np.ndarray | None) -> None:
     """Draws the end of a run. answers (arms, seeds, N): the students' classes on the test set."""
     assert run.result is not None
-    found, data = compare(run.spec, run.result), get_dataset(run.spec.dataset)
+    found = compare(run.spec, run.result)
     st.header("What this run shows")
     if run.steering:
         st.info(
@@ -49,9 +59,36 @@ def verdict(run: Run, answers: np.ndarray | None) -> None:
         with left:
             _differences(run, found, shown)
         with right:
-            st.markdown(sentences(run, found, shown, sampled(run, shown[0], None if data.taken_away else answers)))
+            st.markdown(sentences(run, found, shown, sampled(run, shown[0], answers if _examples_are_here(run) else None)))
     elif shown:
-        st.markdown("\n\n".join(map(contrast_sentence, shown)))
+        st.markdown("\n\n".join(contrast_sentence(one, found) for one in shown))
+    if isinstance(run.spec, RunSpec):
+        _of_classes(run, found, answers, nothing)
+    else:
+        _of_tokens(run)
+
+
+def _examples_are_here(run: Run) -> bool:
+    return isinstance(run.spec, RunSpec) and not get_dataset(run.spec.dataset).taken_away
+
+
+def _of_tokens(run: Run) -> None:
+    """How often students and teacher are right about tokens that the text has often and seldom."""
+    assert run.result is not None
+    live_plot(
+        result_charts.per_frequency(run.spec, run.result),
+        key="frequencies",
+        height=90 + 40 * len(run.result["frequency_bins"]),
+        alt=f"Tokens that are the likeliest where they stand, by how often the training text has them. {by_frequency(run)}",
+        title="Frequent and rare tokens",
+        level=3,
+    )
+
+
+def _of_classes(run: Run, found: Comparison, answers: np.ndarray | None, nothing: str | None) -> None:
+    """Tabs: the classes, what teacher and student cost, the examples on which two students differ."""
+    assert run.result is not None
+    data = get_dataset(run.spec.dataset)
     classes, price, changed = st.tabs(
         ["By class", "What it costs", "Where they differ"], key="result", bind="query-params"
     )
@@ -85,20 +122,31 @@ def _differences(run: Run, found: Comparison, shown: list[Found]) -> None:
     """The picture of the contrasts: the question in its parts, or, where there are more, a row for each."""
     question, *others = shown
     if all(one.contrast.key in question.contrast.parts for one in others):
-        said = "; ".join(f"{one.contrast.words} {in_words(one.difference)}" for one in others or [question])
+        said = "; ".join(f"{one.contrast.words} {in_words(one.difference, one.metric.name)}" for one in others or [question])
         figure = result_charts.gain_split(run.spec, found, question.contrast)
-        live_plot(figure, key="gain", height=340, alt=f"{accuracies(run, found)} {said}.")
+        live_plot(figure, key="gain", height=340, alt=f"{scores(run, found)} {said}.")
         return
-    rows = {one.contrast.key: one.difference for one in shown if one.contrast.metric == "accuracy"}
+    metric = found.metric if any(one.metric == found.metric for one in shown) else question.metric
+    rows = {one.contrast.key: one.difference for one in shown if one.metric == metric}
     roles = {arm.key: arm_role(arm.hue, arm.label, place) for place, arm in enumerate(run.spec.arms)}
     named = {one.contrast.key: replace(roles[one.contrast.minuend], name=one.contrast.label) for one in shown}
     said = "; ".join(f"{one.contrast.words}: {in_words(one.difference, one.contrast.metric)}" for one in shown)
     live_plot(
-        paired_differences(rows, named, sides=("← worse", "better →"), axis="Percentage points of test accuracy"),
+        paired_differences(rows, named, metric, sides=_sides(metric), axis=_differing(metric)),
         key="gain",
         height=110 + 60 * len(rows),
-        alt=f"{accuracies(run, found)} {said}.",
+        alt=f"{scores(run, found)} {said}.",
     )
+
+
+def _sides(metric: Metric) -> tuple[str, str]:
+    """What lies to the left of no difference, and to the right."""
+    return {"more": ("← worse", "better →"), "less": ("← better", "worse →"), None: ("← less", "more →")}[metric.better]
+
+
+def _differing(metric: Metric) -> str:
+    """What an axis of differences in a metric is called."""
+    return f"Percentage points of {metric.in_a_sentence}" if metric.is_share else f"Difference in {metric.in_a_sentence}, {metric.unit}"
 
 
 def _price(run: Run, found: Comparison) -> None:
@@ -132,7 +180,7 @@ def _changed(run: Run, data: Dataset, answers: np.ndarray) -> None:
     """Test examples on which only one of the two students that the run asks about is right, by most of their seeds."""
     arrays, question = data.load(), run.spec.contrasts[0]
     first, second = run.spec.arm(question.subtrahend), run.spec.arm(question.minuend)
-    place, gone = [arm.key for arm in run.spec.arms], diverged(run.result or {})
+    place, gone = [arm.key for arm in run.spec.arms], diverged(run.spec, run.result or {"arms": []})
     ends = [place.index(first.key), place.index(second.key)]
     if gone[ends].all(axis=1).any():
         st.caption("Every student on one side diverged in training: its answers are none.")

@@ -7,12 +7,11 @@ from collections.abc import Callable
 import streamlit as st
 
 from kdlab.core.counted import counted
-from kdlab.data.registry import get_dataset
 from kdlab.distill.arms import Arm
-from kdlab.distill.metrics import metrics_of
-from kdlab.models.catalogue import get_teacher, shown_by, teacher_card
+from kdlab.distill.metrics import METRICS, TASKS, main_score
 from kdlab.runs.curves import Curves
-from kdlab.runs.spec import RunSpec
+from kdlab.runs.parts import known_teacher_score, teacher_title
+from kdlab.runs.spec import Spec
 from kdlab.runs.store import Store, StoreError
 from kdlab.ui.run import charts
 from kdlab.ui.run.commands import carry_out, still_waits
@@ -20,6 +19,7 @@ from kdlab.ui.run.on_show import just_launched
 from kdlab.ui.run.silence import silent_because
 from kdlab.ui.run.source import Shown, on_show
 from kdlab.ui.run.steering import drifted
+from kdlab.ui.run.task_words import words_of
 from kdlab.ui.run.titles import run_title
 from kdlab.ui.run.words import before_the_first_point, budget_words, course, means_words, news, progress_words
 from kdlab.ui.url_state import as_it_is
@@ -88,17 +88,18 @@ def learning_curves(shown: Shown) -> None:
         st.caption(before_the_first_point(run, "The curves begin"))
         return
     arms = run.spec.arms
-    teacher = teacher_card(run.spec.teacher)["test_accuracy"]
+    metric, teacher = main_score(run.spec.task), known_teacher_score(run)
+    beside = "" if teacher is None else f"the teacher {teacher:{metric.form}}"
     live_plot(
-        charts.learning_curves(curves, arms, run.spec.epochs, teacher),
+        charts.learning_curves(curves, arms, metric, teacher),
         key="learning-curves",
         height=380,
-        alt=f"Test accuracy over the epochs. {_course(shown, 'accuracy', '.1%')} The teacher {teacher:.1%}.",
+        alt=f"{metric.axis_title} over {curves.axis.over}. {_course(shown, metric.name, metric.form)}{beside and f' {beside.capitalize()}.'}",
         plays=shown.replayed,
     )
+    place = curves.axis.at.format(curves.x[-1])
     st.markdown(
-        f"At epoch {curves.epoch[-1]:.0f}: {means_words(curves, arms)}; the teacher {teacher:.1%}. "
-        f"{_lines_are(run.spec.seeds)}"
+        f"At {place}: {means_words(curves, arms, metric)}{beside and f'; {beside}'}. {_lines_are(run.spec)}"
     )
     if curves.diverged:
         st.warning(_who_diverged(curves, run.spec), icon=":material/trending_down:")
@@ -125,8 +126,9 @@ def _details(shown: Shown) -> None:
 def _fidelity(shown: Shown) -> None:
     run, curves = shown.run, shown.curves
     assert curves is not None
-    metrics = [metric for metric in metrics_of(run.spec.task).values() if metric.better and metric.name != "accuracy"]
-    for place, metric in zip(st.columns(len(metrics)), metrics, strict=True):
+    metrics = [METRICS[name] for name in TASKS[run.spec.task].fidelity if name in curves.mean]
+    places = [place for _ in range(0, len(metrics), 2) for place in st.columns(2)]
+    for place, metric in zip(places, metrics, strict=False):
         unit = f", in {metric.unit}" if metric.unit else ""
         with place:
             live_plot(
@@ -137,9 +139,7 @@ def _fidelity(shown: Shown) -> None:
                 plays=shown.replayed,
             )
     st.caption(
-        f"{as_it_is(get_teacher(run.spec.teacher).title)} on the {get_dataset(run.spec.dataset).test_size:,} test examples: "
-        "how often the students answer as it does, and how far their probabilities are from "
-        + ("the class that it names." if shown_by(run.spec.teacher) == "label" else "its own (T = 1).")
+        f"{as_it_is(teacher_title(run.spec))} {words_of(run.spec).fidelity(run.spec)}"
     )
 
 
@@ -177,7 +177,7 @@ def _gradients(shown: Shown) -> None:
     )
 
 
-def _looked_into(spec: RunSpec, where: str) -> tuple[Arm, Arm | None]:
+def _looked_into(spec: Spec, where: str) -> tuple[Arm, Arm | None]:
     """The arm whose terms are drawn, and its control: the one that the run asks about, unless the visitor picks another."""
     arm = spec.arm(spec.contrasts[0].minuend) if spec.contrasts else spec.arms[-1]
     taught = {one.key: one.label for one in spec.arms if one.objective is not None}
@@ -188,7 +188,7 @@ def _looked_into(spec: RunSpec, where: str) -> tuple[Arm, Arm | None]:
     return arm, spec.arm(arm.control) if arm.control else None
 
 
-def _who_diverged(curves: Curves, spec: RunSpec) -> str:
+def _who_diverged(curves: Curves, spec: Spec) -> str:
     """Which students' training diverged, in words."""
     by_arm = {arm.label: [one for one in curves.diverged if one.arm == arm.key] for arm in spec.arms}
     said = ", ".join(f"{len(gone)} of {label}" for label, gone in by_arm.items() if gone)
@@ -200,7 +200,7 @@ def _who_diverged(curves: Curves, spec: RunSpec) -> str:
     )
 
 
-def _lines_are(seeds: int) -> str:
-    if seeds == 1:
+def _lines_are(spec: Spec) -> str:
+    if spec.seeds == 1:
         return "Each line is one student: with one seed nothing is said of chance."
-    return f"Lines are means of {seeds} students, bands the mean's 95 % intervals; all see the same batches."
+    return f"Lines are means of {spec.seeds} students, bands the mean's 95 % intervals; {words_of(spec).same}."

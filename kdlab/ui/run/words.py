@@ -8,7 +8,9 @@ import numpy as np
 
 from kdlab.core.counted import counted
 from kdlab.distill.arms import Arm
+from kdlab.distill.metrics import TASKS, Metric, main_score
 from kdlab.runs.curves import Curves
+from kdlab.runs.spec import Spec
 from kdlab.runs.store import Run, Store
 from kdlab.ui.look.numbers import direction, minus, number
 from kdlab.ui.run.source import Shown
@@ -25,6 +27,8 @@ def progress_words(shown: Shown, store: Store | None) -> str:
             return f"{at}; place {place} of {length} in the queue: it goes on from there when a place is free"
         return f"place {place} of {length} in the queue; it starts when those before it have ended"
     if shown.curves is None or run.started is None:
+        if run.active and shown.asked is not None:
+            return f"the teacher is asked: {shown.asked:.0%} of its answers are there"
         return "the first point is on its way" if run.active else "no point was measured"
     so_far = f"step {run.step:,} of {run.steps:,}"
     if run.active and run.step >= run.steps:
@@ -36,12 +40,12 @@ def progress_words(shown: Shown, store: Store | None) -> str:
         return so_far
     memory = run.result["peak_memory_mib"]
     used = f", {memory:,.0f} MiB at most" if memory else ""
-    return f"{run.result['seconds']:.1f} s on {run.result['device']['name']}{used}{_at_once(run.result)}"
+    return f"{run.result['seconds']:.1f} s on {run.result['device']['name']}{used}{_at_once(run.spec, run.result)}"
 
 
-def _at_once(result: dict[str, Any]) -> str:
+def _at_once(spec: Spec, result: dict[str, Any]) -> str:
     """How many students trained at once, where it was not all of them; an older result does not know."""
-    students = sum(len(arm["accuracy"]) for arm in result["arms"])
+    students = sum(len(arm[TASKS[spec.task].main]) for arm in result["arms"])
     size = result.get("group_size", students)
     return f", {size} of {counted(students, 'students')} at once" if size < students else ""
 
@@ -76,23 +80,21 @@ def news(shown: Shown, store: Store | None, headline: str) -> tuple[str, str]:
     if marks:
         words += f" Steered to temperature {marks[-1].temperature:g}, KD weight {marks[-1].kd_weight:g}."
     if shown.curves is not None and tenth:
-        words += f" {means_words(shown.curves, run.spec.arms)}."
+        words += f" {means_words(shown.curves, run.spec.arms, main_score(run.spec.task))}."
     return name, words
 
 
-def means_words(curves: Curves, arms: tuple[Arm, ...]) -> str:
-    """Every arm's accuracy at the last point: "Labels only 64.1%, Soft targets 70.2%"."""
-    return ", ".join(
-        f"{arm.label} {_said(curves.line('accuracy', arm.key).mean[-1], '.1%')}" for arm in arms
-    )
+def means_words(curves: Curves, arms: tuple[Arm, ...], metric: Metric) -> str:
+    """Every arm's score at the last point: "Labels only 64.1%, Soft targets 70.2%"."""
+    return ", ".join(f"{arm.label} {_said(curves.line(metric.name, arm.key).mean[-1], metric.form)}" for arm in arms)
 
 
 def course(curves: Curves, lines: list[tuple[str, np.ndarray]], form: str) -> str:
-    """Lines over the epochs for those who do not see them: each one's first and last value, and the changes.
+    """Lines along the run for those who do not see them: each one's first and last value, and the changes.
 
     lines: names and means (points,).
     """
-    first, last = curves.epoch[0], curves.epoch[-1]
+    axis, x = curves.axis, curves.x
     said = "; ".join(
         f"{name} {_said(means[-1], form)}"
         if len(means) == 1
@@ -100,10 +102,10 @@ def course(curves: Curves, lines: list[tuple[str, np.ndarray]], form: str) -> st
         for name, means in lines
     )
     marks = "".join(
-        f" Changed at epoch {mark.epoch:.0f} to T {mark.temperature:g}, w {mark.kd_weight:g}."
+        f" Changed at {axis.at.format(curves.place(mark))} to T {mark.temperature:g}, w {mark.kd_weight:g}."
         for mark in curves.marks
     )
-    return f"Epoch {first:.0f} to {last:.0f}: {said}.{marks}"
+    return f"{axis.span.format(x[0], x[-1])}: {said}.{marks}"
 
 
 def budget_words(curves: Curves, arm: Arm) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kdlab.distill.metrics import Metric
 from kdlab.runs.curves import Curves
 from kdlab.ui.look.series import line_with_band, spread_labels
 from kdlab.ui.look.style import ROLES, Figure, Role
@@ -19,48 +20,54 @@ RUN_STYLES = {
 }
 
 
-def accuracy_range(both: Mapping[str, Curves], teacher_accuracy: float) -> tuple[float, float]:
-    """The axis of all the arms' curves: what the means of the later half span, and the teacher; never outside 0 to 1."""
-    later = [curves.mean["accuracy"][len(curves) // 2 :] for curves in both.values()]
+def score_range(both: Mapping[str, Curves], metric: Metric, teacher_score: float) -> tuple[float, float]:
+    """The axis of all the arms' curves: what the means of the later half span, and the teacher; never outside what the
+    metric can be."""
+    later = [curves.mean[metric.name][len(curves) // 2 :] for curves in both.values()]
     seen = np.concatenate([means[np.isfinite(means)].ravel() for means in later])
     low = float(seen.min()) if len(seen) else 0.0
-    high = max(teacher_accuracy, float(seen.max()) if len(seen) else 0.0)
-    return max(0.0, min(low, teacher_accuracy) - 0.06), min(1.0, high + 0.06)
+    high = max(teacher_score, float(seen.max()) if len(seen) else 0.0)
+    low = min(low, teacher_score)
+    room = 0.06 if metric.is_share else 0.08 * (high - low or 1)
+    least, most = metric.range
+    return max(least, low - room), high + room if most is None else min(most, high + room)
 
 
 def arm_in_both(
     key: str,
     role: Role,
     both: Mapping[str, Curves],
-    epochs: int,
-    teacher_accuracy: float,
+    metric: Metric,
+    teacher_score: float,
     axis: tuple[float, float],
 ) -> Figure:
-    """Test accuracy of one arm in both runs over the epochs, with 95 % bands, and the teacher's line.
+    """The main score of one arm in both runs along their way, with 95 % bands, and the teacher's line.
 
     both: "A" and "B". role: how the arm looks, and what it is called.
     """
-    teacher = ROLES["teacher"]
+    teacher, way = ROLES["teacher"], next(iter(both.values())).axis
+    end = max(curves.axis.end for curves in both.values())
     traces: list[dict[str, Any]] = [
         {
-            "x": [0, epochs],
-            "y": [teacher_accuracy] * 2,
+            "x": [0, end],
+            "y": [teacher_score] * 2,
             "mode": "lines",
             "line": teacher.line(2),
             "hoverinfo": "skip",
         }
     ]
-    ends = [(teacher_accuracy, "Teacher", teacher)]
+    ends = [(teacher_score, "Teacher", teacher)]
     for name, curves in both.items():
         dash, marker, _ = RUN_STYLES[name]
-        line = curves.line("accuracy", key)
+        line = curves.line(metric.name, key)
         drawn = line_with_band(
-            curves.epoch,
+            curves.x,
             line.mean,
             line.half,
             replace(role, dash=dash, marker=marker),
-            f"{name}, {role.name} %{{y:.1%}}",
-            (0, 1),
+            f"{name}, {role.name} %{{y:{metric.form}}}",
+            metric.range,
+            way.hover,
         )
         if not drawn:
             continue
@@ -68,14 +75,14 @@ def arm_in_both(
         drawn[-1]["marker"] |= {"size": 7, "maxdisplayed": 7, "line": {"width": 1.5, "color": role.colour}}
         traces += drawn
         last = drawn[-1]["y"][-1]
-        ends.append((last, f"{name} {last:.1%}", role))
+        ends.append((last, f"{name} {last:{metric.form}}", role))
     return {
         "data": traces,
         "layout": {
-            "xaxis": {"title": {"text": "Epochs"}, "range": [0, epochs * 1.02]},
-            "yaxis": {"title": {"text": "Test accuracy"}, "tickformat": ".0%", "range": list(axis)},
+            "xaxis": {"title": {"text": way.title}, "range": [0, end * 1.02]},
+            "yaxis": {"title": {"text": metric.axis_title}, "tickformat": metric.tick_form, "range": list(axis)},
             "margin": {"r": 76},
-            "annotations": spread_labels(ends, epochs, *axis, gap=0.09),
+            "annotations": spread_labels(ends, end, *axis, gap=0.09),
             "dragmode": False,
         },
     }

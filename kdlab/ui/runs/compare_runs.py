@@ -8,13 +8,21 @@ import streamlit as st
 
 from kdlab.core.counted import counted
 from kdlab.core.intervals import Interval
+from kdlab.distill.metrics import METRICS, TASKS, Metric, main_score
 from kdlab.lessons.path import RUNS
-from kdlab.models.catalogue import get_teacher
-from kdlab.runs.comparison import between_runs, in_words, no_verdict, over_seeds, unpaired_because
+from kdlab.runs.comparison import (
+    between_runs,
+    in_words,
+    no_verdict,
+    on_the_same,
+    over_seeds,
+    unpaired_because,
+)
 from kdlab.runs.curves import curves
+from kdlab.runs.parts import teacher_title
 from kdlab.runs.points import LIVE
 from kdlab.runs.store import Run, Store
-from kdlab.ui.look.numbers import share
+from kdlab.runs.stored import teacher_score
 from kdlab.ui.look.style import Role, arm_role
 from kdlab.ui.run.differences import clipped, paired_differences
 from kdlab.ui.run.on_show import page_of
@@ -41,7 +49,7 @@ def comparison_view(store: Store, asked: str) -> None:
         )
         return
     first, second = found
-    comparable = first.spec.dataset == second.spec.dataset
+    comparable = on_the_same(first, second)
     for name, run in (("A", first), ("B", second)):
         _run_line(name, run)
     because = unpaired_because(first, second)
@@ -106,8 +114,8 @@ def _roles(first: Run, second: Run) -> dict[str, Role]:
 
 
 def _paired(first: Run, second: Run) -> None:
-    differences, roles = between_runs(first, second), _roles(first, second)
-    said = "; ".join(f"{roles[key].name}: {in_words(found)}" for key, found in differences.items())
+    differences, roles, metric = between_runs(first, second), _roles(first, second), main_score(first.spec.task)
+    said = "; ".join(f"{roles[key].name}: {in_words(found, metric.name)}" for key, found in differences.items())
     if first.spec.seeds > 1:
         how = (
             f"Seed by seed, over {counted(first.spec.seeds, 'seeds')}: a student of A and its counterpart in B start from the same "
@@ -115,30 +123,31 @@ def _paired(first: Run, second: Run) -> None:
         )
     else:
         how = "One seed in each run: two students, and nothing is said of chance."
-    wide = [roles[key].name for key in clipped(differences)]
+    wide = [roles[key].name for key in clipped(differences, metric)]
     if wide:
         how += f" An arrow at the edge: the interval goes on outside the picture ({', '.join(wide)})."
     live_plot(
         paired_differences(
             {key: found for key, found in differences.items() if found.n},
             roles,
-            axis="B − A, percentage points of test accuracy",
-            sides=("← A is better", "B is better →"),
+            metric,
+            axis=f"B − A, {f'percentage points of {metric.in_a_sentence}' if metric.is_share else metric.unit}",
+            sides=("← B is better", "A is better →") if metric.better == "less" else ("← A is better", "B is better →"),
         ),
         key="paired-differences",
         height=110 + 70 * len(differences),
-        alt=f"B minus A in test accuracy. {said}.",
+        alt=f"B minus A in {metric.in_a_sentence}. {said}.",
         title="What changed from A to B",
         level=2,
-        sentence=_headline(differences, roles),
+        sentence=_headline(differences, roles, metric),
         caption=how,
     )
 
 
-def _headline(differences: dict[str, Interval], roles: dict[str, Role]) -> str:
+def _headline(differences: dict[str, Interval], roles: dict[str, Role], metric: Metric) -> str:
     parts = []
     for key, found in differences.items():
-        words = in_words(found)
+        words = in_words(found, metric.name)
         parts.append(f"{roles[key].name}: {words if found.contains_zero else f'**{words}**'}")
     return ". ".join(parts) + "."
 
@@ -160,35 +169,34 @@ def _what_differs(first: Run, second: Run) -> None:
 
 
 def _numbers(first: Run, second: Run) -> None:
-    """Accuracy and agreement with the teacher of every arm: accuracy never stands without fidelity."""
+    """The main score of every arm and how like its teacher it is: the one never stands without the other."""
     st.header("Their numbers")
     roles = _roles(first, second)
-    for column, (title, metric) in zip(
-        st.columns(2), (("Accuracy", "accuracy"), ("Agreement with the teacher", "agreement")), strict=True
-    ):
+    main, fidelity = main_score(first.spec.task), METRICS[TASKS[first.spec.task].fidelity[0]]
+    for column, metric in zip(st.columns(2), (main, fidelity), strict=True):
         ours, theirs = (
-            {arm["key"]: over_seeds(arm[metric]) for arm in (run.result or {})["arms"] if metric in arm}
+            {arm["key"]: over_seeds(arm[metric.name], metric) for arm in (run.result or {})["arms"] if metric.name in arm}
             for run in (first, second)
         )
         if not set(roles) <= ours.keys() & theirs.keys():
             continue  # an older lab did not keep it
         rows = [
-            f"| {role.name} | {_with_interval(ours[key])} | {_with_interval(theirs[key])} |"
+            f"| {role.name} | {_with_interval(ours[key], metric)} | {_with_interval(theirs[key], metric)} |"
             for key, role in roles.items()
         ]
         with column:
-            st.markdown("\n".join([f"| {title} | A | B |", "|---|---|---|", *rows]))
+            st.markdown("\n".join([f"| {metric.title.removeprefix('Test ').capitalize()} | A | B |", "|---|---|---|", *rows]))
     st.caption(
         "Means over a run's seeds on the test set, with the mean's 95 % interval where there are two seeds or more."
     )
 
 
-def _with_interval(found: Interval) -> str:
-    mean = share(found.mean)
+def _with_interval(found: Interval, metric: Metric) -> str:
+    mean = metric.said(float(found.mean))
     if found.n < 2:
         return mean
-    low, high = max(0.0, float(found.low)), min(1.0, float(found.high))
-    return f"{mean} ({100 * low:.1f} to {100 * high:.1f})"
+    scale, form = (100, ".1f") if metric.is_share else (1, metric.form)
+    return f"{mean} ({scale * found.low:{form}} to {scale * found.high:{form}})"
 
 
 def _curves(store: Store, first: Run, second: Run) -> None:
@@ -199,15 +207,14 @@ def _curves(store: Store, first: Run, second: Run) -> None:
         return
     st.header("How they got there")
     result: dict[str, Any] = first.result or {}
-    teacher = result["teacher_accuracy"]
-    axis = charts_compare.accuracy_range(drawn, teacher)
-    epochs = max(first.spec.epochs, second.spec.epochs)
+    metric, teacher = main_score(first.spec.task), teacher_score(result, first.spec.task)
+    axis = charts_compare.score_range(drawn, metric, teacher)
     figures = {}
     roles = _roles(first, second)
     places = [place for _ in range(0, len(roles), 3) for place in st.columns(3)]
     for (key, role), column in zip(roles.items(), places, strict=False):
-        figure = charts_compare.arm_in_both(key, role, drawn, epochs, teacher, axis)
-        ends = ", ".join(f"{run} {share(found.line('accuracy', key).mean[-1])}" for run, found in drawn.items())
+        figure = charts_compare.arm_in_both(key, role, drawn, metric, teacher, axis)
+        ends = ", ".join(f"{run} {metric.said(float(found.line(metric.name, key).mean[-1]))}" for run, found in drawn.items())
         figures[key] = figure
         with column:
             live_plot(
@@ -215,7 +222,7 @@ def _curves(store: Store, first: Run, second: Run) -> None:
                 key=f"compared-{key}",
                 height=300,
                 title=role.name,
-                alt=f"Test accuracy of {role.name} over the epochs; at the end {ends}, the teacher {teacher:.1%}.",
+                alt=f"{metric.title} of {role.name} over {drawn['A'].axis.over}; at the end {ends}, the teacher {metric.said(teacher)}.",
             )
     outside = (
         " Lines and bands are cut at the picture's edge."
@@ -224,5 +231,5 @@ def _curves(store: Store, first: Run, second: Run) -> None:
     )
     st.caption(
         f"A: {charts_compare.RUN_STYLES['A'][2]}; B: {charts_compare.RUN_STYLES['B'][2]}. Bands are the means' 95 % "
-        f"intervals over seeds.{outside} The long dashes are {as_it_is(get_teacher(first.spec.teacher).title)}, the teacher."
+        f"intervals over seeds.{outside} The long dashes are {as_it_is(teacher_title(first.spec))}, the teacher."
     )

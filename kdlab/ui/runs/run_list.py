@@ -11,12 +11,11 @@ import streamlit as st
 from kdlab.core.counted import counted
 from kdlab.distill.arms import Arm
 from kdlab.lessons.path import DISTILL
-from kdlab.runs.comparison import best_supported, compare
+from kdlab.runs.comparison import best_supported, compare, on_the_same, scores_of
 from kdlab.runs.listing import Which
 from kdlab.runs.store import UNDO_FOR, NotYoursError, Run, Store, StoreError
 from kdlab.runs.stored import UnreadableRun
 from kdlab.server.identity import visitor_id
-from kdlab.ui.look.numbers import share
 from kdlab.ui.run.downloads import points_csv, student_download
 from kdlab.ui.run.on_show import page_of
 from kdlab.ui.run.titles import run_title, state_words
@@ -160,8 +159,8 @@ def _compare_bar(ticked: list[Run]) -> None:
             st.markdown("One run is ticked: tick a second to compare them.")
         elif len(ticked) > 2:
             st.markdown(f"{len(ticked)} runs are ticked; a comparison is of two.")
-        elif len({run.spec.dataset for run in ticked}) > 1:
-            st.markdown("These two are on different data: their accuracies do not compare.")
+        elif not on_the_same(*ticked):
+            st.markdown(f"These two are on different data: their {scores_of(*ticked)} do not compare.")
         else:
             st.markdown("Two runs are ticked.")
             ask_button(
@@ -262,5 +261,5 @@ def _result(run: Run) -> str:
     if run.result is None:
         return f":small[{run.message or f'step {run.step:,} of {run.steps:,}'}]"
     found = compare(run.spec, run.result)
-    means = ", ".join(f"{arm.label} {share(found.accuracy[arm.key].mean)}" for arm in run.spec.arms)
+    means = ", ".join(f"{arm.label} {found.metric.said(float(found.score[arm.key].mean))}" for arm in run.spec.arms)
     return f"{headline(run)}  \n:small[{means}]"
