@@ -18,6 +18,7 @@ from kdlab.data.corpora import get_corpus
 from kdlab.models.causal_shapes import WINDOW
 from kdlab.models.language_teachers import end_of_text, identity, tokenizer_of, width
 from kdlab.models.pocket import NAME as POCKET
+from kdlab.models.pocket import byte_of_letter
 
 __all__ = ["WINDOW", "OwnTokens", "Sizes", "own_tokens", "sizes_of", "tokenizer_json", "windows"]
 
@@ -163,20 +164,12 @@ def _is_byte_level(teacher: str) -> bool:
     return _byte_level_of(teacher, _tokenizer_identity(teacher))
 
 
-@lru_cache(1)
-def _bytes_by_letter() -> dict[str, int]:
-    """GPT-2's letters for bytes (Radford et al. 2019): those that can be seen stand for themselves, the others from U+0100 on."""
-    seen = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    others = [byte for byte in range(256) if byte not in seen]
-    return {chr(byte): byte for byte in seen} | {chr(256 + place): byte for place, byte in enumerate(others)}
-
-
 def _bytes_of(tokens: Iterable[str], byte_level: bool) -> bytes:
     """The bytes that tokens stand for, by their names in the tokenizer."""
     found = bytearray()
     for token in tokens:
         if byte_level:
-            letters = _bytes_by_letter()
+            letters = byte_of_letter()
             found += bytes(letters[letter] for letter in token) if all(letter in letters for letter in token) else token.encode()
         elif byte := _A_BYTE.fullmatch(token):
             found.append(int(byte[1], 16))

@@ -147,13 +147,14 @@ def pieces() -> tuple[bytes, ...]:
 
 def pieces_of(tokenizer: Tokenizer) -> tuple[bytes, ...]:
     """As `pieces`, of a byte-level tokenizer that is at hand."""
-    byte = _byte_of_letter()
+    byte = byte_of_letter()
     written = [tokenizer.id_to_token(token) for token in range(1, tokenizer.get_vocab_size())]
     return b"", *(bytes(byte[letter] for letter in token) for token in written)
 
 
-def _byte_of_letter() -> dict[str, int]:
-    """The byte that each letter of a byte-level token stands for: printable ones for themselves, the others from 256 on
+@lru_cache(1)
+def byte_of_letter() -> dict[str, int]:
+    """The byte that each letter of any byte-level token stands for: printable ones for themselves, the others from U+0100 on
     (Radford et al. 2019, `bytes_to_unicode`)."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in printable]

@@ -18,9 +18,9 @@ from kdlab.data.corpora import Texts, get_corpus, pride_chapters
 from kdlab.models import pocket, train_pocket, train_teachers
 from kdlab.models.causal import CausalNetwork, causal_config
 from kdlab.models.causal_shapes import LanguageStudent, parameters
+from kdlab.models.own_tokens import windows
 from kdlab.models.train_pocket import (
     build_pocket,
-    lab_windows,
     measured,
     read_texts,
     train_tokenizer,
@@ -81,13 +81,6 @@ def test_the_committed_tokenizer_is_made_again_from_the_novels() -> None:
     assert made.to_str() + "\n" == pocket.tokenizer_path().read_text(encoding="utf-8")
 
 
-def test_a_split_is_cut_as_the_lab_shows_it() -> None:
-    windows = lab_windows(np.arange(1, 200))
-    assert windows.shape == (3, 65)
-    assert (windows[:, 0] == 0).all()
-    np.testing.assert_array_equal(windows[:, 1:].ravel(), np.arange(1, 193))
-
-
 def test_the_teacher_has_the_shape_that_it_says_and_fits_in_8_mb() -> None:
     network = build_pocket()
     count = sum(parameter.numel() for parameter in network.parameters())
@@ -101,20 +94,20 @@ def test_measures_are_those_counted_one_by_one() -> None:
     with torch.no_grad():
         network.head.mul_(20)
     rng = np.random.default_rng(0)
-    windows, lengths = rng.integers(0, pocket.VOCABULARY, (5, 9)), rng.integers(0, 7, pocket.VOCABULARY)
+    shown, lengths = rng.integers(0, pocket.VOCABULARY, (5, 9)), rng.integers(0, 7, pocket.VOCABULARY)
     with torch.no_grad():
-        p = (network(torch.tensor(windows[:, :-1])) @ network.head.T).double().softmax(-1).numpy()
+        p = (network(torch.tensor(shown[:, :-1])) @ network.head.T).double().softmax(-1).numpy()
     nats = written = right = doubt = 0.0
     bins: dict[int, list[float]] = {}
     for row in range(5):
         for place in range(8):
-            true, said = windows[row, place + 1], p[row, place]
+            true, said = shown[row, place + 1], p[row, place]
             nats -= math.log(said[true])
             written += lengths[true]
             right += said.argmax() == true
             doubt -= sum(q * math.log2(q) for q in said if q)
             bins.setdefault(math.ceil(said.max() * 15) - 1, []).append(float(said.argmax() == true) - said.max())
-    found = measured(network, windows, lengths)
+    found = measured(network, shown, lengths)
     assert found["tokens"] == 40
     assert found["cross_entropy"] == pytest.approx(nats / 40, abs=1e-3)
     assert found["perplexity"] == pytest.approx(math.exp(nats / 40), rel=1e-3)
@@ -140,13 +133,27 @@ def test_a_training_stores_weights_and_a_card_that_is_measured_on_them(
     lengths = np.array([len(piece) for piece in pocket.pieces()])
     for split in ("validation", "test"):
         ids = pocket.encode(getattr(small.load(), split))
-        found = measured(stored, lab_windows(ids), lengths)
+        found = measured(stored, windows(ids), lengths)
         assert found == {key: card[f"{split}_{key}"] for key in found}
         assert card[f"{split}_bytes"] == sum(lengths[ids[: card[f"{split}_tokens"]]])
     before = pocket.card_path().read_bytes()
     start(monkeypatch, "--card-only")
     assert json.loads(pocket.card_path().read_bytes()) == json.loads(before)
     assert '"test_perplexity"' in capsys.readouterr().out
+
+
+def test_a_training_whose_card_could_not_be_written_is_not_lost(small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(train_pocket, "make_card", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            start(monkeypatch)
+    weights = pocket.weights_path().read_bytes()
+    assert train_pocket.part_path().exists()
+    monkeypatch.setattr(train_pocket.PretrainingRun, "advance", lambda run: pytest.fail("it is trained already"))
+    start(monkeypatch)
+    assert pocket.weights_path().read_bytes() == weights
+    assert pocket.pocket_card()["steps"] == SETTINGS.steps
+    assert not train_pocket.part_path().exists()
 
 
 def test_trials_compare_on_the_validation_and_store_nothing(
