@@ -242,6 +242,4 @@ def _save_students(run_id: str, spec: Spec, trainer: Trainer) -> None:
             "seed": str(seed),
             "run": run_id,
         }
-        path = artifacts.student_path(run_id, key, seed)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(weights, path, metadata=about)
+        save_file(weights, artifacts.student_path(run_id, key, seed), metadata=about)

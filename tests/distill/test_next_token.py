@@ -222,6 +222,21 @@ def test_a_steered_temperature_has_its_tokens_drawn_anew(teacher: Teacher) -> No
     assert not torch.equal(signals.drawn(2.0), first)
 
 
+def test_arms_of_other_temperatures_learn_from_tokens_drawn_at_their_own(teacher: Teacher) -> None:
+    """Two arms of a seed with one signal: each has the terms that it has alone."""
+    arms = tuple(arm(f"t{t}", SampledKL(draws=4), temperature=float(t)) for t in (1, 3))
+    together = trainer_of(teacher, arms, 2, seeds=1)
+    alone = [trainer_of(teacher, (one,), 1, seeds=1) for one in arms]
+
+    def distillation(trainer: Trainer) -> Tensor:
+        group = trainer.cohort.groups[0]
+        batch = trainer.task.batch(0, group)
+        w = trainer.kd_weight
+        return trainer.terms(group, trainer.task.output(group, batch), batch, (1 - w, w)).distillation
+
+    torch.testing.assert_close(distillation(together), torch.cat([distillation(one) for one in alone]), rtol=1e-5, atol=1e-5)
+
+
 def test_the_baseline_is_what_the_other_windows_say(teacher: Teacher) -> None:
     """One window's tokens decide nothing of its own baseline."""
     arms = (arm("policy", PolicyGradient(), text="student"),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -183,11 +184,16 @@ class NextToken:
         counts = batch.of_teacher[s].flatten()
         signals, hidden, access = self.signals, batch.hidden.get(s), objective.access
         # Students of a seed read the same windows, unless somebody wrote theirs.
-        key: tuple[str, int] = ("student", s) if hidden is not None else ("seed", batch.seeds[s])
+        key: tuple[object, ...] = ("student", s) if hidden is not None else ("seed", batch.seeds[s])
+        if access.rung == "sampled":  # tokens are drawn at a temperature
+            key = (*key, temperature.item())
+
+        @cache
+        def said() -> Tensor:
+            return (signals.train_hidden[rows] if hidden is None else hidden).flatten(0, 1)
 
         def teacher_logits(here: slice) -> Tensor:
-            said = signals.train_hidden[rows] if hidden is None else hidden
-            return said.flatten(0, 1)[here].float() @ signals.head.T
+            return said()[here].float() @ signals.head.T
 
         def shown(here: slice) -> Parts:
             match access.rung:
