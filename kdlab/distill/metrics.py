@@ -125,12 +125,6 @@ class Measures:
     fidelity: tuple[str, ...]
     axis: Axis
 
-    @property
-    def further(self) -> tuple[str, ...]:
-        """The scores that are neither."""
-        known = {self.main, *self.fidelity, *(metric.name for metric in TERMS)}
-        return tuple(metric.name for metric in self.metrics if metric.name not in known)
-
 
 TASKS: dict[str, Measures] = {
     "classification": Measures((*SCORES, *TERMS), "accuracy", "accuracies", ("agreement", "kl"), EPOCHS),

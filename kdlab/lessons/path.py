@@ -49,7 +49,4 @@ TEACHERS = LabPage(
     "where do teachers and students come from?",
 )
 RUNS = LabPage("../pages/runs.py", "Runs", ":material/history:", "runs", "what do other settings change?")
-LANGUAGE = LabPage(
-    "../pages/language.py", "Language", ":material/forum:", "language", "does it hold for language models?"
-)
 PAGES = (HOME, SOFT_TARGETS, LOSS, DISTILL, ACCESS, TEACHERS, RUNS)
