@@ -1,7 +1,7 @@
 """Which weight suits each white-box objective: every candidate an arm of one run, scored on the validation split.
 
     python -m benchmarks.white_box_weights [--seeds 3]
-    python -m benchmarks.white_box_weights --dataset glosses --seeds 2 --labels 100 --transfer 300 --epochs 8 --pool 600
+    python -m benchmarks.white_box_weights --dataset glosses --labels 100 --transfer 800 --epochs 6 --pool 1200
 
 Fashion pictures and the small CNN, or glosses and the BERT of 2 x 64; T = 2, KD weight .9 and the ladder's own budget,
 200 labels and 500 examples without one, unless another is asked for: the same for every candidate. Prints each one's
