@@ -21,6 +21,7 @@ TITLES = {
     "Loss": "Loss",
     "Distill": "Distill",
     "Access": "Access",
+    "Language": "Language",
     "Teachers": "Teachers",
     "Runs": "Runs",
 }
