@@ -16,7 +16,7 @@ from kdlab.server.browser_history import StepsInHistory
 from kdlab.server.headers import SafeHeaders
 from kdlab.server.hosts import KnownHosts
 from kdlab.server.identity import VisitorCookie
-from kdlab.server.mended_streamlit import keep_search_path, keep_whole_runs, say_why_no_file
+from kdlab.server.mended_streamlit import keep_search_path, keep_whole_runs
 from kdlab.server.picture_source import picture_route
 from kdlab.server.plotly_source import plotly_route
 from kdlab.ui.widgets.component_source import component_route
@@ -24,7 +24,6 @@ from kdlab.ui.widgets.component_source import component_route
 SCRIPT = Path(__file__).resolve().parent / "kdlab" / "main.py"
 keep_search_path(SCRIPT)
 keep_whole_runs()
-say_why_no_file()
 
 
 @asynccontextmanager

@@ -20,7 +20,6 @@ from kdlab.data.registry import DATASETS
 from kdlab.distill.objective_catalogue import OBJECTIVES
 from kdlab.models.catalogue import TEACHERS, students_for
 from kdlab.runs.housekeeping import Holding, holdings, take_away
-from kdlab.runs.parts import data_titles
 from kdlab.runs.recipes import ThreeArms, three_arms
 from kdlab.runs.spec import RunSpec, explain
 from kdlab.runs.store import Store, StoreError
@@ -180,7 +179,7 @@ def _runs(options: argparse.Namespace) -> int:
         return 0
     print(f"{'run':<13}{'state':<11}{'owner':<8}{'age':<9}{'data':<21}step")
     for line in found:
-        title = data_titles().get(line.dataset, "?")
+        title = DATASETS[line.dataset].title if line.dataset in DATASETS else "?"
         print(
             f"{line.id:<13}{line.state:<11}{line.owner[:6]:<8}{_age(line.created):<9}{title:<21}"
             f"{line.step:,} of {line.steps:,}"

@@ -6,7 +6,7 @@ from functools import partial
 
 import streamlit as st
 
-from kdlab.lessons.path import LANGUAGE
+from kdlab.lessons.path import TEACHERS
 from kdlab.models.catalogue import get_teacher
 from kdlab.runs.ladder import Ladder
 from kdlab.runs.recorded import recording_of
@@ -77,4 +77,4 @@ show_claims(shown.run, answers_of(shown))
 show_leak()
 show_look_inside(shown, teacher, example)
 show_scoreboard(shown.run)
-next_page(LANGUAGE)
+next_page(TEACHERS)

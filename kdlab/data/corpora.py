@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kdlab.data import FILES, own_corpora
-from kdlab.data.visitor_sets import TextsGoneError
 
 PRIDE_FILE = FILES / "pride_and_prejudice.txt.gz"
 OTHER_NOVELS_FILE = FILES / "austen_other_novels.txt.gz"
@@ -135,10 +134,8 @@ def _own(name: str) -> Corpus:
 
 
 def get_corpus(name: str) -> Corpus:
-    """The corpus of that name. Raises ValueError with the known names, TextsGoneError for a visitor's that is not here."""
+    """The corpus of that name. Raises ValueError with the known names."""
     found = find_corpus(name)
-    if found is None and own_corpora.is_own(name):
-        raise TextsGoneError(own_corpora.GONE)
     if found is None:
         raise ValueError(f"There is no corpus called {name!r}. Known: {', '.join(CORPORA)}.")
     return found

@@ -9,7 +9,6 @@ import codecs
 import contextlib
 import hashlib
 import re
-import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +23,9 @@ _NAME = re.compile(r"own-[0-9a-f]{12}")
 _BLOCKS = 40  # that the text is cut into between paragraphs; of every ten one is for validation and one for the test
 _VALIDATION, _TEST = 4, 9
 _LONGEST = 4_000  # characters of a paragraph; a longer one is cut between words
-_LEAST_SHARE = 0.05  # of the text's characters, for validation as for the test: half of what they should have
 _ONE_AT_A_TIME = threading.Lock()
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-GONE = "The text of this run was taken away by who brought it. Upload the file again to train on it."
+_GONE = "The text of this run was taken away by who brought it. Upload the file again to train on it."
 
 
 class OwnTextError(ValueError):
@@ -113,52 +111,31 @@ def exists(name: str) -> bool:
         return False
 
 
-def may_read(name: str, visitor: str) -> bool:
-    """Whether this visitor brought the text, and so is shown it."""
-    return exists(name) and (_folder(name) / "owners" / _who(visitor)).is_file()
-
-
-def signals_of(name: str) -> Path:
-    """Where what teachers said of the text is kept, for it is nearly the text: it goes with it. Raises HomeError."""
-    return home() / "cache" / "signals" / name
-
-
 def splits_of(name: str) -> dict[str, str]:
     """The text's train, validation and test. Raises TextsGoneError where it was taken away."""
     try:
         text = (_folder(name) / "text.txt").read_text(encoding="utf-8")
     except OSError as error:
-        raise TextsGoneError(GONE) from error
+        raise TextsGoneError(_GONE) from error
     return split(text)
 
 
 def split(text: str) -> dict[str, str]:
-    """A text in blocks of whole paragraphs: of every ten the fifth is for validation, the tenth for the test.
-
-    A short text of few paragraphs may leave one of these with next to nothing: then its paragraphs are cut between words.
-    """
+    """A text in blocks of whole paragraphs: of every ten the fifth is for validation, the tenth for the test."""
     # Between paragraphs stand empty lines, or each is a line.
     apart = r"(?<=\n\n)(?=[^\n])" if text.count("\n\n") >= _BLOCKS else r"(?<=\n)(?=[^\n])"
-    paragraphs = re.split(apart, text)
-    found = _dealt(paragraphs, len(text), _LONGEST)
-    if min(len(found["validation"]), len(found["test"])) < _LEAST_SHARE * len(text):
-        found = _dealt(paragraphs, len(text), max(1, min(_LONGEST, len(text) // _BLOCKS)))
-    return found
-
-
-def _dealt(paragraphs: list[str], length: int, longest: int) -> dict[str, str]:
-    """Paragraphs of so many characters in all, dealt to the splits by where they begin; longer ones are cut."""
+    parts = [part for paragraph in re.split(apart, text) for part in _short(paragraph)]
     found: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
     places, before = {_VALIDATION: "validation", _TEST: "test"}, 0
-    for part in (part for paragraph in paragraphs for part in _short(paragraph, longest)):
-        block = min(_BLOCKS - 1, before * _BLOCKS // length)
+    for part in parts:
+        block = min(_BLOCKS - 1, before * _BLOCKS // len(text))
         found[places.get(block % 10, "train")].append(part)
         before += len(part)
     return {name: "".join(held) for name, held in found.items()}
 
 
 def take_away(name: str, visitor: str) -> None:
-    """Takes the text from this visitor's; with its last owner it goes from the disk, and what teachers said of it."""
+    """Takes the text from this visitor's; with its last owner it goes from the disk."""
     if not _NAME.fullmatch(name):
         return
     folder = _folder(name)
@@ -166,14 +143,13 @@ def take_away(name: str, visitor: str) -> None:
         (folder / "owners" / _who(visitor)).unlink(missing_ok=True)
         if (folder / "owners").is_dir() and not any((folder / "owners").iterdir()):
             (folder / "text.txt").unlink(missing_ok=True)
-            shutil.rmtree(signals_of(name), ignore_errors=True)
 
 
-def _short(paragraph: str, longest: int) -> list[str]:
+def _short(paragraph: str) -> list[str]:
     """A paragraph in parts that are cut between words where it is long: a file may be a single line."""
     parts = []
-    while len(paragraph) > longest:
-        at = paragraph.rfind(" ", 1, longest) + 1 or longest
+    while len(paragraph) > _LONGEST:
+        at = paragraph.rfind(" ", 1, _LONGEST) + 1 or _LONGEST
         parts.append(paragraph[:at])
         paragraph = paragraph[at:]
     return [*parts, paragraph] if paragraph else parts

@@ -72,8 +72,7 @@ class _Chunked(torch.autograd.Function):
         n = len(hidden)
         learns = any(ctx.needs_input_grad[:2])
         terms = torch.zeros(2, n, device=hidden.device)
-        to_hidden = torch.zeros_like(hidden) if learns else None
-        to_head = torch.zeros_like(head, dtype=torch.float32) if learns else None
+        to_hidden, to_head = (torch.zeros_like(part) if learns else None for part in (hidden, head))
         for together in _shown_alike(questions):
             for start in range(0, hidden.shape[1], CHUNK):
                 here = slice(start, start + CHUNK)
@@ -88,10 +87,8 @@ class _Chunked(torch.autograd.Function):
                     )
                     if learns:
                         to_hidden[s, here] = (logits @ matrix).to(hidden.dtype)
-                        to_head[s].addmm_(logits.T, h)  # nothing of the head's size is made for it
-                    del logits  # before the next is made
-                del shown
-        ctx.save_for_backward(to_hidden, None if to_head is None else to_head.to(head.dtype))
+                        to_head[s] += (logits.T @ h).to(head.dtype)
+        ctx.save_for_backward(to_hidden, to_head)
         weighted = sum((w * term for w, term in zip(weights, terms, strict=True) if w is not None), torch.zeros_like(terms[0]))
         supervised, distillation = terms.clone()
         ctx.mark_non_differentiable(supervised, distillation)

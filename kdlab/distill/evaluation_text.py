@@ -28,36 +28,30 @@ def score_text(
     - ``entropy``: of the student's next-token probabilities, mean nats; ``ece``: how far its confidence is from how often it
       is right, over ten bins.
     """
-    per_token: list[dict[str, list[Tensor]]] = [{} for _ in hidden]
+    found = [_scores(hidden[s], head[s], tokens, text_bytes, teacher_log_p) for s in range(len(hidden))]
+    return {name: torch.stack([one[name] for one in found]) for name in found[0]}
+
+
+def _scores(hidden: Tensor, head: Tensor, tokens: Tensor, text_bytes: int, teacher_log_p: Tensor) -> dict[str, Tensor]:
+    per_token: dict[str, list[Tensor]] = {}
     for start in range(0, len(tokens), CHUNK):
         here = slice(start, start + CHUNK)
-        log_p = teacher_log_p[here].float()
-        p, top_p = log_p.exp(), log_p.topk(TOP).indices  # once for all students
-        sure = (p * log_p).sum(-1)
-        for s, found in enumerate(per_token):
-            log_q = log_softmax(hidden[s, here].float() @ head[s].float().T, -1)
-            for name, values in _scores(log_q, tokens[here], p, sure, top_p).items():
-                found.setdefault(name, []).append(values)
-    means = [_means({name: torch.cat(parts) for name, parts in found.items()}, tokens, text_bytes) for found in per_token]
-    return {name: torch.stack([one[name] for one in means]) for name in means[0]}
-
-
-def _scores(log_q: Tensor, y: Tensor, p: Tensor, sure: Tensor, top_p: Tensor) -> dict[str, Tensor]:
-    """(c,) each, of a student's log-probabilities log_q (c, V); of the teacher p (c, V), Σ p log p (c,), its likeliest tokens."""
-    (highest, top_q), q = log_q.topk(TOP), log_q.exp()
-    return {
-        "nats": -log_q.gather(-1, y[:, None]).squeeze(-1),
-        "kl": sure - (p * log_q).sum(-1),
-        "agreement": (top_p[:, 0] == top_q[:, 0]).float(),
-        "top_overlap": (top_p[:, :, None] == top_q[:, None, :]).any(-1).float().mean(-1),
-        "entropy": -(q * log_q).sum(-1),
-        "confidence": highest[:, 0].exp(),
-        "answers": top_q[:, 0],
-    }
-
-
-def _means(whole: dict[str, Tensor], tokens: Tensor, text_bytes: int) -> dict[str, Tensor]:
-    """A student's scores of what `_scores` says of every token (N,)."""
+        log_q = log_softmax(hidden[here].float() @ head.float().T, -1)
+        log_p, y = teacher_log_p[here].float(), tokens[here]
+        top_p, top_q = log_p.topk(TOP).indices, log_q.topk(TOP).indices
+        q = log_q.exp()
+        chunk = {
+            "nats": -log_q.gather(-1, y[:, None]).squeeze(-1),
+            "kl": (log_p.exp() * (log_p - log_q)).sum(-1),
+            "agreement": (top_p[:, 0] == top_q[:, 0]).float(),
+            "top_overlap": (top_p[:, :, None] == top_q[:, None, :]).any(-1).float().mean(-1),
+            "entropy": -(q * log_q).sum(-1),
+            "confidence": q.amax(-1),
+            "answers": top_q[:, 0],
+        }
+        for name, values in chunk.items():
+            per_token.setdefault(name, []).append(values)
+    whole = {name: torch.cat(parts) for name, parts in per_token.items()}
     nats = whole["nats"]
     return {
         "bits_per_byte": nats.sum() / (math.log(2) * text_bytes),

@@ -21,7 +21,6 @@ from kdlab.models.networks import build_student
 from kdlab.models.student_inputs import identity_of, inputs_for
 
 _REPEATS = 6
-_LONG_ENOUGH = 1.0  # seconds: then slow steps have been measured too
 _SLOW = 0.25  # seconds for one step of a lone student: a long measurement would cost more than it saves
 _SHARE_OF_MEMORY = 0.5  # of what is free: scores and the other run need some too
 
@@ -118,7 +117,7 @@ def _seconds_a_step(work: Work, size: int, device: torch.device) -> float:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         times.append(time.perf_counter() - start)
-        if times[-1] > _SLOW * size or sum(times) > _LONG_ENOUGH:
+        if times[-1] > _SLOW * size:
             break
     return min(times)
 

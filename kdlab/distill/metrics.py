@@ -125,11 +125,6 @@ class Measures:
     fidelity: tuple[str, ...]
     axis: Axis
 
-    @property
-    def scores(self) -> tuple[Metric, ...]:
-        """Those that are measured on a whole text or test set."""
-        return tuple(metric for metric in self.metrics if metric not in TERMS)
-
 
 TASKS: dict[str, Measures] = {
     "classification": Measures((*SCORES, *TERMS), "accuracy", "accuracies", ("agreement", "kl"), EPOCHS),

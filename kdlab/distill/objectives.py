@@ -311,8 +311,8 @@ def sampled_kl_rows(z_s: Tensor, ids: Tensor, _: float | Tensor) -> Rows:
     Anshumann et al. 2025, arXiv 2503.16870.
     """
     log_q = log_softmax(z_s, -1)
-    losses, share = -log_q.gather(-1, ids).mean(-1), torch.full_like(ids, -1, dtype=z_s.dtype) / ids.shape[-1]
-    return losses, log_q.exp_().scatter_add_(-1, ids, share)
+    share = torch.full_like(ids, 1, dtype=z_s.dtype) / ids.shape[-1]
+    return -log_q.gather(-1, ids).mean(-1), log_q.exp().scatter_add(-1, ids, -share)
 
 
 def renormalised_top_k_rows(z_s: Tensor, p: Tensor, ids: Tensor, temperature: float | Tensor) -> Rows:
@@ -327,8 +327,9 @@ def renormalised_top_k_rows(z_s: Tensor, p: Tensor, ids: Tensor, temperature: fl
 def text_rows(z_s: Tensor, y: Tensor, _: float | Tensor) -> Rows:
     """Cross-entropy with the text's own tokens y (n,)."""
     log_q, y = log_softmax(z_s, -1), y.unsqueeze(-1)
-    losses = -log_q.gather(-1, y).squeeze(-1)
-    return losses, log_q.exp_().scatter_add_(-1, y, torch.full_like(y, -1, dtype=z_s.dtype))
+    on_token = log_q.gather(-1, y)
+    q = log_q.exp()
+    return -on_token.squeeze(-1), q.scatter(-1, y, q.gather(-1, y) - 1)
 
 
 def policy_gradient_rows(z_s: Tensor, log_p: Tensor, y: Tensor, baseline: Tensor, _: float | Tensor) -> Rows:

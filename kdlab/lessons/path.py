@@ -41,9 +41,6 @@ ACCESS = LabPage(
     "access",
     "what does it help to look inside the teacher?",
 )
-LANGUAGE = LabPage(
-    "../pages/language.py", "Language", ":material/forum:", "language", "does it hold for language models?"
-)
 TEACHERS = LabPage(
     "../pages/teachers.py",
     "Teachers",
@@ -52,4 +49,4 @@ TEACHERS = LabPage(
     "where do teachers and students come from?",
 )
 RUNS = LabPage("../pages/runs.py", "Runs", ":material/history:", "runs", "what do other settings change?")
-PAGES = (HOME, SOFT_TARGETS, LOSS, DISTILL, ACCESS, LANGUAGE, TEACHERS, RUNS)
+PAGES = (HOME, SOFT_TARGETS, LOSS, DISTILL, ACCESS, TEACHERS, RUNS)

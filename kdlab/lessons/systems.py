@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kdlab.lessons.path import ACCESS, LANGUAGE, SOFT_TARGETS, LabPage
+from kdlab.lessons.path import ACCESS, SOFT_TARGETS, LabPage
 
 Role = Literal["teacher", "student"]
 Opens = Literal["weights", "api", "nothing"]
@@ -57,8 +57,8 @@ _OPEN_WEIGHTS = "Its weights are open: whoever has them computes every rung."
 _HUB = "`transformers` is installed with the lab; the weights come from the Hugging Face hub as `{}`."
 _CLASSIFIES = "Fine-tuned to classify, it teaches texts that you bring: *Your own texts and teacher*, below."
 _TEXT_ONLY = (
-    "In the lab's folder of models it teaches on the page Language. The students there are smaller: a {} of two layers learns within "
-    "minutes. It is as small as a student, and yet no teacher taught it: it was trained on text."
+    "It writes text, and this lab's students classify: it is none of them. `transformers serve` makes it *a teacher behind an "
+    "API*, below, that shows its answers alone. It is as small as a student, and yet no teacher taught it: it was trained on text."
 )
 
 SYSTEMS = (
@@ -98,7 +98,7 @@ SYSTEMS = (
         "weights",
         f"{_OPEN_WEIGHTS} Behind a server that somebody else runs it is a black box again.",
         f"{_HUB.format('meta-llama/Llama-2-70b-hf')} Its licence has to be accepted there first.",
-        "It writes text. In the lab's folder of models it teaches on the page Language, where it fits. A server such as vLLM makes it *a teacher behind an API*, below, with up to 20 log-probabilities unless "
+        "It writes text. A server such as vLLM makes it *a teacher behind an API*, below, with up to 20 log-probabilities unless "
         "its `--max-logprobs` says otherwise.",
         "",
     ),
@@ -124,11 +124,8 @@ SYSTEMS = (
         "weights",
         _OPEN_WEIGHTS,
         _HUB.format("EleutherAI/gpt-neo-125m"),
-        _TEXT_ONLY.format("GPT-2"),
+        _TEXT_ONLY,
         "",
-        LANGUAGE,
-        "Teach a small GPT-2",
-        {"student": "gpt2-2x128"},
     ),
     System(
         "TinyLLaMA",
@@ -138,10 +135,8 @@ SYSTEMS = (
         "weights",
         _OPEN_WEIGHTS,
         _HUB.format("TinyLlama/TinyLlama-1.1B-Chat-v1.0"),
-        _TEXT_ONLY.format("LLaMA"),
+        _TEXT_ONLY,
         "",
-        LANGUAGE,
-        "Teach a small LLaMA",
     ),
     System(
         "DistilBERT",

@@ -86,13 +86,12 @@ def why_not_here(name: str) -> str | None:
     """
     try:
         if name == SMOLLM2.name:
-            if not (smollm2.installed() or smollm2.is_converted()):
-                return smollm2.MISSING
-        elif name == POCKET.name and not pocket.is_trained():
-            return f"The pocket teacher is not here. {pocket.TRAIN_AGAIN}."
+            return None if smollm2.installed() or smollm2.is_converted() else smollm2.MISSING
+        if name == POCKET.name:
+            return None if pocket.is_trained() else f"The pocket teacher is not here. {pocket.TRAIN_AGAIN}."
         check_fits(name, usable())
         tokenizer_of(name)
-    except (ValueError, HomeError) as error:
+    except (ModelFolderError, HomeError) as error:
         return str(error)
     except OSError as error:
         return f"It cannot be read ({error.strerror}). Copy the model again."

@@ -5,13 +5,12 @@ A student that had a row for each of SmolLM2's 49,152 tokens would be little els
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,12 +20,7 @@ from kdlab.models.language_teachers import end_of_text, identity, tokenizer_of, 
 from kdlab.models.pocket import NAME as POCKET
 from kdlab.models.pocket import byte_of_letter
 
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
-__all__ = ["WINDOW", "OwnTokens", "Sizes", "own_tokens", "sizes_of", "split_ids", "tokenizer_json", "why_not_cut", "windows"]
-
-Split = Literal["train", "validation", "test"]
+__all__ = ["WINDOW", "OwnTokens", "Sizes", "own_tokens", "sizes_of", "tokenizer_json", "windows"]
 
 _KEPT = 8  # texts with their tokens in memory
 _A_BYTE = re.compile(r"<0x([0-9A-F]{2})>")
@@ -84,10 +78,6 @@ class OwnTokens:
         """The text of own ids (N,); a letter that is cut in its bytes is a sign of replacement."""
         return _as_text(b"".join(self.pieces[i] for i in np.asarray(ids, dtype=np.int64).tolist()))
 
-    def fingerprint(self) -> str:
-        """SHA-256 (hex) of which tokens they are, in their order."""
-        return hashlib.sha256(repr((self.teacher_ids.tolist(), self.pieces)).encode()).hexdigest()
-
     @cached_property
     def _byte_level(self) -> bool:
         return _is_byte_level(self.teacher)
@@ -103,12 +93,14 @@ def own_tokens(teacher: str, corpus: str) -> OwnTokens:
 
 
 @lru_cache(_KEPT)
-def _own_tokens(teacher: str, tokenizer_sha: str, corpus: str, text_sha: str) -> OwnTokens:
+def _own_tokens(teacher: str, _: str, corpus: str, __: str) -> OwnTokens:
     tokenizer, end = tokenizer_of(teacher), end_of_text(teacher)
     if teacher == POCKET:
         ids = np.arange(tokenizer.get_vocab_size())
     else:
-        ids = np.unique(np.concatenate(list(_read(teacher, tokenizer_sha, corpus, text_sha).values())))
+        texts = get_corpus(corpus).load()
+        found = (tokenizer.encode(text, add_special_tokens=False).ids for text in (texts.train, texts.validation, texts.test))
+        ids = np.unique(np.concatenate([np.array(part, dtype=np.int64) for part in found]))
     teacher_ids = np.concatenate([[end], ids[ids != end]]).astype(np.int64)
     names = [tokenizer.id_to_token(i) for i in teacher_ids[1:].tolist()]
     byte_level = _is_byte_level(teacher)
@@ -116,48 +108,15 @@ def _own_tokens(teacher: str, tokenizer_sha: str, corpus: str, text_sha: str) ->
     return OwnTokens(teacher, teacher_ids, (b"", *(_bytes_of([name], byte_level) for name in names)))
 
 
-def tokens_in(teacher: str, corpus: str) -> dict[str, int]:
-    """How many of the teacher's tokens the text's train, validation and test have. Errors as `own_tokens`."""
-    found = _read(teacher, _tokenizer_identity(teacher), corpus, get_corpus(corpus).fingerprint())
-    return {split: len(ids) for split, ids in found.items()}
-
-
-@lru_cache(_KEPT)
-def _read(teacher: str, _: str, corpus: str, __: str) -> dict[str, np.ndarray]:
-    """What students read of a text as the teacher's ids: (N,) int32 by split."""
-    tokenizer, texts = tokenizer_of(teacher), get_corpus(corpus).load()
-    splits = {"train": texts.train, "validation": texts.validation, "test": texts.test}
-    return {split: np.array(tokenizer.encode(text, add_special_tokens=False).ids, dtype=np.int32) for split, text in splits.items()}
-
-
 def sizes_of(teacher: str, corpus: str) -> Sizes:
     """`Sizes` of a teacher and a text. Raises ValueError where either is unknown or not here."""
     return Sizes(len(own_tokens(teacher, corpus)), width(teacher))
-
-
-def split_ids(teacher: str, corpus: str, split: Split) -> np.ndarray:
-    """A split of the text in own ids (N,) int64, not to be written to; cut once in a process. Errors as `own_tokens`."""
-    return _split_ids(teacher, _tokenizer_identity(teacher), corpus, get_corpus(corpus).fingerprint(), split)
-
-
-@lru_cache(2 * _KEPT)
-def _split_ids(teacher: str, _: str, corpus: str, __: str, split: Split) -> np.ndarray:
-    ids = own_tokens(teacher, corpus).encode(getattr(get_corpus(corpus).load(), split)).ids
-    ids.setflags(write=False)
-    return ids
 
 
 def windows(ids: np.ndarray) -> np.ndarray:
     """Own ids (N,) in windows that follow one another, each begun by 0: (N // 64, 65) int64. A rest is left out."""
     count = len(ids) // WINDOW
     return np.concatenate([np.zeros((count, 1), np.int64), ids[: count * WINDOW].reshape(count, WINDOW)], axis=1)
-
-
-def why_not_cut(teacher: str) -> str | None:
-    """Why `tokenizer_json` cannot cut down this teacher's tokenizer, in a sentence; None where it can. Errors as `tokenizer_of`."""
-    if _kind(tokenizer_of(teacher)) == _Kind("BPE", byte_level=True):
-        return None
-    return "Its teacher's tokenizer is not byte-level BPE: the lab cannot cut it down to the text's tokens."
 
 
 def tokenizer_json(own: OwnTokens) -> dict[str, Any]:
@@ -167,10 +126,10 @@ def tokenizer_json(own: OwnTokens) -> dict[str, Any]:
     merged from has to be there too, and so have the single bytes, for text of other words: such tokens that are no own ones
     have ids from V on, which no student has learned. Raises ValueError where the teacher's tokenizer is of another kind.
     """
-    if why := why_not_cut(own.teacher):
-        raise ValueError(why)
     whole = json.loads(tokenizer_of(own.teacher).to_str())
     model = whole["model"]
+    if model["type"] != "BPE" or not own._byte_level:
+        raise ValueError("Its teacher's tokenizer is not byte-level BPE: the lab cannot cut it down to the text's tokens.")
     names = {i: name for name, i in model["vocab"].items()}
     ids = {names[i]: own_id for own_id, i in enumerate(own.teacher_ids.tolist())}
     pairs = [tuple(merge) if isinstance(merge, list) else tuple(merge.split(" ")) for merge in model["merges"]]
@@ -195,22 +154,14 @@ def _tokenizer_identity(teacher: str) -> str:
     return identity(teacher) if teacher.startswith("folder:") else teacher
 
 
-class _Kind(NamedTuple):
-    """Of which kind a tokenizer is: what its model is called, and whether its tokens are named byte by byte."""
-
-    model: str
-    byte_level: bool
-
-
 @lru_cache(_KEPT)
-def _kind(tokenizer: Tokenizer) -> _Kind:
-    told = json.loads(tokenizer.to_str())
-    decoder = told.get("decoder") or {}
-    return _Kind(told["model"]["type"], any(one.get("type") == "ByteLevel" for one in (decoder, *decoder.get("decoders", ()))))
+def _byte_level_of(teacher: str, _: str) -> bool:
+    told = json.loads(tokenizer_of(teacher).to_str()).get("decoder") or {}
+    return any(one.get("type") == "ByteLevel" for one in (told, *told.get("decoders", ())))
 
 
 def _is_byte_level(teacher: str) -> bool:
-    return _kind(tokenizer_of(teacher)).byte_level
+    return _byte_level_of(teacher, _tokenizer_identity(teacher))
 
 
 def _bytes_of(tokens: Iterable[str], byte_level: bool) -> bytes:

@@ -10,12 +10,11 @@ from torch import Tensor
 
 from kdlab.data.corpora import get_corpus
 from kdlab.data.home import home
-from kdlab.data.own_corpora import OwnTextError, is_own, signals_of
 from kdlab.distill.budget import Budget
 from kdlab.distill.chunked_terms import chunked_terms
 from kdlab.distill.cohort import Cohort, Group
 from kdlab.distill.device import resolve_device
-from kdlab.distill.grouping import Grouping, Work, grouping
+from kdlab.distill.grouping import Work, grouping
 from kdlab.distill.tasks.next_token import PROMPT, NextToken, Reading, head_of
 from kdlab.distill.text_signals import Progress, TextSignals, kept_hidden
 from kdlab.distill.trainer import Trainer
@@ -23,9 +22,8 @@ from kdlab.models.causal import build_causal
 from kdlab.models.causal_generation import write_on
 from kdlab.models.causal_teacher import CausalTeacher
 from kdlab.models.language_teachers import identity
-from kdlab.models.own_tokens import OwnTokens, own_tokens, split_ids, windows
+from kdlab.models.own_tokens import OwnTokens, own_tokens, windows
 from kdlab.models.shipped_smollm2 import shipped_for
-from kdlab.runs.text_needs import too_short_because
 from kdlab.runs.text_spec import TextSpec
 
 TEST_WINDOWS = 64
@@ -36,13 +34,13 @@ _WRITTEN_AT_ONCE = 32
 def make_text_trainer(spec: TextSpec, progress: Progress) -> Trainer:
     """The trainer of a spec, and the process has the threads that suit it. ``progress`` hears how far the teacher is asked.
 
-    Raises DeviceError, OwnTextError where the text is too short, and ValueError in words where it or the teacher is gone.
+    Raises DeviceError, and ValueError in words where the teacher or the text is gone.
     """
-    if short := too_short_because(spec.teacher, spec.dataset):
-        raise OwnTextError(short)
-    device, tokens = resolve_device(spec.device), own_tokens(spec.teacher, spec.dataset)
-    ids, test = (split_ids(spec.teacher, spec.dataset, split) for split in ("train", "test"))
-    whole, test, shipped = windows(ids), windows(test), shipped_for(spec.teacher, spec.dataset)
+    device, folder = resolve_device(spec.device), home() / "cache"
+    tokens = own_tokens(spec.teacher, spec.dataset)
+    texts = get_corpus(spec.dataset).load()
+    ids = tokens.encode(texts.train)[0]
+    whole, test, shipped = windows(ids), windows(tokens.encode(texts.test)[0]), shipped_for(spec.teacher, spec.dataset)
     test = spaced(test, TEST_WINDOWS) if shipped is None else test[shipped.test_rows]
     wanted = min(len(whole), spec.total_steps * spec.batch_size)
     signals = _signals(spec, tokens, whole, test, wanted, device, progress)
@@ -57,7 +55,8 @@ def make_text_trainer(spec: TextSpec, progress: Progress) -> Trainer:
     shared = {"batch_size": spec.batch_size, "steps": spec.total_steps, "seeds": spec.seeds, "device": device}
     task = NextToken(reading, signals, spec.arms, **shared)
     build = partial(build_causal, spec.student, len(tokens))
-    grouped = _grouping(spec, len(tokens), device)
+    count = len(spec.arms) * spec.seeds
+    grouped = grouping(_reading(spec, len(tokens), device), count, device, folder)
     torch.set_num_threads(grouped.threads)
     cohort = Cohort(
         build, arms=len(spec.arms), seeds=spec.seeds, group_size=grouped.size, learning_rate=spec.learning_rate, device=device
@@ -85,11 +84,9 @@ def _signals(
     def teacher() -> CausalTeacher:
         return CausalTeacher(spec.teacher, tokens, device)
 
-    place = signals_of(spec.dataset) if is_own(spec.dataset) else home() / "cache" / "signals"
-
     def kept(rows: np.ndarray, split: str, count: int) -> Tensor:
         named = f"{get_corpus(spec.dataset).fingerprint()} {split}"
-        found = kept_hidden(place, identity(spec.teacher), named, rows, count, teacher, progress)
+        found = kept_hidden(home() / "cache" / "signals", identity(spec.teacher), named, rows, count, teacher, progress)
         return torch.from_numpy(found).to(device)
 
     @torch.no_grad()
@@ -123,10 +120,6 @@ def _signals(
         written=written,
         draws=draws,
     )
-
-
-def _grouping(spec: TextSpec, vocabulary: int, device: torch.device) -> Grouping:
-    return grouping(_reading(spec, vocabulary, device), len(spec.arms) * spec.seeds, device, home() / "cache")
 
 
 def _reading(spec: TextSpec, vocabulary: int, device: torch.device) -> Work:

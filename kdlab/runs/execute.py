@@ -16,7 +16,6 @@ from torch import nn
 from kdlab.core.counted import counted
 from kdlab.data.corpora import get_corpus
 from kdlab.data.home import home
-from kdlab.data.own_corpora import OwnTextError
 from kdlab.data.registry import get_dataset
 from kdlab.data.visitor_sets import TextsGoneError
 from kdlab.data.word_pieces import ModelMissing
@@ -39,8 +38,6 @@ from kdlab.models.kept_files import measured_once
 from kdlab.models.language_teachers import parameters as teacher_parameters
 from kdlab.models.model_folder import ModelFolderError
 from kdlab.models.networks import build_student, build_teacher
-from kdlab.models.own_tokens import own_tokens
-from kdlab.models.pocket import PocketMissing
 from kdlab.models.profile import Profile, profile
 from kdlab.models.student_inputs import identity_of, inputs_for
 from kdlab.runs import artifacts, endings
@@ -120,9 +117,7 @@ def _ending(error: Exception, trainer: Trainer | None) -> tuple[str, str]:
                 f"Training diverged: after {counted(step, 'steps')} no student's loss is a number any more. "
                 "Lower the learning rate or the temperature and launch it again."
             )
-        case DeviceError() | CheckpointError() | ModelMissing() | ModelFolderError() | PocketMissing() | StoreError():
-            return "failed", str(error)
-        case TextsGoneError() | OwnTextError():
+        case DeviceError() | CheckpointError() | ModelMissing() | ModelFolderError() | StoreError() | TextsGoneError():
             return "failed", str(error)
         case torch.OutOfMemoryError():
             return (
@@ -179,7 +174,6 @@ def _of_texts(spec: TextSpec, outcome: dict[str, Any]) -> dict[str, Any]:
         "profiles": {who: {"parameters": count} if count else {} for who, count in parameters.items()},
         "data": get_corpus(spec.dataset).fingerprint()[:12],
         "student": spec.student,
-        "own_tokens": own_tokens(spec.teacher, spec.dataset).fingerprint()[:12],
     }
 
 

@@ -90,7 +90,7 @@ tags:
 - Labels: {spec.labels:,} training examples with their true label; {spec.transfer:,} more without.
 - Teacher: {teacher.title}, right on {about["test_accuracy"]:.1%} of the test. Trained on: {about["data"]}
 - Taught with: {_taught(spec, arm)}
-- Settings: {_settings(spec)}{steered_line(run)}
+- Settings: {_settings(spec)}{_steered(run)}
 - Seed {seed}, of {spec.seeds} counted from 0. Run {run.id}, ended {when:%Y-%m-%d %H:%M} UTC on
   {result["device"].get("name", "an unnamed device")}, {result["seconds"]:.0f} s with all of its arms.
 
@@ -136,8 +136,7 @@ def _settings(spec: RunSpec) -> str:
     )
 
 
-def steered_line(run: Run) -> str:
-    """A line of a card on what was moved while the run went on; empty where nothing was."""
+def _steered(run: Run) -> str:
     if not run.steering:
         return ""
     moved = ", ".join(f"{name} to {value:g}" for name, value in run.steering.items())

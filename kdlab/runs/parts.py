@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kdlab.data import own_corpora
-from kdlab.data.corpora import CORPORA, find_corpus
-from kdlab.data.registry import DATASETS, get_dataset
+from kdlab.data.corpora import find_corpus
+from kdlab.data.registry import get_dataset
 from kdlab.models.catalogue import get_teacher, student_title, teacher_card
 from kdlab.models.causal_shapes import LANGUAGE_STUDENTS
 from kdlab.models.language_teachers import language_teacher_title
@@ -26,8 +25,6 @@ class Parts:
 
 
 def _text(name: str) -> str:
-    if own_corpora.is_own(name):  # whether or not it is still here
-        return own_corpora.title_for_all(name)
     found = find_corpus(name)
     return name if found is None else found.title
 
@@ -58,18 +55,8 @@ def teacher_title(spec: Spec) -> str:
     return PARTS[spec.task].teacher(spec.teacher)
 
 
-def student_shape(spec: Spec) -> str:
-    """What the shape of its students is called."""
-    return PARTS[spec.task].student(spec.student)
-
-
 def known_teacher_score(run: Run) -> float | None:
     """The teacher's main score on the test: the run's own measurement, else its card's; None before either is there."""
     if run.result is not None:
         return teacher_score(run.result, run.spec.task)
     return PARTS[run.spec.task].score_on_card(run.spec.teacher)
-
-
-def data_titles() -> dict[str, str]:
-    """Name → title of all that the lab brings to train on."""
-    return {name: data.title for name, data in DATASETS.items()} | {name: text.title for name, text in CORPORA.items()}

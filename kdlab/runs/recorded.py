@@ -115,18 +115,6 @@ def student_path(name: str, arm: str) -> Path:
     return _FOLDER / f"{name}.{arm}.safetensors"
 
 
-def student_file(run: Run, arm: str, seed: int) -> Path | None:
-    """The weights (safetensors) of one student of a run, None where they are not here: of a recorded run the first seed's
-    alone are kept, beside the recording, and only of language models."""
-    if run.owner != OWNER:
-        path = artifacts.student_path(run.id, arm, seed)
-    elif seed == 0:
-        path = student_path(name_of(run), arm)
-    else:
-        return None
-    return path if path.is_file() else None
-
-
 def _path(name: str) -> Path:
     return _FOLDER / f"{name}.json.gz"
 

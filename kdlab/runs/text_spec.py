@@ -34,32 +34,25 @@ class TextSetting(Setting):
         json_schema_extra=control("Student"),
     )
     tokens: int = Field(
-        98_304,
+        65_536,
         ge=4_096,
         le=4_194_304,
         description="How many tokens a student reads while it learns. Where the text has fewer, it is read again.",
         json_schema_extra=control("Tokens", "tokens", 4_096, "log"),
     )
     batch_size: int = Field(
-        4,
+        8,
         ge=2,
         le=64,
         description=f"Windows of {WINDOW} tokens in a step.",
         json_schema_extra=control("Batch size", "windows", 2),
     )
     seeds: int = Field(
-        3,
+        2,
         ge=1,
         le=5,
         description="How often everything is repeated with other weights and windows. Intervals need two.",
         json_schema_extra=control("Seeds", "", 1),
-    )
-    learning_rate: float = Field(
-        3e-3,
-        ge=1e-5,
-        le=0.1,
-        description="Step size of the optimiser (AdamW). Of those tried the default did best on the validation chapters.",
-        json_schema_extra=control("Learning rate", "", None, "log"),
     )
     schedule: Schedule = Field(
         "cosine",

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from kdlab.models.causal_numpy import head, hidden
 from kdlab.models.causal_shapes import get_shape
-from kdlab.runs.recorded import student_file
+from kdlab.runs import artifacts, recorded
 from kdlab.runs.store import Run
 from kdlab.runs.text_spec import TextSpec
 
@@ -37,8 +37,8 @@ def students_of(run: Run) -> list[TextStudent]:
         return []
     found = []
     for arm in spec.arms:
-        paths = ((seed, student_file(run, arm.key, seed)) for seed in range(spec.seeds))
-        seed, path = next(((seed, path) for seed, path in paths if path is not None), (0, None))
+        paths = ((seed, _path(run, arm.key, seed)) for seed in range(spec.seeds))
+        seed, path = next(((seed, path) for seed, path in paths if path.is_file()), (0, None))
         if path is not None:
             found.append(TextStudent(arm.key, arm.label, arm.hue, seed, spec.student, path))
     return found
@@ -71,3 +71,9 @@ def _weights(student: TextStudent, _: int) -> Mapping[str, np.ndarray]:
         return {name: array.astype(np.float32) for name, array in load_file(student.path).items()}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"The weights of the student {student.label!r} are damaged.") from error
+
+
+def _path(run: Run, arm: str, seed: int) -> Path:
+    if run.owner == recorded.OWNER:
+        return recorded.student_path(recorded.name_of(run), arm)
+    return artifacts.student_path(run.id, arm, seed)

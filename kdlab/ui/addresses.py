@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from kdlab.core.conventions import CONVENTIONS
-from kdlab.distill.objective_catalogue import OBJECTIVES, TEXT_OBJECTIVES
-from kdlab.lessons.path import ACCESS, DISTILL, HOME, LANGUAGE, LOSS, RUNS, SOFT_TARGETS, TEACHERS, LabPage
+from kdlab.distill.objective_catalogue import OBJECTIVES
+from kdlab.lessons.path import ACCESS, DISTILL, HOME, LOSS, RUNS, SOFT_TARGETS, TEACHERS, LabPage
 from kdlab.runs.ladder import Ladder
 from kdlab.runs.recipes import ThreeArms
-from kdlab.runs.text_recipes import TEXT_RECIPES
 from kdlab.ui.url_state import literal, shortened
 
 EVERYWHERE = frozenset({"projector"})
@@ -33,10 +32,6 @@ _SETTINGS = frozenset(ThreeArms.model_fields) | {
 _LIBRARIES = frozenset(
     f"lib_{name}_{own.name}" for name, convention in CONVENTIONS.items() for own in convention.parameters
 )
-_TEXT_SETTINGS = frozenset(name for recipe in TEXT_RECIPES.values() for name in recipe.model_fields) | {
-    f"objective_{name}" for cls in TEXT_OBJECTIVES.values() for name in cls.model_fields if name != "name"
-}
-_READING = frozenset({"read_by", "passage", "typed", "beside", "colour", "token", "at_T"})
 _EXAMPLE = frozenset({"data", "teacher", "example", "text", "p", "numbers"})
 ADDRESSES: Mapping[LabPage, Address] = {
     HOME: Address(frozenset()),
@@ -50,11 +45,7 @@ ADDRESSES: Mapping[LabPage, Address] = {
         _EXAMPLE | set(Ladder.model_fields) - {"dataset"} | {"run", "measure", "against", "at", "inside", "theirs", "ours", "result", "queries", "sent"},
         {"dataset": "data", "T": "temperature", "w": "kd_weight"},
     ),
-    LANGUAGE: Address(
-        _TEXT_SETTINGS | _READING | {"run", "detail", "experiment", "distance", "drawn", "sentence", "end"},
-        {"data": "dataset", "T": "temperature", "w": "kd_weight"},
-    ),
-    TEACHERS: Address(frozenset({"ask", "texts", "budget", "at_once", "lm_teacher", "lm_student", "lm_tokens"})),
+    TEACHERS: Address(frozenset({"ask", "texts", "budget", "at_once"})),
     RUNS: Address(frozenset({"whose", "state", "dataset", "page", "compare"}), {"data": "dataset"}),
 }
 

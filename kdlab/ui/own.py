@@ -1,8 +1,8 @@
-"""What of visitors' own data sets, texts and teachers this visitor is offered and shown."""
+"""What of visitors' own data sets and teachers this visitor is offered and shown."""
 
 from __future__ import annotations
 
-from kdlab.data import own_corpora, visitor_sets
+from kdlab.data import visitor_sets
 from kdlab.data.registry import DATASETS, get_dataset
 from kdlab.models.added_teachers import is_added, is_of
 from kdlab.models.catalogue import TeacherEntry, shown_by, teachers_for
@@ -46,22 +46,3 @@ def texts_hidden_because(dataset: str) -> str | None:
     if not visitor_sets.may_read(dataset, visitor_id()):
         return "The texts of this data set are shown to who brought them, and to nobody else."
     return None
-
-
-def text_hidden_because(corpus: str) -> str | None:
-    """Why this visitor is not shown a text, nor what a student that has read it writes, in a sentence; None where they are."""
-    if not own_corpora.is_own(corpus):
-        return None
-    if not own_corpora.exists(corpus):
-        return "The text of this run was taken away by who brought it."
-    if not own_corpora.may_read(corpus, visitor_id()):
-        return "The text of this run is shown to who brought it, and to nobody else."
-    return None
-
-
-def disk_fault(error: OSError) -> str:
-    """What is told where the lab's disk refuses: the error's own words name the server's folders."""
-    return (
-        f"The lab's disk does not take or give what is needed here ({error.strerror or type(error).__name__}). Try again; if "
-        "that does not help, tell the lab's owner."
-    )

@@ -84,7 +84,6 @@ SIGHTS = {
     "Distill with the recorded run": "/distill",
     "A run that is done": "/distill?run={0}",
     "The ladder with the recorded run": "/access",
-    "Language with the recorded race": "/language",
     "Teachers": "/teachers",
     "Runs with rows": "/runs",
     "Two runs compared": "/runs?compare={0},{1}",

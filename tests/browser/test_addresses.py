@@ -23,7 +23,7 @@ NEEDS = {
     },
     "/loss": {"numbers": {"data": "own", "p": "2,7,10"}},
 }
-ANSWERS = dict.fromkeys(("/soft-targets", "/loss", "/distill", "/language"), "The link asked for") | {"/runs": "The run"}
+ANSWERS = dict.fromkeys(("/soft-targets", "/loss", "/distill"), "The link asked for") | {"/runs": "The run"}
 
 
 def _open(page: Page, path: str, query: dict[str, str]) -> None:

@@ -21,7 +21,6 @@ TITLES = {
     "Loss": "Loss",
     "Distill": "Distill",
     "Access": "Access",
-    "Language": "Language",
     "Teachers": "Teachers",
     "Runs": "Runs",
 }

@@ -17,7 +17,6 @@ LINKS = {
     "Pull at a student": (r"/loss", "Loss"),
     "See all that was launched": (r"/runs", "Runs"),
     "Climb the ladder": (r"/access", "Access"),
-    "Distil a language model": (r"/language", "Language"),
     "See where they come from": (r"/teachers", "Teachers"),
 }
 
@@ -55,7 +54,7 @@ def test_the_way_on_home_shows_every_page_in_order(browser_page: Page):
             "links => links.map(link => new URL(link.href)).filter(to => !to.hash).map(to => to.pathname)"
         )
     )
-    assert list(dict.fromkeys(leads)) == ["/soft-targets", "/loss", "/distill", "/access", "/language", "/teachers", "/runs"]
+    assert list(dict.fromkeys(leads)) == ["/soft-targets", "/loss", "/distill", "/access", "/teachers", "/runs"]
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -87,7 +86,7 @@ def test_home_says_what_a_black_box_gives_and_what_a_white_box_adds(browser_page
 def test_every_page_ends_with_the_question_that_the_next_one_answers(browser_page: Page):
     browser_page.goto("/")
     expect(browser_page).to_have_title("KD Lab")
-    for title in ("Soft targets", "Loss", "Distill", "Access", "Language", "Teachers", "Runs", "Soft targets"):
+    for title in ("Soft targets", "Loss", "Distill", "Access", "Teachers", "Runs", "Soft targets"):
         link = browser_page.get_by_role("link", name="Next: ")
         expect(link).to_contain_text("?")
         link.click()

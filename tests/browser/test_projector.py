@@ -74,7 +74,7 @@ def test_the_back_button_leads_out_of_the_projector_view_s_pages(browser_page: P
 
 
 @pytest.mark.parametrize(
-    "address", ["/", "/soft-targets?data=own&p=0.7, 0.2, 0.1&T=9", "/loss", "/distill", "/access", "/language", "/teachers", "/runs"]
+    "address", ["/", "/soft-targets?data=own&p=0.7, 0.2, 0.1&T=9", "/loss", "/distill", "/access", "/teachers", "/runs"]
 )
 def test_a_copied_link_shows_the_view_to_others_and_says_nothing_of_the_projector(
     browser_page: Page, browser: Browser, address: str
@@ -179,7 +179,7 @@ SMALL = """(least) => {
 
 
 @pytest.mark.parametrize(
-    ("size", "path"), product([(1280, 720), (1920, 1080)], ["/soft-targets", "/loss", "/distill", "/access", "/language", "/teachers"])
+    ("size", "path"), product([(1280, 720), (1920, 1080)], ["/soft-targets", "/loss", "/distill", "/access", "/teachers"])
 )
 def test_figures_and_numbers_on_the_projector_are_read_from_the_last_row_and_not_cut(
     browser_page: Page, size: tuple[int, int], path: str
@@ -199,7 +199,7 @@ CUT_WORDS = """() => [...document.querySelectorAll("[data-testid=stMain] button"
   .map((button) => button.innerText)"""
 
 
-@pytest.mark.parametrize("path", ["/soft-targets", "/loss", "/distill", "/access", "/language", "/teachers", "/runs"])
+@pytest.mark.parametrize("path", ["/soft-targets", "/loss", "/distill", "/access", "/teachers", "/runs"])
 def test_buttons_on_the_projector_have_room_for_their_words(browser_page: Page, path: str):
     browser_page.set_viewport_size({"width": 1280, "height": 900})
     browser_page.goto(f"{path}?projector=1")

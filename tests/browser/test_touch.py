@@ -19,7 +19,7 @@ CONTROLS = (
     "[role=slider], input, [role=combobox], [role=radio], [role=tab], .kdlab-plot, .tiles button, "
     ".stMain [data-testid=stButtonGroup] button"
 )
-STEERED = ("/soft-targets", "/loss", "/distill", "/access", "/language")
+STEERED = ("/soft-targets", "/loss", "/distill", "/access")
 MAIN = "document.querySelector('[data-testid=stMain]')"
 SCROLLED = f"{MAIN}.scrollTop"
 AT_REST = f"""

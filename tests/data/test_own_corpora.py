@@ -85,30 +85,3 @@ def test_an_address_names_no_file() -> None:
     for name in ("own-../../etc", "own-zzzzzzzzzzzz", "own-", "own-0123456789ab"):
         assert find_corpus(name) is None
         take_away(name, "me")
-
-
-@pytest.mark.parametrize("paragraphs", [1, 3, 6])
-def test_a_short_text_of_few_paragraphs_leaves_every_split_its_share(paragraphs: int) -> None:
-    line = TEXT.replace("\n", " ")[:24_000]
-    size = len(line) // paragraphs
-    text = "\n".join(line[start : start + size] for start in range(0, len(line), size))
-    parts = split(text)
-    assert sum(map(len, parts.values())) == len(text)
-    assert all(len(parts[name]) > 0.05 * len(text) for name in ("validation", "test"))
-
-
-def test_a_text_that_went_is_told_and_read_by_who_brought_it_alone() -> None:
-    name = add_own(TEXT.encode(), "whale.txt", "me")
-    assert own_corpora.may_read(name, "me")
-    assert not own_corpora.may_read(name, "you")
-    signals = own_corpora.signals_of(name) / "shard"
-    signals.parent.mkdir(parents=True)
-    signals.write_bytes(b"what a teacher said")
-    take_away(name, "you")
-    assert own_corpora.may_read(name, "me")
-    assert signals.exists()
-    take_away(name, "me")
-    assert not own_corpora.may_read(name, "me")
-    assert not signals.exists()
-    with pytest.raises(TextsGoneError, match="Upload the file again"):
-        get_corpus(name)

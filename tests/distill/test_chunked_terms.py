@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import weakref
-from collections import Counter
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from kdlab.distill import chunked_terms as module
 from kdlab.distill.chunked_terms import Question, chunked_terms
@@ -181,51 +178,3 @@ def test_what_the_teacher_rules_out_leaves_numbers() -> None:
     found = chunked_terms(hidden, HEAD[:1], TOKENS[:1], COUNTS[:1], [question], (torch.zeros(1), torch.ones(1)))
     assert 0 < found.distillation.item() < -RULED_OUT
     assert torch.autograd.grad(found.weighted.sum(), hidden)[0].isfinite().all()
-
-
-class _Held(TorchDispatchMode):
-    """Counts the storages of at least so many bytes that are there at once."""
-
-    def __init__(self, nbytes: int) -> None:
-        super().__init__()
-        self.nbytes, self.most = nbytes, 0
-        self.here: Counter[int] = Counter()
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        out = func(*args, **(kwargs or {}))
-        for t in out if isinstance(out, tuple | list) else (out,):
-            if isinstance(t, Tensor) and t.untyped_storage().nbytes() >= self.nbytes:
-                address = t.untyped_storage().data_ptr()
-                self.here[address] += 1
-                weakref.finalize(t, self.here.subtract, (address,))
-        self.most = max(self.most, sum(count > 0 for count in self.here.values()))
-        return out
-
-
-@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda one: one.model_dump_json())
-def test_no_more_than_two_chunks_of_tokens_by_vocabulary_are_held(objective: Objective, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks, the gradient in the output matrix and what the teacher's logits are made of are smaller than a chunk here."""
-    wide, tokens = 400, 64
-    hidden, head = drawn(2, tokens, H), drawn(2, wide, H)
-    said, matrix = drawn(tokens, HT), drawn(wide, HT)
-    ids = torch.randint(wide, (2, tokens), generator=GENERATOR)
-
-    def of(here: slice) -> tuple[Tensor, ...]:
-        match objective.access.rung:
-            case "logits":
-                return (said[here] @ matrix.T,)
-            case "top_k":
-                return tuple(softmax(said[here] @ matrix.T, -1).topk(objective.access.k))
-            case "sampled":
-                return (ids[0, here, None].expand(-1, objective.access.k),)
-            case "token":
-                return log_softmax(said[here] @ matrix.T, -1).gather(-1, ids[0, here, None]).squeeze(-1), ids[0, here], BASELINE[:16]
-        return (ids[0, here],)
-
-    monkeypatch.setitem(module.BLOCK, "cpu", 2 * wide)
-    everywhere = torch.ones(2, tokens, dtype=torch.bool)
-    questions = [Question(objective, torch.tensor(T), 0, of, everywhere[0])] * 2
-    ones = torch.ones(2)
-    with _Held(4 * 16 * wide) as held:
-        chunked_terms(hidden.requires_grad_(), head.requires_grad_(), ids, everywhere, questions, (ones, ones))
-    assert 1 <= held.most <= 2

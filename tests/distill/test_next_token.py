@@ -252,13 +252,3 @@ def test_the_baseline_is_what_the_other_windows_say(teacher: Teacher) -> None:
         others = [w for w in range(4) if w != window]
         expected = ratio[others][counts[others]].mean()
         torch.testing.assert_close(baseline.view(4, -1)[window], expected.expand(LENGTH).detach(), rtol=1e-4, atol=1e-4)
-
-
-def test_who_writes_all_its_windows_has_the_teacher_asked_of_those_alone(teacher: Teacher) -> None:
-    """To ask about the corpus takes minutes where the teacher is large."""
-    trainer = trainer_of(teacher, (arm("own", ReverseKL(), text="student", own_share=1.0),), 1, seeds=1)
-    trainer.task.signals.asked = lambda: pytest.fail("the teacher was asked about the corpus")
-    trainer.step()
-    half = trainer_of(teacher, (arm("own", ReverseKL(), text="student", own_share=0.5),), 1, seeds=1)
-    batch = half.task.batch(0, half.cohort.groups[0])
-    torch.testing.assert_close(batch.hidden[0][2:], half.task.signals.train_hidden[batch.rows[0, 2:]])

@@ -12,16 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from kdlab.data.corpora import get_corpus, other_author
 from kdlab.models import own_tokens as module
 from kdlab.models.language_teachers import end_of_text, tokenizer_of
-from kdlab.models.own_tokens import (
-    WINDOW,
-    OwnTokens,
-    own_tokens,
-    sizes_of,
-    split_ids,
-    tokenizer_json,
-    tokens_in,
-    windows,
-)
+from kdlab.models.own_tokens import WINDOW, OwnTokens, own_tokens, sizes_of, tokenizer_json, windows
 
 
 @pytest.fixture(scope="module", params=["smollm2", "pocket"])
@@ -39,7 +30,6 @@ def test_every_split_is_its_own_tokens_to_the_byte(own: OwnTokens) -> None:
         assert own.byte_lengths[ids].sum() == len(text.encode())
         theirs = tokenizer_of(own.teacher).encode(text, add_special_tokens=False).ids
         np.testing.assert_array_equal(own.teacher_ids[ids], theirs)
-        assert tokens_in(own.teacher, "pride")[split] == len(ids)
 
 
 def test_id_0_ends_a_text_and_every_token_is_there_once(own: OwnTokens) -> None:
@@ -108,12 +98,3 @@ def test_another_kind_of_tokenizer_has_pieces_too_and_is_not_cut_down(monkeypatc
     assert own.decode(own.encode(words).ids).strip() == words
     with pytest.raises(ValueError, match="byte-level"):
         tokenizer_json(own)
-
-
-def test_a_split_is_cut_once_and_is_not_to_be_written_to(own: OwnTokens) -> None:
-    for split in ("train", "test"):
-        ids = split_ids(own.teacher, "pride", split)
-        np.testing.assert_array_equal(ids, own.encode(getattr(get_corpus("pride").load(), split)).ids)
-        assert split_ids(own.teacher, "pride", split) is ids
-        with pytest.raises(ValueError, match="read-only"):
-            ids[0] = 1

@@ -28,7 +28,6 @@ from kdlab.runs.pretrained_folder import is_transformers_student, pretrained_zip
 from kdlab.runs.recipes import three_arms
 from kdlab.runs.recorded import recorded_run
 from kdlab.runs.store import Run
-from kdlab.runs.text_recipes import Race
 
 ARM = "soft_targets"
 ODD = ("A LARGE wild cat", "naïve café 猫 [MASK] can't", "supercalifragilistic " * 40, "“quoted” — dash…", "\u200b\t x")
@@ -39,7 +38,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The recorded run's numbers, as if they were of BERT students; the weights are a fresh student's."""
     monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
     spec = three_arms(dataset="glosses", teacher="glosses", student="bert-1x64", labels=300, transfer=500)
-    found = replace(recorded_run()[0], id="abc123", owner="ann", spec=spec)
+    found = replace(recorded_run()[0], id="abc123", spec=spec)
     path = artifacts.student_path(found.id, ARM, 0)
     path.parent.mkdir(parents=True)
     save_file({name: t.contiguous() for name, t in fresh_student("bert-1x64", "glosses", 3).state_dict().items()}, path)
@@ -134,8 +133,7 @@ def test_the_card_of_a_white_box_student_says_what_it_was_shown(run: Run) -> Non
         assert "inside the teacher: " not in card
 
 
-def test_students_that_are_models_of_transformers_are_exported() -> None:
+def test_only_bert_students_are_exported() -> None:
     assert is_transformers_student(three_arms(dataset="glosses", teacher="glosses", student="bert-2x64"))
     assert not is_transformers_student(three_arms(dataset="glosses", teacher="glosses", student="embedding-bag"))
     assert not is_transformers_student(three_arms())
-    assert is_transformers_student(Race().spec())

@@ -39,7 +39,7 @@ def test_every_taught_arm_has_its_control(recipe: type[TextRecipe]) -> None:
 
 def test_the_default_race_fits_its_waiting_time() -> None:
     spec = Race().spec()
-    assert (len(spec.arms), spec.seeds, spec.total_steps) == (3, 3, 384)
+    assert (len(spec.arms), spec.seeds, spec.total_steps) == (3, 2, 128)
     assert spec.arms[2].temperature == 1
 
 

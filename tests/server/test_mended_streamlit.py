@@ -9,21 +9,15 @@ from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
-from streamlit.proto.BackMsg_pb2 import BackendOperationRequest
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime.app_session import AppSession
-from streamlit.runtime.backend_operation_handler import DeferredFileHandler
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
-from streamlit.runtime.media_file_manager import MediaFileManager
-from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.script_data import ScriptData
 from streamlit.runtime.scriptrunner.exec_code import modified_sys_path
 from streamlit.runtime.scriptrunner.script_cache import ScriptCache
 
-from kdlab.models.model_folder import ModelFolderError
-from kdlab.runs.schema import StoreError
-from kdlab.server.mended_streamlit import keep_search_path, keep_whole_runs, say_why_no_file
+from kdlab.server.mended_streamlit import keep_search_path, keep_whole_runs
 
 PAGE = """
 import streamlit as st
@@ -41,7 +35,6 @@ st.write("whole")
 def as_streamlit_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test mends is as before after it."""
     monkeypatch.setattr(AppSession, "_create_scriptrunner", AppSession._create_scriptrunner)
-    monkeypatch.setattr(DeferredFileHandler, "handle", DeferredFileHandler.handle)
     monkeypatch.setattr(sys, "path", list(sys.path))
 
 
@@ -111,41 +104,10 @@ def test_a_script_leaves_the_search_path_as_it_is(tmp_path: Path):
     assert paths == [paths[0]] * 3
 
 
-@pytest.mark.usefixtures("as_streamlit_has_it")
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [
-        (None, ""),
-        (ModelFolderError("Its folder is not here any more."), "Its folder is not here any more."),
-        (StoreError("The store is away."), "The store is away."),
-        (ZeroDivisionError("of no visitor's business"), "Failed to generate file for download"),
-    ],
-)
-def test_below_a_downloads_button_stands_why_there_is_no_file(fault: Exception | None, said: str):
-    say_why_no_file()
-    storage = MemoryMediaFileStorage("/media")
-    files = MediaFileManager(storage)
-
-    def made() -> bytes:
-        if fault is not None:
-            raise fault
-        return b"whole"
-
-    request = BackendOperationRequest(request_id="1")
-    request.deferred_file.file_id = files.add_deferred(made, "application/zip", "where it stands", "whole.zip")
-    with ThreadPoolExecutor(1) as elsewhere:  # a browser's tests keep an event loop in this thread
-        answer = elsewhere.submit(asyncio.run, DeferredFileHandler(lambda: files).handle(request, "visitor")).result()
-    assert (answer.request_id, answer.error_msg) == ("1", said)
-    assert bool(answer.deferred_file.url) == (fault is None)
-    if fault is None:
-        assert storage.get_file(answer.deferred_file.url.rsplit("/", 1)[1].split("?")[0]).content == b"whole"
-
-
-def test_the_lab_mends_all():
+def test_the_lab_mends_both():
     import app
 
     assert AppSession._create_scriptrunner.__module__ == "kdlab.server.mended_streamlit"
-    assert DeferredFileHandler.handle.__module__ == "kdlab.server.mended_streamlit"
     before = list(sys.path)
     with modified_sys_path(str(app.app.script_path)):
         assert sys.path == before

@@ -149,8 +149,7 @@ def test_the_students_of_a_run_answer_as_their_weights_have_it(run: Run):
 def test_where_the_first_seeds_weights_are_gone_another_seed_stands_in(run: Run):
     artifacts.student_path(run.id, "text_only", 0).unlink()
     assert next(one for one in students_of(run) if one.arm == "text_only").seed == 1
-    for seed in range(1, run.spec.seeds):
-        artifacts.student_path(run.id, "text_only", seed).unlink()
+    artifacts.student_path(run.id, "text_only", 1).unlink()
     assert "text_only" not in {one.arm for one in students_of(run)}
 
 

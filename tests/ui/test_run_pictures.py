@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 import warnings
 from typing import Any
 
@@ -24,7 +23,6 @@ from kdlab.runs.recorded import recorded_run
 from kdlab.runs.store import Run
 from kdlab.ui.look.style import Figure, styled
 from kdlab.ui.run import charts, result_charts
-from kdlab.ui.run.score_table import score_tables
 from kdlab.ui.run.verdict import most_frequent
 from kdlab.ui.run.verdict_words import sampled, sentences
 from kdlab.ui.run.words import budget_words, course
@@ -256,17 +254,3 @@ def test_a_silent_term_has_no_angle(cosine: float) -> None:
     assert "unrelated" not in said
     assert "x2" not in drawn(charts.gradient_budget(curves, SOFT, CONTROL))
     assert "cosine 0.50" in budget_words(silent_curves(1.0, 1.5, 0.5), SOFT)
-
-
-def test_all_scores_of_a_race_are_told_with_their_intervals_and_the_teacher_s_own() -> None:
-    run = recorded_run("race")[0]
-    told = score_tables(run)
-    bits = re.search(r"<caption>Bits per byte</caption>(.*?)</table>", told)
-    assert bits
-    rows = dict(re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td>', bits[1]))
-    assert run.result is not None
-    assert rows["Teacher"] == f"{run.result['teacher']['bits_per_byte']:.3f}"
-    for arm, found in zip(run.spec.arms, run.result["arms"], strict=True):
-        mean = sum(found["bits_per_byte"]) / len(found["bits_per_byte"])
-        assert rows[arm.label].startswith(f"{mean:.3f} (")
-    assert told.count("<table>") == 7  # those on its own text are not measured here

@@ -16,7 +16,7 @@ from kdlab.ui.home.pieces import device_line
 from kdlab.ui.run import silence
 
 MAIN = Path(__file__).parents[2] / "kdlab" / "main.py"
-PAGES = ("home", "soft_targets", "loss", "distill", "language", "teachers", "runs")
+PAGES = ("home", "soft_targets", "loss", "distill", "teachers", "runs")
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def said(app: AppTest) -> str:
     return " ".join(element.value for element in (*app.error, *app.warning, *app.info))
 
 
-@pytest.mark.parametrize("name", ["distill", "language", "runs"])
+@pytest.mark.parametrize("name", ["distill", "runs"])
 def test_a_store_deleted_under_the_lab_is_said_and_the_page_is_back_when_it_is(lab_home: Path, name: str) -> None:
     run_id = Store().enqueue(three_arms(), "someone")
     app = page(name, run=run_id).run()
@@ -55,7 +55,7 @@ def test_a_store_deleted_under_the_lab_is_said_and_the_page_is_back_when_it_is(l
     assert Store().get(run_id) is not None
 
 
-@pytest.mark.parametrize("name", ["distill", "language", "runs"])
+@pytest.mark.parametrize("name", ["distill", "runs"])
 def test_a_damaged_store_is_said(lab_home: Path, name: str) -> None:
     Store()
     app = page(name, run="0123456789ab").run()

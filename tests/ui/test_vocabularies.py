@@ -22,7 +22,7 @@ from kdlab.core.divergences import forward_kl
 from kdlab.data.corpora import get_corpus
 from kdlab.models.causal import build_causal
 from kdlab.models.causal_shapes import get_shape
-from kdlab.ui.language.vocabularies import LONGEST
+from kdlab.ui.language.vocabularies import LONGEST, SENTENCE
 from kdlab.ui.language.vocabulary_boxes import boxes, boxes_alt
 from kdlab.ui.language.vocabulary_charts import RANKS, rank_pairs, ranked
 from kdlab.ui.language.vocabulary_readers import (
@@ -39,7 +39,6 @@ from kdlab.ui.language.vocabulary_readers import (
     read,
     says_of_passages,
     seen,
-    usual_sentence,
 )
 from kdlab.ui.language.vocabulary_words import (
     blind_words,
@@ -49,9 +48,6 @@ from kdlab.ui.language.vocabulary_words import (
     silent_words,
 )
 
-SENTENCE = (
-    "It is a truth universally acknowledged, that a single man in possession of a good fortune, must be in want of a wife."
-)
 ODD = "naïve 日本 🙂\t<b>&amp; 12 **x**"
 
 
@@ -105,7 +101,6 @@ def section() -> None:
 def vocabularies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("KDLAB_HOME", str(tmp_path))
     monkeypatch.setattr("kdlab.ui.language.vocabularies.lab_readers", readers)
-    monkeypatch.setattr("kdlab.ui.language.vocabularies.usual_sentence", lambda: SENTENCE)
     return AppTest.from_function(section, default_timeout=180)
 
 
@@ -170,15 +165,6 @@ def test_the_lab_s_two_tokenizers_write_the_first_sentence_and_align():
     assert len(reading.teacher.pieces) < len(reading.student.pieces)
     assert b" universally" in reading.teacher.pieces
     assert len(reading.groups) > 20
-
-
-def test_of_the_usual_sentence_the_teacher_s_answers_are_here_and_are_probabilities():
-    teacher, cut = lab_readers().teacher, read(usual_sentence(), lab_readers()).teacher
-    said = teacher.says(cut)
-    assert said.shape == (len(cut.pieces), len(teacher.names()))
-    np.testing.assert_allclose(said.sum(-1), 1, rtol=1e-4)
-    came = [list(teacher.names()).index(piece) for piece in cut.pieces]
-    assert said[np.arange(len(came)), came].mean() > 0.1  # a token of 8,049 at random has .0001
 
 
 def test_what_a_tokenizer_drops_is_named():

@@ -28,7 +28,6 @@ FREQUENCIES = ((0, 9), (10, 99), (100, 999), (1000, 10**9))
 """How often the training text has a token: the bands by which students are asked whether they know rare words."""
 _TEST_WINDOWS = 16  # at once
 _OWN_WINDOWS = 8  # that every student writes on from, to be judged
-_POINT_COSTS = 5  # times a pass over the test: all scores over the whole vocabulary, and what each student writes
 _EXACT = 2**28  # bytes of the teacher's log-probabilities on the test text that are kept as float32
 
 
@@ -136,9 +135,7 @@ class NextToken:
                 windows[s, :count] = own[written_by.index(s), :count]
                 of_teacher[s, :count] = after_prompt(windows[s, :count])
                 said = self.signals.ask(windows[s, :count, :-1])
-                if count < rows.shape[1]:  # else nobody reads what the teacher says of the corpus, which takes long to ask
-                    said = torch.cat([said, self.signals.train_hidden[rows[s, count:]].to(said)])
-                hidden[s] = said
+                hidden[s] = torch.cat([said, self.signals.train_hidden[rows[s, count:]].to(said)])
         return TextBatch(
             rows, rows.shape[1], windows[..., 1:], x=windows[..., :-1], of_text=of_text, of_teacher=of_teacher,
             seeds=tuple(group.seed_of.tolist()), hidden=hidden,
@@ -227,10 +224,8 @@ class NextToken:
         for start in range(0, len(labels), CHUNK):
             here = slice(start, start + CHUNK)
             y = labels[here, None]
-            logits = student.hidden[s].flatten(0, 1)[here].float() @ student.head[s].float().T
-            log_q = torch.log_softmax(logits, -1).gather(-1, y)
-            del logits  # before the teacher's are there: two chunks at once, and no more
-            ratios.append((log_q - torch.log_softmax(teacher_logits(here), -1).gather(-1, y)).squeeze(-1))
+            log_q = torch.log_softmax(student.hidden[s].flatten(0, 1)[here].float() @ student.head[s].float().T, -1)
+            ratios.append((log_q.gather(-1, y) - torch.log_softmax(teacher_logits(here), -1).gather(-1, y)).squeeze(-1))
         ratio, count = torch.cat(ratios).view(counts.shape) * counts, counts.float()
         others, number = ratio.sum() - ratio.sum(1), count.sum() - count.sum(1)
         return (others / number.clamp(min=1))[:, None].expand(counts.shape).flatten()
@@ -313,7 +308,7 @@ class NextToken:
 
     @property
     def examples_a_point(self) -> int:
-        return _POINT_COSTS * self.test[:, 1:].numel()
+        return self.test[:, 1:].numel()
 
 
 def head_of(group: Group) -> Tensor:

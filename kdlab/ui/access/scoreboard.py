@@ -11,12 +11,13 @@ import streamlit as st
 
 from kdlab.core.counted import counted
 from kdlab.models.catalogue import get_teacher, student_title
+from kdlab.runs import artifacts
 from kdlab.runs.comparison import Comparison, compare
 from kdlab.runs.recorded import OWNER
 from kdlab.runs.store import Run
 from kdlab.ui.access.scoreboard_charts import accuracy_kept
 from kdlab.ui.look.numbers import share, size
-from kdlab.ui.run.downloads import take_a_student
+from kdlab.ui.run.downloads import student_download
 from kdlab.ui.run.result_charts import multiple
 from kdlab.ui.run.titles import why_no_end
 from kdlab.ui.run.verdict_words import keeps_most, left_out
@@ -66,7 +67,7 @@ def show_scoreboard(run: Run) -> None:
         css = Path(__file__).with_name("scoreboard.css").read_text(encoding="utf-8")
         st.html(f"<style>{css}</style>{cost_table(run.result['profiles'])}")
         st.caption(how_measured(run))
-        take_a_student(run)
+        _take(run)
 
 
 def sentence(run: Run, found: Comparison) -> str:
@@ -114,3 +115,12 @@ def how_measured(run: Run) -> str:
         "time of one alone. Examples a second: the fastest of several batches of 256. Accuracy: on the test set, over "
         f"{counted(run.spec.seeds, 'seeds')}."
     )
+
+
+def _take(run: Run) -> None:
+    """The students to take away, where they are kept here."""
+    if not any(artifacts.student_path(run.id, arm.key, 0).is_file() for arm in run.spec.arms):
+        return
+    with st.popover("Take a student", icon=":material/download:"):
+        for arm in run.spec.arms:
+            student_download(run, arm)

@@ -15,7 +15,7 @@ import numpy as np
 
 from kdlab.core.probability import softmax
 from kdlab.data.home import HomeError, home
-from kdlab.lessons.path import ACCESS, DISTILL, LANGUAGE, LOSS, RUNS, SOFT_TARGETS, TEACHERS, LabPage
+from kdlab.lessons.path import ACCESS, DISTILL, LOSS, RUNS, SOFT_TARGETS, TEACHERS, LabPage
 from kdlab.models.catalogue import teacher_logits
 from kdlab.ui.examples.subjects import Subject
 from kdlab.ui.examples.words import percent
@@ -66,12 +66,6 @@ WAY = (
         "every run. A white box also shows hidden states, attention and gradients: rung by rung, what does each buy?",
         ACCESS,
         "Climb the ladder",
-    ),
-    Stop(
-        "Language models",
-        "A language model answers after every token of a text. Let small ones learn from SmolLM2, and read what they write while they do.",
-        LANGUAGE,
-        "Distil a language model",
     ),
     Stop(
         "Teachers and students",

@@ -87,19 +87,12 @@ def colourings_for(text: AskedText) -> dict[str, str]:
 
 
 def worth_a_look(text: AskedText, colouring: str) -> int:
-    """The place that teaches most where nobody chose one: the teacher hesitates there, or the student is farthest from it.
+    """The place that teaches most where nobody chose one: the teacher is least sure there, or the student farthest from it.
 
-    It hesitates where its second choice is strongest: where it is least sure of all, no token stands out. Of the places where
-    the two disagree, the farthest apart. At the beginning everybody is unsure, so some of the text comes first.
+    Of the places where they disagree, the farthest apart. At the beginning everybody is unsure, so some of the text comes first.
     """
     values = COLOURINGS[colouring].values(text)
-    match colouring:
-        case "entropy":
-            ranked = np.partition(text.teacher, -2)[:, -2]
-        case "disagreement":
-            ranked = values + text.kl / (1 + text.kl)
-        case _:
-            ranked = values
+    ranked = values + text.kl / (1 + text.kl) if colouring == "disagreement" else values
     first = min(READ_FIRST, len(text) // 2)
     return first + int(ranked[first:].argmax())
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import streamlit as st
 
 from kdlab.core.divergences import forward_kl
 from kdlab.core.probability import entropy, softmax
@@ -72,7 +73,7 @@ def _with_others(p: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
 
 
 def show_soft_tokens(text: AskedText, place: int, *, prefix: str) -> None:
-    """Draws the slider and the bars that follow it in the browser."""
+    """Draws the slider and the bars that follow it in the browser; below, what is seen at T = 1."""
     key = f"{prefix}at_T"
     temperature = field_slider(
         _TEMPERATURE,
@@ -100,6 +101,7 @@ def show_soft_tokens(text: AskedText, place: int, *, prefix: str) -> None:
         temperatures=at,
         temperature=temperature,
     )
+    st.markdown(after_in_words(text, place))
 
 
 def bar_rows(text: AskedText, found: SoftTokens) -> list[BarRow]:

@@ -20,9 +20,8 @@ from kdlab.ui.language.asked_text import AskedText
 from kdlab.ui.language.colours import COLOURINGS, coloured_tokens, colourings_for, worth_a_look
 from kdlab.ui.language.passages import passages_of
 from kdlab.ui.language.prompt import own_prompt
-from kdlab.ui.language.soft_tokens import after_in_words, show_soft_tokens
+from kdlab.ui.language.soft_tokens import show_soft_tokens
 from kdlab.ui.look.style import arm_role
-from kdlab.ui.own import text_hidden_because
 from kdlab.ui.url_state import adopt, arriving, as_it_is, literal, place_of, publish, url_choice
 from kdlab.ui.widgets.token_text import token_text
 
@@ -32,11 +31,10 @@ OWN, ALONE = "own", "none"
 def show_token_text(run: Run | None = None, *, prefix: str = "") -> None:
     """Draws the section: teacher, passage and student to choose, then the text with the soft targets beside it.
 
-    run: whose students stand beside the teacher; the recorded race's where it left none, is none of texts, or of a text that this visitor is not shown. prefix: of the widgets and of what the
+    run: whose students stand beside the teacher; the recorded race's where it left none, or is none of texts. prefix: of the widgets and of what the
     address says (``read_by``, ``passage``, ``typed``, ``beside``, ``colour``, ``token``, ``at_T``), where a page shows several.
     """
-    hidden = text_hidden_because(run.spec.dataset) if run is not None and students_of(run) else None
-    run = run if run is not None and students_of(run) and not hidden else recorded_race()
+    run = run if run is not None and students_of(run) else recorded_race()
     begin = Race() if run is None else run.spec
     st.header("A text under the teacher", anchor=False)
     st.markdown(
@@ -44,8 +42,6 @@ def show_token_text(run: Run | None = None, *, prefix: str = "") -> None:
         "are in one line of text. The colour says where there is something to learn; choose a token to see what follows it."
     )
     notes = st.container()  # always there, so that what follows keeps its place
-    if hidden:
-        notes.caption(f":material/visibility_off: {hidden} Here is one of the lab's.")
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         teachers = {one.name: one.title for one in language_teachers()}
         teacher = _chosen(f"{prefix}read_by", "Teacher", teachers, begin.teacher if begin.teacher in teachers else Race().teacher)
@@ -89,7 +85,6 @@ def show_asked_text(text: AskedText, *, prefix: str) -> None:
                 legend=way.legend(),
                 of=way.of,
             )
-            st.markdown(after_in_words(text, place))
         with right:
             show_soft_tokens(text, place, prefix=prefix)
 

@@ -12,15 +12,7 @@ from kdlab.ui.language.estimator_charts import both_say, words_height
 from kdlab.ui.language.estimator_words import both_say_alt
 from kdlab.ui.language.vocabulary_boxes import STYLE, boxes
 from kdlab.ui.language.vocabulary_charts import HEIGHT, rank_pairs
-from kdlab.ui.language.vocabulary_readers import (
-    Readers,
-    Reading,
-    compare,
-    exchange,
-    lab_readers,
-    read,
-    usual_sentence,
-)
+from kdlab.ui.language.vocabulary_readers import Readers, Reading, compare, exchange, lab_readers, read
 from kdlab.ui.language.vocabulary_words import (
     INTRODUCTION,
     SOURCES,
@@ -34,17 +26,19 @@ from kdlab.ui.url_state import adopt, as_it_is, at_most, forget, publish
 from kdlab.ui.widgets.live_plot import live_plot
 from kdlab.ui.widgets.live_slider import live_slider
 
+SENTENCE = (
+    "It is a truth universally acknowledged, that a single man in possession of a good fortune, must be in want of a wife."
+)
 LONGEST = 160
 
 
-def show_vocabularies(readers: Readers | None = None, sentence: str = "") -> None:
-    """The whole section. readers: teacher and student; without them SmolLM2 and the pocket teacher. sentence: shown at first; without
-    one it is a line that SmolLM2's answers are here for."""
+def show_vocabularies(readers: Readers | None = None, sentence: str = SENTENCE) -> None:
+    """The whole section. readers: teacher and student; without them SmolLM2 and the pocket teacher. sentence: shown at first."""
     st.header("Unlike vocabularies", anchor=False)
     st.write(INTRODUCTION)
     try:
-        readers, sentence = readers or lab_readers(), sentence or usual_sentence()
-    except ValueError as fault:  # a file is missing or damaged
+        readers = readers or lab_readers()
+    except ValueError as fault:  # a tokenizer's file is missing or damaged
         st.warning(str(fault), icon=":material/error:")
         return
     st.html(STYLE)

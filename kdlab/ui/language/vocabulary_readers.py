@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -16,9 +16,7 @@ from kdlab.core.uld import uld
 from kdlab.models.causal_numpy import head, hidden
 from kdlab.models.causal_shapes import get_shape
 from kdlab.models.language_teachers import POCKET, SMOLLM2, tokenizer_of
-from kdlab.models.own_tokens import own_tokens
 from kdlab.models.pocket import CONTEXT, END_OF_TEXT, encode_with, is_trained, pieces_of, pocket_weights
-from kdlab.models.shipped_smollm2 import CORPUS, TEACHER, shipped_for
 from kdlab.ui.language.estimator_bench import student_logits, word_places
 
 if TYPE_CHECKING:
@@ -167,28 +165,7 @@ def exchange() -> Exchange:
 def lab_readers() -> Readers:
     """SmolLM2 as teacher and, in the student's place, the pocket teacher with its own, smaller vocabulary."""
     teacher, student = (WholeVocabulary(tokenizer_of(one.name)) for one in (SMOLLM2, POCKET))
-    passages, pieces = shipped_passages()
-    return Readers(
-        Reader(SMOLLM2.title, teacher, says_of_passages(passages), pieces), Reader(POCKET.title, student, pocket_says)
-    )
-
-
-def usual_sentence() -> str:
-    """The first line of which SmolLM2's answers ship with the lab."""
-    return b"".join(shipped_passages()[0][0].pieces).decode().strip().partition("\n")[0]
-
-
-@cache
-def shipped_passages() -> tuple[list[Passage], Sequence[bytes]]:
-    """The passages whose answers ship with the lab, and what each own token writes. Raises ValueError where their file is damaged."""
-    shipped, pieces = shipped_for(TEACHER, CORPUS), own_tokens(TEACHER, CORPUS).pieces
-    if shipped is None:
-        raise ValueError("What SmolLM2 says of the novel is not here. Fetch the project again.")
-
-    def says(hidden: np.ndarray) -> np.ndarray:
-        return softmax(hidden @ shipped.head.T)
-
-    return [Passage(tuple(pieces[i] for i in one.ids[1:]), partial(says, one.hidden)) for one in shipped.passages], pieces
+    return Readers(Reader(SMOLLM2.title, teacher), Reader(POCKET.title, student, pocket_says))
 
 
 class Passage(NamedTuple):

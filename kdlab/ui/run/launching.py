@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from kdlab.runs.spec import Spec
+from kdlab.runs.spec import RunSpec
 from kdlab.runs.store import Store
 from kdlab.ui.run.commands import LAUNCH, launch, launch_fault
 from kdlab.ui.run.head import run_head
@@ -14,7 +14,7 @@ from kdlab.ui.run.source import Shown
 from kdlab.ui.widgets.ask_button import ask_button, asked
 
 
-def launch_pad(store: Store | None, settings: Callable[[], Spec | None]) -> None:
+def launch_pad(store: Store | None, settings: Callable[[], RunSpec | None]) -> None:
     """Draws *Launch* and, below it, the settings in a fragment of their own.
 
     settings: draws them and gives the run that they ask for, None where they do not fit together.

@@ -7,11 +7,10 @@ from types import MappingProxyType
 
 import streamlit as st
 
-from kdlab.lessons.path import ACCESS, DISTILL, LANGUAGE, LabPage
+from kdlab.lessons.path import ACCESS, DISTILL, LabPage
 from kdlab.runs.ladder import Ladder
 from kdlab.runs.recipes import Recipe, ThreeArms, settings_of
 from kdlab.runs.store import Run, Store, StoreError
-from kdlab.runs.text_spec import TextSpec
 from kdlab.ui.run.controls import names_settings, set_controls
 from kdlab.ui.run.steering import steered_values
 from kdlab.ui.url_state import arrivals, page_on_show
@@ -29,16 +28,8 @@ def put_on_show(run_id: str, *, launched: bool = False) -> None:
     st.session_state[_LAUNCHED] = run_id if launched else None
 
 
-def put_aside() -> None:
-    """No run of this visit is on show here any more: its page asks another question now."""
-    st.session_state.pop(_here(_LAST), None)
-    st.query_params.pop(_PARAMETER, None)
-
-
 def page_of(run: Run) -> LabPage:
     """The page that shows such a run best."""
-    if isinstance(run.spec, TextSpec):
-        return LANGUAGE
     return ACCESS if run.spec.recipe.name == Ladder.recipe else DISTILL
 
 

@@ -161,7 +161,7 @@ def per_frequency(spec: Spec, result: dict[str, Any]) -> Figure:
     """How often the likeliest token is the right one, a row for tokens that the training text has as often; as `per_class`."""
     bands = frequency_names(result["frequency_bins"])
     theirs = result["teacher"]["by_frequency"]
-    return _rows_of_shares(spec, result, "by_frequency", theirs, bands, "Likeliest token is right")
+    return _rows_of_shares(spec, result, "by_frequency", theirs, bands, "Test tokens that are the likeliest where they stand")
 
 
 _MOST = 10**9

@@ -20,7 +20,6 @@ from kdlab.ui.look.style import arm_role
 from kdlab.ui.own import texts_hidden_because
 from kdlab.ui.run import result_charts
 from kdlab.ui.run.differences import paired_differences
-from kdlab.ui.run.score_table import STYLE, score_tables
 from kdlab.ui.run.verdict_words import (
     by_class,
     by_frequency,
@@ -84,9 +83,6 @@ def _of_tokens(run: Run) -> None:
         title="Frequent and rare tokens",
         level=3,
     )
-    with st.expander("All scores"):
-        st.html(f"{STYLE}{score_tables(run)}")
-        st.caption("On the test text, at T = 1; means over seeds, in brackets 95 % intervals over seeds (Student's t).")
 
 
 def _of_classes(run: Run, found: Comparison, answers: np.ndarray | None, nothing: str | None) -> None:

@@ -83,12 +83,6 @@ def _progress(shown: Shown, store: Store | None, how_far: str) -> None:
 
 def learning_curves(shown: Shown) -> None:
     """The curves of a run with what is said of them, and what else is known of it in tabs."""
-    main_curve(shown)
-    details(shown)
-
-
-def main_curve(shown: Shown) -> None:
-    """The course of the run's main score, and what is said of it."""
     run, curves = shown.run, shown.curves
     if curves is None:
         st.caption(before_the_first_point(run, "The curves begin"))
@@ -109,6 +103,7 @@ def main_curve(shown: Shown) -> None:
     )
     if curves.diverged:
         st.warning(_who_diverged(curves, run.spec), icon=":material/trending_down:")
+    _details(shown)
 
 
 def _course(shown: Shown, metric: str, form: str) -> str:
@@ -117,10 +112,8 @@ def _course(shown: Shown, metric: str, form: str) -> str:
     return course(shown.curves, lines, form)
 
 
-def details(shown: Shown) -> None:
+def _details(shown: Shown) -> None:
     """The other pictures; only the open one is computed and drawn."""
-    if shown.curves is None:
-        return
     fidelity, losses, gradients = st.tabs(
         ["Like the teacher?", "Loss terms", "Gradients"], key="detail", bind="query-params"
     )

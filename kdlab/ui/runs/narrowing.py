@@ -6,8 +6,8 @@ import math
 
 import streamlit as st
 
+from kdlab.data.registry import DATASETS
 from kdlab.runs.listing import ALL, PAGE, Which
-from kdlab.runs.parts import data_titles
 from kdlab.server.identity import visitor_id
 from kdlab.ui.run.titles import STATES
 from kdlab.ui.url_state import not_one_of, shortened
@@ -19,7 +19,7 @@ _PAGE_NUMBER = "page"
 def narrowing() -> Which:
     """Draws the filters."""
     states = {words: state for state, (words, _) in STATES.items()}
-    data = {title: name for name, title in data_titles().items()}
+    data = {dataset.title: name for name, dataset in DATASETS.items()}
     everyone = [_EVERYONE, "Yours", "Others'"]
     _other_pages_data()
     _tell_of("whose", everyone)
@@ -48,8 +48,8 @@ def narrowing() -> Which:
 def _other_pages_data() -> None:
     """The other pages name the data by its name, this one by its title."""
     asked = st.query_params.get("dataset")
-    if asked in (titles := data_titles()):
-        st.session_state["dataset"] = titles[asked]
+    if asked in DATASETS:
+        st.session_state["dataset"] = DATASETS[asked].title
         del st.query_params["dataset"]
 
 

@@ -16,7 +16,7 @@ from kdlab.runs.listing import Which
 from kdlab.runs.store import UNDO_FOR, NotYoursError, Run, Store, StoreError
 from kdlab.runs.stored import UnreadableRun
 from kdlab.server.identity import visitor_id
-from kdlab.ui.run.downloads import points_csv, student_downloads
+from kdlab.ui.run.downloads import points_csv, student_download
 from kdlab.ui.run.on_show import page_of
 from kdlab.ui.run.titles import run_title, state_words
 from kdlab.ui.run.verdict_words import headline
@@ -232,7 +232,8 @@ def _downloads(run: Run, store: Store) -> None:
         key=f"json-{run.id}",
         on_click="ignore",
     )
-    student_downloads(run, _worth_taking_first(run))
+    for arm in _worth_taking_first(run):
+        student_download(run, arm)
 
 
 def _worth_taking_first(run: Run) -> list[Arm]:

@@ -19,7 +19,6 @@ from kdlab.runs.ladder import ALL, Ladder
 from kdlab.runs.recorded import recorded_run, recording_of
 from kdlab.ui.look.numbers import share, size
 from kdlab.ui.teachers.catalogue_charts import Line, Model, OwnKept, by_size, kept_figure, sizes_figure
-from kdlab.ui.teachers.language_memory import show_language_memory
 from kdlab.ui.teachers.machine import Card, fits, machine
 from kdlab.ui.widgets.live_plot import live_plot
 
@@ -53,7 +52,6 @@ def show_catalogue() -> None:
         for column, system in zip(st.columns(2), SYSTEMS[first : first + 2], strict=False):
             with column.container(border=True, height="stretch", key=f"system-{system.name}"):
                 _card(system, there, gpu)
-    show_language_memory(there)
     _kept()
 
 

@@ -20,7 +20,7 @@ from kdlab.models.classifier_sources import PLACE, folders_on_offer, hub_allowed
 from kdlab.models.model_folder import ModelFolderError
 from kdlab.server.identity import visitor_id
 from kdlab.ui.look.numbers import share
-from kdlab.ui.own import disk_fault, own_sets, teachers_on_offer
+from kdlab.ui.own import own_sets, teachers_on_offer
 from kdlab.ui.teachers.way_to_distill import way_to_distill
 from kdlab.ui.url_state import as_it_is, literal, shortened
 from kdlab.ui.widgets.ask_button import ask_button, asked
@@ -56,8 +56,12 @@ def own_texts() -> None:
         _for_the_labs_texts()
     except HomeError as error:
         st.error(str(error), icon=":material/folder_off:")
-    except OSError as error:
-        st.error(disk_fault(error), icon=":material/folder_off:")
+    except OSError as error:  # its own words name the server's folders
+        st.error(
+            f"The lab's disk does not take or give what is needed here ({error.strerror or type(error).__name__}). Try again; if "
+            "that does not help, tell the lab's owner.",
+            icon=":material/folder_off:",
+        )
 
 
 def _upload() -> None:
