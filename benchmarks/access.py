@@ -4,12 +4,12 @@ from the disk beside signals that the teacher gives anew. All in one run.
     python -m benchmarks.access [--steps 60] [--rounds 5] [--json]
 
 Fashion-MNIST with the ladder's student (cnn-small), and the glosses with bert-2x64 where MiniLM is installed; 64 examples
-with a label and 64 without in a step. For each rung inside the teacher students go through KD Lab's trainer, one alone and five seeds as
-a run has them, and one through a bare loop that has the same
-objective written out, on the same tensors, in the same order, with the same threads; both must end with the same
-weights, or it is no comparison. Where torchdistill is installed its own losses go through the same loop, with the
-teacher in it as in its pipelines, and the hint's also on the features that the lab keeps. What is compared takes turns; the fastest round counts. Twenty minutes on two cores.
-Ends with 1 where a bound is not met.
+with a label and 64 without in a step. For each rung inside the teacher one student goes through KD Lab's trainer and through
+a bare loop that has the same objective written out, on the same tensors, in the same order, with the same threads; both must
+end with the same weights, or it is no comparison. Beside them five stacked seeds, as a run may have them, which no bound is held
+to. Where torchdistill is installed its own losses go through the same loop, with the teacher in it as in its pipelines, and the
+hint's also on the features that the lab keeps. What is compared takes turns; the fastest round counts. Ends with 1 where a bound
+is not met. Twenty minutes on two cores.
 """
 
 from __future__ import annotations
@@ -300,11 +300,8 @@ def main() -> int:
                 min(of[way] for of in best.values()) for way in ("KD Lab, 1 student", f"KD Lab, {STACKED} stacked", "bare loop")
             )
             figures[f"{case}, ms a student-step"] = best
-            figures[f"{case}, one student alone / bare"] = alone / bare
-            # A run trains its seeds stacked or in turn, whichever its trials find faster (`kdlab.distill.grouping`).
-            lab = min(alone, stacked)
-            figures[f"{case}, KD Lab / bare"] = lab / bare
-            met[f"{case}: KD Lab / bare at most {SHARE_OF_BARE}"] = lab / bare <= SHARE_OF_BARE
+            figures[f"{case}, KD Lab / bare"], figures[f"{case}, stacked / bare"] = alone / bare, stacked / bare
+            met[f"{case}: KD Lab / bare at most {SHARE_OF_BARE}"] = alone / bare <= SHARE_OF_BARE
             computed, loaded = signal_seconds(case, 1)
             figures[f"{case}, s to compute its signal"], figures[f"{case}, s to load it"] = computed, loaded
             faster = computed >= TIMES_FASTER_LOADED * loaded

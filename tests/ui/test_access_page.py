@@ -364,8 +364,14 @@ def test_arms_are_compared_at_equal_time_on_a_switch() -> None:
     app = page(at="At equal time")
     assert not app.exception
     words = " ".join(block.value for block in app.markdown)
-    ended = r"has taken its 800 steps \(Labels only at \d\.\d s, as it stands here\); 12 of 14 arms"
-    assert re.search(ended, words)
+    run, points, _ = recorded_run(Ladder.recipe)
+    costs, table = run.costs, seed_table(points, run.spec)
+    assert table is not None
+    then = at_equal_time(*seed_scores(table, "accuracy"), clocks(costs, 700))
+    assert then is not None
+    first, alone = run.spec.arm(then.ended).label, costs["labels_only"]["student_seconds"] * 800
+    assert then.earlier == {"labels_only": pytest.approx(alone)}
+    assert f"After **{then.seconds:.1f} s** {first} has taken its 800 steps (Labels only at {alone:.1f} s, as it stands here); 12 of 14 arms" in words
     assert "have not got to their end, gradients the least far" in words
     assert "Against Logits, softened at that time, paired over seeds: Labels only −" in words
     assert any("The run's own clock cannot tell arms apart" in caption.value for caption in app.caption)
